@@ -79,13 +79,7 @@ const COUNT: u16 = 7776;
 const FAIR: u16 = u16::MAX - u16::MAX % COUNT;
 
 /// Joins `count` words, picked by numbers from `numbers` (uniform over 16 bits).
-///
-/// # Errors
-/// Those of `numbers`.
-pub(super) fn pick<E>(
-    count: u32,
-    mut numbers: impl FnMut() -> Result<u16, E>,
-) -> Result<Secret, E> {
+fn pick<E>(count: u32, mut numbers: impl FnMut() -> Result<u16, E>) -> Result<Secret, E> {
     let list: Vec<&str> = LIST.lines().collect();
     let mut text = String::new();
     for _ in 0..count {

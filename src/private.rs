@@ -12,18 +12,12 @@ pub(crate) const OWNER: u32 = 0o700;
 pub(crate) const GROUP: u32 = 0o750;
 
 /// Makes a directory, and those above it, with this mode; one that is there keeps its own.
-///
-/// # Errors
-/// It cannot be made.
 pub(crate) fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
     // The umask can only take from these.
     DirBuilder::new().recursive(true).mode(mode).create(path)
 }
 
-/// Listens on a socket that has this mode before anybody can find it.
-///
-/// # Errors
-/// It cannot be made, or something has its name.
+/// Listens on a socket that has this mode before anybody can find it; not where something has its name.
 pub(crate) fn listen(path: &Path, mode: u32) -> io::Result<UnixListener> {
     let directory = path.parent().unwrap_or(Path::new(""));
     // Short: the path of a socket has at most 107 bytes.

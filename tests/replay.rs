@@ -46,7 +46,7 @@ impl Lab {
         let now = Timestamp::from_second(1_767_268_800).unwrap();
         let mut lab = Self { home, engine: None, asked: 0, now };
         let policy = Arc::new(lab.load("component.toml"));
-        let store = Store::open(Sqlite::new(lab.home.path().join("audit.db"))).unwrap();
+        let store = Store::open(Sqlite::new(lab.home.path().join("audit.db")), None).unwrap();
         let audit = Audit::open(&lab.log()).unwrap();
         let audit = audit.with_store("one".to_owned(), Mask::default(), Some(Arc::new(store)));
         lab.engine =

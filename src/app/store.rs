@@ -59,7 +59,7 @@ pub(super) fn open(
     let keep = Keep { age: settings.retention, size, clock: Arc::new(now) };
     // What is trimmed a little late still fits.
     let most = size.saturating_add((size / 8).max(SPARE));
-    let store = Store::keeping(Sqlite::new(&path).at_most(most), Some(keep));
+    let store = Store::open(Sqlite::new(&path).at_most(most), Some(keep));
     Ok(Some(Arc::new(store.map_err(|error| OpenError::File(path, error))?)))
 }
 

@@ -99,9 +99,26 @@ impl Audit {
         };
         let line = self.mask.line(line);
         self.log(&line);
-        if self.takes_entries() {
-            self.record(decision_entry(decision, attempt, context, line));
+        if !self.takes_entries() {
+            return;
         }
+        let who = &attempt.requester;
+        self.record(Entry {
+            id: Some(context.id.to_owned()),
+            room: attempt.room.as_ref().map(ToString::to_string),
+            person: who.jid.as_ref().map(ToString::to_string),
+            nick: (!who.nick.is_empty()).then(|| who.nick.clone()),
+            attempt_kind: Some(attempt.action.name().into()),
+            class: Some(decision.class.name().into()),
+            verdict: Some(decision.verdict.name().into()),
+            rule: Some(decision.rule.name.into()),
+            line: Some(decision.rule.line),
+            denial: decision.denial.map(|denial| denial.code().into()),
+            observed: context.observed,
+            revision: Some(context.revision.to_owned()),
+            body: line,
+            ..Entry::new(Kind::Decision, context.now)
+        });
     }
 
     /// Writes down what the gate did by itself, or what was done to a room. Never blocks.
@@ -199,10 +216,8 @@ impl Audit {
     pub fn reopen(&self) -> Result<PathBuf, String> {
         let spool = self.spool.as_ref();
         let spool = spool.ok_or("there is no decision log: see `log.decisions` in the file")?;
-        match spool.reopen() {
-            Ok(()) => Ok(spool.path().to_owned()),
-            Err(error) => Err(format!("`{}` cannot be opened: {error}", spool.path().display())),
-        }
+        let failed = |error| format!("`{}` cannot be opened: {error}", spool.path.display());
+        spool.reopen().map(|()| spool.path.clone()).map_err(failed)
     }
 
     /// Something is written down at all, or shown.
@@ -217,7 +232,7 @@ impl Audit {
 
     /// Returns whether the threads that write are down, each by its name.
     pub fn threads(&self) -> impl Iterator<Item = (&'static str, &Health)> {
-        let log = self.spool.iter().map(|spool| ("log", spool.health()));
+        let log = self.spool.iter().map(|spool| ("log", &spool.health));
         log.chain(self.store.iter().map(|store| ("database", store.health())))
     }
 
@@ -229,32 +244,6 @@ impl Audit {
         if let Some(spool) = &self.spool {
             spool.line(line);
         }
-    }
-}
-
-/// The entry of a decision; `line`: as in the decision log.
-fn decision_entry(
-    decision: &Decision,
-    attempt: &Attempt,
-    context: Context<'_>,
-    line: String,
-) -> Entry {
-    let who = &attempt.requester;
-    Entry {
-        id: Some(context.id.to_owned()),
-        room: attempt.room.as_ref().map(ToString::to_string),
-        person: who.jid.as_ref().map(ToString::to_string),
-        nick: (!who.nick.is_empty()).then(|| who.nick.clone()),
-        attempt_kind: Some(attempt.action.name().into()),
-        class: Some(decision.class.name().into()),
-        verdict: Some(decision.verdict.name().into()),
-        rule: Some(decision.rule.name.into()),
-        line: Some(decision.rule.line),
-        denial: decision.denial.map(|denial| denial.code().into()),
-        observed: context.observed,
-        revision: Some(context.revision.to_owned()),
-        body: line,
-        ..Entry::new(Kind::Decision, context.now)
     }
 }
 

@@ -27,10 +27,11 @@ const LARGEST: u64 = 256 * 1024 * 1024;
 /// A file that is appended to. Lines given to it are never waited for.
 #[derive(Debug)]
 pub(super) struct LogWriter {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
-    health: Health,
+    /// Whether the thread that writes is down.
+    pub(super) health: Health,
 }
 
 #[derive(Debug, Default)]
@@ -50,9 +51,6 @@ struct State {
 
 impl LogWriter {
     /// Appends to `path`, which is made, with its directory, readable by its owner only.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         Self::bounded(path, LARGEST)
     }
@@ -74,11 +72,6 @@ impl LogWriter {
         Ok(Self { path, shared, writer: Some(thread), health })
     }
 
-    /// Returns whether the thread that writes is down.
-    pub(super) const fn health(&self) -> &Health {
-        &self.health
-    }
-
     /// Leaves a line to be written. One that finds no place is counted as lost.
     pub(super) fn line(&self, line: &str) {
         let mut state = self.shared.state.lock();
@@ -94,10 +87,7 @@ impl LogWriter {
         }
     }
 
-    /// Goes on in the file that has the path now, made where there is none.
-    ///
-    /// # Errors
-    /// When it cannot be opened; the old file goes on.
+    /// Goes on in the file that has the path now, made where there is none; in the old one, where it cannot be opened.
     pub(super) fn reopen(&self) -> io::Result<()> {
         let fresh = append(&self.path)?;
         let mut state = self.shared.state.lock();
@@ -105,11 +95,6 @@ impl LogWriter {
         drop(state);
         self.shared.news.notify_one();
         Ok(())
-    }
-
-    /// Its path.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Returns the number of lines that were lost since the start.

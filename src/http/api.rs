@@ -105,7 +105,7 @@ pub(super) async fn command<S: ApiBackend>(
 ) -> Result<Response, Refused> {
     let command = named(&*state.site, &name, &caller)?;
     let values = object(&headers, body).await?;
-    Ok(give(state.site, caller, command.request(values)?).await)
+    Ok(give(&state.site, caller, command.request(values)?).await)
 }
 
 /// A command that only looks, by an address of its own.
@@ -126,7 +126,7 @@ pub(super) async fn view<S: ApiBackend>(
         (name, if value.is_null() { Value::from(text) } else { value })
     });
     let request = command.request(values.collect())?;
-    Ok(give(state.site, caller, request).await)
+    Ok(give(&state.site, caller, request).await)
 }
 
 /// One room.
@@ -137,7 +137,7 @@ pub(super) async fn room<S: ApiBackend>(
 ) -> Result<Response, Refused> {
     let command = named(&*state.site, "room", &caller)?;
     let request = command.request(Map::from_iter([("room".to_owned(), Value::from(room))]))?;
-    Ok(give(state.site, caller, request).await)
+    Ok(give(&state.site, caller, request).await)
 }
 
 /// The last hour by the minute; the last one is not over yet.
@@ -174,7 +174,8 @@ fn named(site: &impl ApiBackend, name: &str, caller: &Caller) -> Result<&'static
 }
 
 /// Carries it out, though its caller may hang up meanwhile: what is half done is finished, and written down.
-async fn give<S: ApiBackend>(site: Arc<S>, caller: Caller, request: Request) -> Response {
+async fn give<S: ApiBackend>(site: &Arc<S>, caller: Caller, request: Request) -> Response {
+    let site = Arc::clone(site);
     let task = tokio::spawn(async move { site.handle(&caller, request).await });
     match timeout(PATIENCE, task).await {
         Ok(Ok(reply)) => respond(reply),
@@ -189,13 +190,9 @@ async fn give<S: ApiBackend>(site: Arc<S>, caller: Caller, request: Request) -> 
 /// The object in a request's body; an empty body is an empty object. Only as JSON: a form of another site's page
 /// cannot send that.
 async fn object(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, Refused> {
-    let is_json =
-        headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|kind| {
-            kind.split(';')
-                .next()
-                .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-        });
-    if !is_json {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split_once(';').map_or(kind, |(kind, _)| kind);
+    if !kind.trim().eq_ignore_ascii_case("application/json") {
         let reason = "send JSON, with `Content-Type: application/json`";
         return Err(Refused::with(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
     }

@@ -23,8 +23,11 @@ use crate::control::{Failure, FailureKind, Reply};
 use crate::metrics::{Counter, Gauge, Group as _, Registry, metrics};
 
 /// The state that every request handler shares.
+pub(super) type State<S> = Arc<Shared<S>>;
+
+/// What is shared.
 #[derive(Debug)]
-pub(super) struct State<S> {
+pub(super) struct Shared<S> {
     pub(super) site: Arc<S>,
     pub(super) access: Arc<Access>,
     pub(super) changes: Arc<Changes>,
@@ -34,26 +37,14 @@ pub(super) struct State<S> {
     pub(super) streams: Arc<Semaphore>,
 }
 
-impl<S> Clone for State<S> {
-    fn clone(&self) -> Self {
-        Self {
-            site: Arc::clone(&self.site),
-            access: Arc::clone(&self.access),
-            changes: Arc::clone(&self.changes),
-            minutes: Arc::clone(&self.minutes),
-            metrics: self.metrics.clone(),
-            streams: Arc::clone(&self.streams),
-        }
-    }
-}
-
 /// The whole face. Called where tasks can be spawned: it counts minutes as long as it lives.
 pub fn router<S: ApiBackend>(site: Arc<S>, access: Arc<Access>) -> Router {
     let streams = Arc::new(Semaphore::new(STREAMS));
     let minutes = Arc::<Minutes>::default();
     minutes.keep(&site);
     let metrics = HttpMetrics::default();
-    let state = State { site, access, changes: Arc::default(), minutes, metrics, streams };
+    let changes = Arc::default();
+    let state = Arc::new(Shared { site, access, changes, minutes, metrics, streams });
     let api = Router::new()
         .route("/commands", get(api::table::<S>))
         .route("/commands/{name}", post(api::command))

@@ -146,9 +146,6 @@ pub struct Entry {
 
 impl Entry {
     /// Adds the texts of a row, each read by the number of its column: the tables have them in the same order.
-    ///
-    /// # Errors
-    /// One cannot be read.
     pub(super) fn with_texts<E>(
         self,
         text: impl Fn(usize) -> Result<Option<String>, E>,

@@ -68,15 +68,6 @@ pub struct Exchange {
     shown: Option<i64>,
 }
 
-/// The progress of one session in both directions.
-#[derive(Default)]
-struct Marks {
-    /// The last change of bans here that was told.
-    told: i64,
-    /// The last change of bans there that was heard.
-    heard: i64,
-}
-
 impl Exchange {
     /// Between the store and the database at that address; `server`: this server's name in it, whose entries it keeps
     /// there for so long.
@@ -126,7 +117,8 @@ impl Exchange {
         if self.shown.is_none() {
             self.shown = Some(session.newest_action().await?);
         }
-        let mut marks = Marks::default();
+        // The last changes of bans that were told and heard, each by its own side's number.
+        let (mut told_to, mut heard_to) = (0, 0);
         let mut bans = self.store.watch_bans();
         let mut told = false;
         let (mut asked, mut trimmed) = (None::<Instant>, None::<Instant>);
@@ -134,10 +126,10 @@ impl Exchange {
         loop {
             if !told || bans.has_changed().unwrap_or_default() {
                 bans.mark_unchanged();
-                told = self.tell_bans(&mut session, &mut marks).await?;
+                told = self.tell_bans(&mut session, &mut told_to).await?;
             }
             if asked.is_none_or(|asked| asked.elapsed() >= BEAT) {
-                self.hear_bans(&session, &mut marks).await?;
+                self.hear_bans(&session, &mut heard_to).await?;
                 self.hear_actions(&session, show).await?;
                 asked = Some(Instant::now());
             }
@@ -168,33 +160,27 @@ impl Exchange {
         }
     }
 
-    /// Tells the bans that have changed here; whether that was all of them.
-    async fn tell_bans(
-        &self,
-        session: &mut Session,
-        marks: &mut Marks,
-    ) -> Result<bool, StoreError> {
-        while let Some(changes) = here(self.store.ban_changes(marks.told).await) {
-            let Some((last, _)) = changes.last() else { return Ok(true) };
-            let last = *last;
+    /// Tells the bans that have changed here since the change `last`; whether that was all of them.
+    async fn tell_bans(&self, session: &mut Session, last: &mut i64) -> Result<bool, StoreError> {
+        while let Some(changes) = here(self.store.ban_changes(*last).await) {
+            let Some(&(newest, _)) = changes.last() else { return Ok(true) };
             let bans: Vec<_> = changes.into_iter().map(|(_, state)| state).collect();
             session.merge_bans(&bans).await?;
-            marks.told = last;
+            *last = newest;
         }
         Ok(false)
     }
 
-    /// Hears which bans have changed there.
-    async fn hear_bans(&self, session: &Session, marks: &mut Marks) -> Result<(), StoreError> {
+    /// Hears which bans have changed there since the change `last`.
+    async fn hear_bans(&self, session: &Session, last: &mut i64) -> Result<(), StoreError> {
         loop {
-            let changes = session.ban_changes(marks.heard).await?;
-            let Some((last, _)) = changes.last() else { return Ok(()) };
-            let last = *last;
+            let changes = session.ban_changes(*last).await?;
+            let Some(&(newest, _)) = changes.last() else { return Ok(()) };
             let bans = changes.into_iter().map(|(_, state)| state).collect();
             if here(self.store.merge_bans(bans).await).is_none() {
                 return Ok(());
             }
-            marks.heard = last;
+            *last = newest;
         }
     }
 

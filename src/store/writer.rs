@@ -53,13 +53,9 @@ struct Common {
 }
 
 impl Store {
-    /// Connects to a database, and starts the thread that writes. Blocks until it is connected.
-    pub fn open(database: impl Database) -> Result<Self, StoreError> {
-        Self::keeping(database, None)
-    }
-
-    /// The same, and what is too old or too much is given up, little by little.
-    pub fn keeping(database: impl Database, keep: Option<Keep>) -> Result<Self, StoreError> {
+    /// Connects to a database, and starts the thread that writes. Blocks until it is connected. With `keep`, what is too old
+    /// or too much is given up, little by little.
+    pub fn open(database: impl Database, keep: Option<Keep>) -> Result<Self, StoreError> {
         let database: Arc<dyn Database> = Arc::new(database);
         let mut connection = database.connect()?;
         let last = connection.last()?;

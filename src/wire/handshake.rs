@@ -145,10 +145,15 @@ mod tests {
     use super::*;
     use crate::policy::texts::Words;
 
+    fn hello(version: u8, attributes: &str) -> Element {
+        let hello =
+            format!("<hello xmlns='{NS_FAMILY}{version}' version='{version}'{attributes}/>");
+        Element::parse(hello.as_bytes(), "").unwrap()
+    }
+
     #[test]
     fn a_gate_of_another_version_is_told_both_versions() {
-        let hello =
-            Element::parse(b"<hello xmlns='urn:vestibule:gate:3' version='3'/>", "").unwrap();
+        let hello = hello(3, "");
         assert!(Hello::is_hello(&hello));
         let error = Hello::read(&hello).unwrap_err().to_string();
         assert!(error.contains("version 3") && error.contains("version 2"), "{error}");
@@ -194,20 +199,14 @@ mod tests {
 
     #[test]
     fn a_gate_of_this_version_is_welcome() {
-        let hello = Element::parse(
-            b"<hello xmlns='urn:vestibule:gate:2' version='2' level='1' gate='0.1.0' server='Prosody 0.12.3' failure='refuse' rooms='3'/>",
-            "",
-        )
-        .unwrap();
-        assert_eq!(Hello::read(&hello).unwrap().rooms, 3);
+        let told = " level='1' gate='0.1.0' server='Prosody 0.12.3' failure='refuse' rooms='3'";
+        assert_eq!(Hello::read(&hello(2, told)).unwrap().rooms, 3);
     }
 
     #[test]
     fn a_gate_of_another_release_is_refused() {
         for level in ["", " level='2'", " level='3'"] {
-            let hello = format!("<hello xmlns='urn:vestibule:gate:2' version='2'{level}/>");
-            let hello = Element::parse(hello.as_bytes(), "").unwrap();
-            let error = Hello::read(&hello).unwrap_err().to_string();
+            let error = Hello::read(&hello(2, level)).unwrap_err().to_string();
             assert!(error.contains("not of one release"), "{error}");
         }
     }

@@ -65,27 +65,14 @@ impl Question {
 
     /// Puts the strength of the typed password where the policy looks for it.
     pub fn judge_typed(&mut self, strength: Strength) {
-        match &mut self.attempt.action {
-            Action::Open { typed } => *typed = Some(strength),
-            Action::Configure { fields } => {
-                for field in fields {
-                    if let FieldChange::PasswordSet(unknown) = field {
-                        *unknown = strength;
-                    }
+        if let Action::Open { typed } = &mut self.attempt.action {
+            *typed = Some(strength);
+        } else if let Action::Configure { fields } = &mut self.attempt.action {
+            for field in fields {
+                if let FieldChange::PasswordSet(unknown) = field {
+                    *unknown = strength;
                 }
             }
-            Action::Request
-            | Action::Join { .. }
-            | Action::Affiliation { .. }
-            | Action::Role { .. }
-            | Action::Destroy
-            | Action::Invite { .. }
-            | Action::Knock { .. }
-            | Action::Rename
-            | Action::Command(_)
-            | Action::AnswerAll { .. }
-            | Action::Feature(_)
-            | Action::Unknown => {}
         }
     }
 }
@@ -355,17 +342,18 @@ mod tests {
     use super::*;
     use crate::policy::form_field::To;
 
-    fn read(xml: &str) -> Question {
+    fn read(attributes: &str, body: &str) -> Question {
+        let xml = format!("<request xmlns='{NS}' {attributes}>{body}</request>");
         Question::read(&Element::parse(xml.as_bytes(), "").unwrap())
     }
 
     #[test]
     fn a_join_reads_as_it_was_written() {
         let question = read(
-            "<request xmlns='urn:vestibule:gate:2' kind='join' attempt='a1' room='tea@conference.example.org' generation='g' revision='7'>\
-             <requester jid='bob@example.org/phone' nick='Bob' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='false' address='192.0.2.7' affiliation='none' role='none'>\
+            "kind='join' attempt='a1' room='tea@conference.example.org' generation='g' revision='7'",
+            "<requester jid='bob@example.org/phone' nick='Bob' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='false' address='192.0.2.7' affiliation='none' role='none'>\
              <claim name='moderator'>true</claim></requester>\
-             <state occupants='3' moderators='1' waiting='2' password='true'/><credential check='wrong'/></request>",
+             <state occupants='3' moderators='1' waiting='2' password='true'/><credential check='wrong'/>",
         );
         assert_eq!(question.attempt.action, Action::Join { credential: Credential::Wrong });
         assert_eq!(question.revision, 7);
@@ -379,10 +367,8 @@ mod tests {
     #[test]
     fn a_client_that_is_not_said_to_be_encrypted_is_not() {
         let secure = |kind: &str| {
-            let xml = format!(
-                "<request xmlns='urn:vestibule:gate:2' kind='join'><requester jid='a@b' session='{kind}'/></request>"
-            );
-            read(&xml).attempt.requester.secure
+            let requester = format!("<requester jid='a@b' session='{kind}'/>");
+            read("kind='join'", &requester).attempt.requester.secure
         };
         assert_eq!(secure("client"), Some(false));
         assert_eq!(secure("server"), None);
@@ -390,16 +376,16 @@ mod tests {
 
     #[test]
     fn two_credentials_are_a_wrong_one() {
-        let question = read(
-            "<request xmlns='urn:vestibule:gate:2' kind='join'><credential check='right'/><credential check='right'/></request>",
-        );
+        let right = "<credential check='right'/>";
+        let question = read("kind='join'", &right.repeat(2));
         assert_eq!(question.attempt.action, Action::Join { credential: Credential::Wrong });
     }
 
     #[test]
     fn two_requesters_are_none() {
         let question = read(
-            "<request xmlns='urn:vestibule:gate:2' kind='join'><requester jid='a@b' session='client' host='b' provider='internal_hashed' mechanism='SCRAM-SHA-1'/><requester jid='c@d' session='client' host='d' provider='internal_hashed' mechanism='SCRAM-SHA-1'/></request>",
+            "kind='join'",
+            "<requester jid='a@b' session='client' host='b' provider='internal_hashed' mechanism='SCRAM-SHA-1'/><requester jid='c@d' session='client' host='d' provider='internal_hashed' mechanism='SCRAM-SHA-1'/>",
         );
         assert_eq!(question.attempt.requester.jid, None);
         let session = question.attempt.requester.session.unwrap();
@@ -408,9 +394,8 @@ mod tests {
 
     #[test]
     fn an_unparsable_address_is_a_fact_and_no_failure() {
-        let question = read(
-            "<request xmlns='urn:vestibule:gate:2' kind='join' room='@@'><requester jid='\u{1F916}@@x' nick='\u{1F916}'/></request>",
-        );
+        let requester = "<requester jid='\u{1F916}@@x' nick='\u{1F916}'/>";
+        let question = read("kind='join' room='@@'", requester);
         assert_eq!(question.attempt.room, None);
         assert_eq!(question.attempt.requester.jid, None);
     }
@@ -418,11 +403,12 @@ mod tests {
     #[test]
     fn a_form_reads_as_changes_of_settings() {
         let question = read(
-            "<request xmlns='urn:vestibule:gate:2' kind='configure'><requester jid='a@b' language='de-CH'/>\
+            "kind='configure'",
+            "<requester jid='a@b' language='de-CH'/>\
              <field var='FORM_TYPE'>http://jabber.org/protocol/muc#roomconfig</field>\
              <field var='muc#roomconfig_roomname' same='true'>Tea</field>\
              <field var='muc#roomconfig_historylength'>20</field>\
-             <field var='x'>y</field></request>",
+             <field var='x'>y</field>",
         );
         let fields = vec![
             FieldChange::Kept("FORM_TYPE".to_owned()),
@@ -437,19 +423,17 @@ mod tests {
     #[test]
     fn a_language_is_a_short_word() {
         for tag in ["", "d\u{e9}", "x y", &"a".repeat(36)] {
-            let xml = format!(
-                "<request xmlns='urn:vestibule:gate:2'><requester jid='a@b' language='{tag}'/></request>"
-            );
-            assert_eq!(read(&xml).attempt.requester.language, None, "{tag}");
+            let requester = format!("<requester jid='a@b' language='{tag}'/>");
+            assert_eq!(read("", &requester).attempt.requester.language, None, "{tag}");
         }
     }
 
     #[test]
     fn of_two_new_passwords_neither_is_judged() {
         let question = read(
-            "<request xmlns='urn:vestibule:gate:2' kind='configure'>\
-             <field var='muc#roomconfig_roomsecret'>1</field>\
-             <field var='muc#roomconfig_roomsecret'>umbrella-kiwi-thunder</field></request>",
+            "kind='configure'",
+            "<field var='muc#roomconfig_roomsecret'>1</field>\
+             <field var='muc#roomconfig_roomsecret'>umbrella-kiwi-thunder</field>",
         );
         assert_eq!(question.typed, None);
         let weak = FieldChange::PasswordSet(Strength::default());
@@ -458,9 +442,7 @@ mod tests {
 
     #[test]
     fn a_typed_password_is_kept_apart_from_the_attempt() {
-        let question = read(
-            "<request xmlns='urn:vestibule:gate:2' kind='open'><credential>correct horse</credential></request>",
-        );
+        let question = read("kind='open'", "<credential>correct horse</credential>");
         assert_eq!(question.typed, Some(Secret::new("correct horse")));
         assert!(!format!("{question:?}").contains("horse"));
     }

@@ -198,7 +198,8 @@ pub fn stored(after: &str) -> Element {
 mod tests {
     use super::*;
     use crate::policy::texts::Texts;
-    use crate::policy::verdict::{Degree, Effects};
+    use crate::policy::verdict::Degree::{Given, Moderator, No, Yes};
+    use crate::policy::verdict::Effects;
     use crate::wire::answer::{Material, command};
 
     #[test]
@@ -212,16 +213,7 @@ mod tests {
             Ability::Audio | Ability::Video | Ability::Form => Some("whatever"),
             Ability::Secret => Some("yes"),
         });
-        let degrees = [
-            Degree::Given,
-            Degree::Yes,
-            Degree::Moderator,
-            Degree::Yes,
-            Degree::Yes,
-            Degree::No,
-            Degree::Moderator,
-            Degree::Yes,
-        ];
+        let degrees = [Given, Yes, Moderator, Yes, Yes, No, Moderator, Yes];
         assert!(may.iter().eq(Ability::ALL.into_iter().zip(degrees)));
         let moderated = Some(vec![Ability::Audio, Ability::Desktop]);
         let effects = Effects { may: vec![(ann.clone(), may)], moderated, ..Effects::default() };

@@ -45,3 +45,18 @@ pub mod ns {
     /// XEP-0199: ping.
     pub const PING: &str = "urn:xmpp:ping";
 }
+
+/// Returns whether rxml, an independent strict XML reader made for XMPP, takes a document, or the beginning of one.
+#[cfg(test)]
+fn oracle_accepts(mut xml: &[u8], is_whole: bool) -> bool {
+    use rxml::Parse as _;
+    let mut parser = rxml::Parser::default();
+    loop {
+        match parser.parse(&mut xml, is_whole) {
+            Ok(Some(_)) => {}
+            Ok(None) => return true,
+            Err(rxml::error::EndOrError::NeedMoreData) => return !is_whole,
+            Err(rxml::error::EndOrError::Error(_)) => return false,
+        }
+    }
+}

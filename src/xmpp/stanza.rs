@@ -16,17 +16,6 @@ pub struct InvalidStanza {
     pub reply: Option<Box<Iq>>,
 }
 
-impl InvalidStanza {
-    const fn silent(reason: &'static str) -> Self {
-        Self { reason, reply: None }
-    }
-}
-
-/// An attribute that addresses or names, as the stanza's owner keeps it.
-fn owned(element: &Element, name: &str) -> Option<String> {
-    element.attr(name).map(str::to_owned)
-}
-
 /// An error that answers a stanza.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StanzaError {
@@ -232,11 +221,13 @@ impl TryFrom<Element> for Iq {
     /// When it is no `<iq/>`, has no `id`, or not one of the four types; or when a question has
     /// not exactly one payload: then the error holds the answer that says so.
     fn try_from(element: Element) -> Result<Self, InvalidStanza> {
+        let silent = |reason| InvalidStanza { reason, reply: None };
         if !element.is(ns::COMPONENT, "iq") {
-            return Err(InvalidStanza::silent("not an iq"));
+            return Err(silent("not an iq"));
         }
-        let id = owned(&element, "id").ok_or(InvalidStanza::silent("an iq without an id"))?;
-        let (from, to) = (owned(&element, "from"), owned(&element, "to"));
+        let owned = |name| element.attr(name).map(str::to_owned);
+        let id = owned("id").ok_or(silent("an iq without an id"))?;
+        let (from, to) = (owned("from"), owned("to"));
         let kind = match element.attr("type") {
             Some("result") => IqKind::Result(element.into_children().next()),
             Some("error") => IqKind::Error(StanzaError::of(&element)),
@@ -251,7 +242,7 @@ impl TryFrom<Element> for Iq {
                 };
                 question(payload)
             }
-            Some(_) | None => return Err(InvalidStanza::silent("an iq of no known type")),
+            Some(_) | None => return Err(silent("an iq of no known type")),
         };
         Ok(Self { id, from, to, kind })
     }

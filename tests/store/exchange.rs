@@ -55,7 +55,7 @@ impl Part {
             .build()
             .unwrap();
         let file = Sqlite::new(home.path().join(format!("{name}.db")));
-        let store = Arc::new(Store::open(file).unwrap());
+        let store = Arc::new(Store::open(file, None).unwrap());
         let (show, shown) = channel();
         let show = Mutex::new(show);
         let exchange =
@@ -161,7 +161,7 @@ fn what_was_written_while_it_was_away_arrives_once_and_in_order() {
 fn what_a_killed_component_left_in_its_file_arrives_and_a_lost_database_is_filled_again() {
     let (server, home) = (Server::shared(), homes());
     let database = server.fresh();
-    let file = Store::open(Sqlite::new(home.path().join("one.db"))).unwrap();
+    let file = Store::open(Sqlite::new(home.path().join("one.db")), None).unwrap();
     (0..3).for_each(|second| {
         file.leave(Arc::new(Entry { server: "one".into(), ..entry(second, "tea", "bob") }))
     });

@@ -120,7 +120,7 @@ fn the_thread_that_writes_trims_when_it_is_time() {
         size: u64::MAX,
         clock: Arc::new(move || at(clock.load(Ordering::Relaxed))),
     };
-    let store = Store::keeping(database.clone(), Some(keep)).unwrap();
+    let store = Store::open(database.clone(), Some(keep)).unwrap();
     (0..5000).for_each(|second| store.leave(Arc::new(entry(second, "tea", "bob"))));
     now.store(5090, Ordering::Relaxed);
     let mut connection = database.connect().unwrap();
@@ -141,7 +141,7 @@ fn the_thread_that_writes_trims_when_it_is_time() {
 #[test]
 fn a_full_disk_stops_nobody_and_the_loss_is_counted() {
     let (database, _home) = fresh();
-    let store = Store::open(database.clone().at_most(1 << 20)).unwrap();
+    let store = Store::open(database.clone().at_most(1 << 20), None).unwrap();
     let mut left = 0_u64;
     // What waits takes some megabytes: then nothing finds a place any more.
     while store.state().lost < 10 {
@@ -166,7 +166,7 @@ fn a_full_disk_stops_nobody_and_the_loss_is_counted() {
 fn a_full_disk_takes_entries_again_when_old_ones_have_gone() {
     let (database, _home) = fresh();
     let keep = keep(None, 4 << 20, 0);
-    let store = Store::keeping(database.clone().at_most(16 << 20), Some(keep)).unwrap();
+    let store = Store::open(database.clone().at_most(16 << 20), Some(keep)).unwrap();
     for second in 0..3000 {
         store.leave(heavy(second));
     }
@@ -180,7 +180,7 @@ fn a_full_disk_takes_entries_again_when_old_ones_have_gone() {
 #[test]
 fn another_program_that_looks_in_takes_nothing_away() {
     let (database, home) = fresh();
-    let store = Store::open(database.clone()).unwrap();
+    let store = Store::open(database.clone(), None).unwrap();
     let looks_in = || {
         // In another process: locks are a process's own.
         let done = std::process::Command::new("/usr/bin/python3")

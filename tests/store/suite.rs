@@ -177,7 +177,7 @@ pub(crate) fn a_batch_is_written_whole_or_not_at_all(database: impl Database) {
     assert_eq!(find(&database, Query::default()).len(), 1);
 
     // The thread that writes leaves out only that one, and counts it.
-    let store = Store::open(database).unwrap();
+    let store = Store::open(database, None).unwrap();
     batch.into_iter().for_each(|entry| store.leave(entry));
     while store.state().waiting > 0 {
         std::thread::yield_now();
@@ -188,13 +188,13 @@ pub(crate) fn a_batch_is_written_whole_or_not_at_all(database: impl Database) {
 }
 
 pub(crate) fn what_was_left_is_there_when_it_is_closed(database: impl Database + Clone) {
-    let store = Store::open(database.clone()).unwrap();
+    let store = Store::open(database.clone(), None).unwrap();
     for second in 0..5000 {
         store.leave(Arc::new(entry(second, "tea", "bob")));
     }
     assert_eq!(store.state().lost, 0);
     drop(store);
-    let store = Store::open(database).unwrap();
+    let store = Store::open(database, None).unwrap();
     assert_eq!(store.last(), at(4999).as_microsecond());
     let middle = Query { before: Some(at(2501).as_microsecond()), ..Query::default() };
     let found = block_on(store.search(Query { limit: Some(1), ..middle })).unwrap();
@@ -214,7 +214,7 @@ pub(crate) fn ban(id: &str, who: &str, room: Option<&str>) -> Ban {
 }
 
 pub(crate) fn bans_are_there_once_they_are_confirmed(database: impl Database + Clone) {
-    let store = Store::open(database.clone()).unwrap();
+    let store = Store::open(database.clone(), None).unwrap();
     let one = ban("a-1", "mallory@example.org", None);
     let two = ban("a-2", "mallory@example.org", Some("team-*"));
     let three = Ban { until: None, reason: String::new(), ..ban("a-3", "192.0.2.0/24", None) };
@@ -243,7 +243,7 @@ pub(crate) fn bans_are_there_once_they_are_confirmed(database: impl Database + C
 }
 
 pub(crate) fn whoever_reads_the_bans_is_told_when_they_change(database: impl Database) {
-    let store = Store::open(database).unwrap();
+    let store = Store::open(database, None).unwrap();
     let mut news = store.watch_bans();
     assert!(!news.has_changed().unwrap());
     block_on(store.add_ban(ban("a-1", "mallory@example.org", None))).unwrap();

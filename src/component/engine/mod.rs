@@ -162,26 +162,16 @@ impl PolicyEngine {
         }
         let pressure = self.pressure(attempt, &rules, now);
         let mut decision = decide(&self.policy, &rules, attempt, &room, &pressure, now);
-        let password = match decision.effects.password {
-            None => None,
-            Some(new) => match rooms::password(
-                new,
-                attempt.room.as_ref(),
-                question.typed.as_ref(),
-                &rules,
-                now,
-            ) {
-                Ok(password) => Some(password),
-                Err(error) => {
-                    tracing::error!(%error, "no password could be made, so the room is not opened");
-                    decision.verdict = Verdict::Deny;
-                    decision.rule = rules.password.source.rule();
-                    decision.denial = Some(Denial::Fault);
-                    decision.effects = Effects::default();
-                    None
-                }
-            },
-        };
+        let (jid, typed) = (attempt.room.as_ref(), question.typed.as_ref());
+        let make = |new| rooms::password(new, jid, typed, &rules, now);
+        let password = decision.effects.password.map(make).transpose().unwrap_or_else(|error| {
+            tracing::error!(%error, "no password could be made, so the room is not opened");
+            decision.verdict = Verdict::Deny;
+            decision.rule = rules.password.source.rule();
+            decision.denial = Some(Denial::Fault);
+            decision.effects = Effects::default();
+            None
+        });
         self.counters.count(&self.policy, attempt, decision.denial, &rules, now);
         self.count_stranger(attempt, &decision, &rules, now);
         if let Some(observed) = &rules.observed {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::PolicyEngine;
 use crate::component::metrics::GateEvent;
@@ -75,13 +75,9 @@ impl PolicyEngine {
                 let others = report.attr("others").and_then(|others| others.parse().ok());
                 let count = others.unwrap_or(0_u64).saturating_add(1);
                 self.counted.gate_event(GateEvent::of(event), count);
-                let mut details = Map::new();
-                for name in ["jid", "nick", "reason", "others"] {
-                    if let Some(value) = report.attr(name) {
-                        details.insert(name.to_owned(), Value::from(value));
-                    }
-                }
-                self.audit.event(event, jid.as_str(), details, now);
+                let detail = |name: &str| Some((name.to_owned(), Value::from(report.attr(name)?)));
+                let details = ["jid", "nick", "reason", "others"].into_iter().filter_map(detail);
+                self.audit.event(event, jid.as_str(), details.collect(), now);
             }
             _ => {}
         }
@@ -132,13 +128,16 @@ impl PolicyEngine {
 
     /// All rooms of a service are read from now on.
     pub fn begin_reading(&mut self, service: &Arc<str>) {
-        self.feeds.entry(Arc::clone(service)).or_default().begin();
+        let feed = self.feeds.entry(Arc::clone(service)).or_default();
+        feed.reading = Some(Reading { was_lost: feed.is_lost, ..Reading::default() });
+        feed.is_lost = false;
     }
 
     /// The next page of them is asked for.
     pub fn ask_for_page(&mut self, service: &str) {
-        if let Some(feed) = self.feeds.get_mut(service) {
-            feed.ask();
+        let feed = self.feeds.get_mut(service);
+        if let Some(reading) = feed.and_then(|feed| feed.reading.as_mut()) {
+            reading.decided.clear();
         }
     }
 
@@ -211,7 +210,12 @@ impl PolicyEngine {
 
     /// The rooms of a service were read, or not all of them; returns whether every room is known as it is.
     pub fn end_reading(&mut self, service: &str, is_complete: bool) -> bool {
-        self.feeds.get_mut(service).is_some_and(|feed| feed.end(is_complete))
+        let Some(feed) = self.feeds.get_mut(service) else { return false };
+        let reading = feed.reading.take().unwrap_or_default();
+        feed.is_lost |= !is_complete && reading.was_lost;
+        let is_known = is_complete && !feed.is_lost;
+        feed.is_read |= is_known;
+        is_known
     }
 }
 
@@ -232,7 +236,9 @@ impl PolicyEngine {
         match Hello::read(element) {
             Ok(hello) => {
                 self.refused.remove(service);
-                self.feeds.entry(Arc::clone(service)).or_default().greeted();
+                // Its reports begin again.
+                let feed = self.feeds.entry(Arc::clone(service)).or_default();
+                *feed = Feed { life: feed.life.saturating_add(1), ..Feed::default() };
                 self.services.insert(Arc::clone(service), Some(hello));
                 Ok(self.welcome(service))
             }
@@ -254,7 +260,8 @@ impl PolicyEngine {
     /// out of date.
     pub fn unread(&self) -> impl Iterator<Item = &str> {
         let greeted = self.services.iter().filter(|(_, hello)| hello.is_some());
-        let is_unread = |service: &&Arc<str>| !self.feeds.get(*service).is_some_and(Feed::is_read);
+        let is_unread =
+            |service: &&Arc<str>| !self.feeds.get(*service).is_some_and(|feed| feed.is_read);
         greeted.map(|(service, _)| service).filter(is_unread).map(|service| &**service)
     }
 
@@ -276,7 +283,7 @@ const MOST_KEPT: usize = 100_000;
 #[derive(Debug, Default)]
 pub(super) struct Feed {
     /// The number of greetings of the gate.
-    pub(super) life: u64,
+    life: u64,
     /// The number of the last report.
     heard: Option<u64>,
     /// A report is missing since the rooms were read last.
@@ -300,13 +307,8 @@ struct Reading {
 }
 
 impl Feed {
-    /// The gate greets: its reports begin again.
-    pub(super) fn greeted(&mut self) {
-        *self = Self { life: self.life.saturating_add(1), ..Self::default() };
-    }
-
     /// Diagnostics a report; returns whether the rooms have to be read again, for that was not known before.
-    pub(super) fn reported(&mut self, report: &Element, now: Timestamp) -> bool {
+    fn reported(&mut self, report: &Element, now: Timestamp) -> bool {
         let number = report.attr("seq").and_then(|number| number.parse().ok());
         let Some(number) = number else { return false };
         let was_lost = self.is_lost;
@@ -324,27 +326,9 @@ impl Feed {
         self.is_lost && !was_lost
     }
 
-    /// Returns whether all rooms were read since the gate has greeted.
-    pub(super) const fn is_read(&self) -> bool {
-        self.is_read
-    }
-
     /// Everything is known that a gate knows whose last report has this number.
-    pub(super) fn is_up_to(&self, last: Option<u64>) -> bool {
+    fn is_up_to(&self, last: Option<u64>) -> bool {
         last.is_some() && self.heard >= last && !self.is_lost && self.reading.is_none()
-    }
-
-    /// The rooms are read from now on.
-    pub(super) fn begin(&mut self) {
-        self.reading = Some(Reading { was_lost: self.is_lost, ..Reading::default() });
-        self.is_lost = false;
-    }
-
-    /// The next page is asked for.
-    pub(super) fn ask(&mut self) {
-        if let Some(reading) = &mut self.reading {
-            reading.decided.clear();
-        }
     }
 
     /// The record of a room was changed by a decision or a command.
@@ -355,7 +339,7 @@ impl Feed {
     }
 
     /// The gate says that its last report had this number.
-    pub(super) fn told(&mut self, number: Option<u64>) {
+    fn told(&mut self, number: Option<u64>) {
         let is_behind = |number| self.heard.is_some_and(|heard| heard < number);
         self.is_lost |= number.is_some_and(is_behind);
         self.heard = self.heard.max(number);
@@ -363,11 +347,7 @@ impl Feed {
 
     /// A room was read as it was after report `number`. Returns whether its record is older than the one that is known,
     /// and the reports that came later.
-    pub(super) fn met(
-        &mut self,
-        room: &BareJid,
-        number: Option<u64>,
-    ) -> (bool, Vec<(Timestamp, Element)>) {
+    fn met(&mut self, room: &BareJid, number: Option<u64>) -> (bool, Vec<(Timestamp, Element)>) {
         self.told(number);
         let Some(reading) = &mut self.reading else { return (false, Vec::new()) };
         reading.met.insert(room.clone());
@@ -378,18 +358,9 @@ impl Feed {
     }
 
     /// The room was not among those read, and nothing was heard of it meanwhile.
-    pub(super) fn is_unmet(&self, room: &BareJid) -> bool {
+    fn is_unmet(&self, room: &BareJid) -> bool {
         self.reading.as_ref().is_some_and(|it| {
             !it.met.contains(room) && !it.reports.contains_key(room) && !it.decided.contains(room)
         })
-    }
-
-    /// The reading is over; returns whether every room is known as it is.
-    pub(super) fn end(&mut self, is_complete: bool) -> bool {
-        let reading = self.reading.take().unwrap_or_default();
-        self.is_lost |= !is_complete && reading.was_lost;
-        let is_known = is_complete && !self.is_lost;
-        self.is_read |= is_known;
-        is_known
     }
 }

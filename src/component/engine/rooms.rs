@@ -104,14 +104,10 @@ impl PolicyEngine {
         now: Timestamp,
     ) {
         let is_one = |record: Option<&Record>| record.is_some_and(|record| record.wave.is_some());
-        let Some(jid) = attempt
-            .room
-            .as_ref()
-            .filter(|_| is_one(decision.effects.record.as_ref()) && !is_one(room.record.as_ref()))
-        else {
-            return;
-        };
-        self.timed("raised", jid, limits::rule(rules), false, now);
+        let begins = is_one(decision.effects.record.as_ref()) && !is_one(room.record.as_ref());
+        if let Some(jid) = attempt.room.as_ref().filter(|_| begins) {
+            self.timed("raised", jid, limits::rule(rules), false, now);
+        }
     }
 
     /// Writes down what happened in a room by itself; `observed`: would have, if that rule were enforced.

@@ -333,6 +333,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::xmpp::oracle_accepts;
 
     fn read(xml: &str) -> Result<Element, ElementError> {
         Element::parse(xml.as_bytes(), "urn:default")
@@ -538,7 +539,7 @@ mod tests {
         ) {
             let inner = pieces.concat();
             let xml = if wrap { format!("<r>{inner}</r>") } else { inner };
-            if !oracle_accepts(&xml) {
+            if !oracle_accepts(xml.as_bytes(), true) {
                 prop_assert!(read(&xml).is_err(), "{xml:?}");
             }
         }
@@ -546,23 +547,9 @@ mod tests {
 
     #[test]
     fn the_oracle_tells_good_from_bad() {
-        assert!(oracle_accepts("<a xmlns='urn:a'>&amp;<b/></a>"));
+        assert!(oracle_accepts(b"<a xmlns='urn:a'>&amp;<b/></a>", true));
         for xml in ["<a>&x;</a>", "<a><!-- --></a>", "<a>\u{1}</a>", "<a></b>", "<p:a/>", "<a>"] {
-            assert!(!oracle_accepts(xml), "{xml}");
-        }
-    }
-
-    /// Returns whether rxml, an independent strict XML reader made for XMPP, takes the document.
-    fn oracle_accepts(xml: &str) -> bool {
-        use rxml::Parse as _;
-        let mut parser = rxml::Parser::default();
-        let mut rest = xml.as_bytes();
-        loop {
-            match parser.parse(&mut rest, true) {
-                Ok(Some(_)) => {}
-                Ok(None) => return true,
-                Err(_) => return false,
-            }
+            assert!(!oracle_accepts(xml.as_bytes(), true), "{xml}");
         }
     }
 

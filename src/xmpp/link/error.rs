@@ -87,22 +87,14 @@ impl LinkError {
 
     /// Returns the condition of the stream error (RFC 6120 section 4.9.3), or the one that the fault comes to.
     fn condition(&self) -> Option<&str> {
-        match self {
-            Self::Handshake(HandshakeError::Refused(error)) | Self::Ended(error) => {
-                Some(error.condition.as_str())
-            }
-            Self::Handshake(HandshakeError::Unexpected(_))
-            | Self::Framing(FramerError::NotAStream) => Some("invalid-namespace"),
-            Self::Plaintext(_)
-            | Self::Handshake(HandshakeError::Closed)
-            | Self::Resolve { .. }
-            | Self::Connect { .. }
-            | Self::TimedOut { .. }
-            | Self::Closed
-            | Self::Io(_)
-            | Self::Framing(_)
-            | Self::Silent(_) => None,
+        if let Self::Handshake(HandshakeError::Refused(error)) | Self::Ended(error) = self {
+            return Some(&error.condition);
         }
+        let is_other_protocol = matches!(
+            self,
+            Self::Handshake(HandshakeError::Unexpected(_)) | Self::Framing(FramerError::NotAStream)
+        );
+        is_other_protocol.then_some("invalid-namespace")
     }
 
     /// Returns what an operator has to change for the component `domain` to connect, in words.

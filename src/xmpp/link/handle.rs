@@ -265,7 +265,7 @@ impl Requests {
     ///
     /// An answer counts only from the address that was asked.
     pub(super) fn settle(&mut self, element: Element) -> Option<Element> {
-        if self.open.is_empty() {
+        if self.open.is_empty() || !Iq::is_answer(&element) {
             return Some(element);
         }
         let asked = element.attr("id").and_then(|id| self.open.get(id));

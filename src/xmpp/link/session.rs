@@ -196,14 +196,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
             // Our own ping has come round: that it came is the answer.
             return Ok(());
         }
-        let stanza = if Iq::is_answer(&stanza) {
-            match self.link.requests.settle(stanza) {
-                Some(stanza) => stanza,
-                None => return Ok(()),
-            }
-        } else {
-            stanza
-        };
+        let Some(stanza) = self.link.requests.settle(stanza) else { return Ok(()) };
         if is_ping(&stanza) && stanza.attr("to") == own {
             if let Ok(ping) = Iq::try_from(stanza) {
                 // The outbox counts what it does not take.
