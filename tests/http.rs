@@ -23,7 +23,7 @@ use vestibule::control::{
     Caller, Command, Failure, FailureKind, FieldKind, Handler, Impact, Interface, Reply, Role,
     RoomLine, RoomMetrics, RoomState, Status, StatusMetrics,
 };
-use vestibule::http::{Access, ApiBackend, Readiness, Totals, router};
+use vestibule::http::{Access, ApiBackend, Totals, router};
 use vestibule::metrics::{Group as _, Latency, Registry};
 use vestibule::policy::Policy;
 use vestibule::policy::attempt::{Action, Attempt, Credential, Pressure, RoomView};
@@ -61,8 +61,8 @@ impl Handler for Noting {
 }
 
 impl ApiBackend for Noting {
-    fn readiness(&self) -> Readiness {
-        Readiness { reasons: self.not_ready.lock().unwrap().clone() }
+    fn readiness(&self) -> Vec<String> {
+        self.not_ready.lock().unwrap().clone()
     }
 
     fn rooms(&self) -> Vec<RoomLine> {

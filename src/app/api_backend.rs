@@ -13,7 +13,7 @@ use super::commands::listing::listed;
 use crate::component::drift::DriftMetrics;
 use crate::component::metrics::DeskMetrics;
 use crate::control::{Interface, RoomLine, RoomMetrics, Status, StatusMetrics};
-use crate::http::{ApiBackend, HttpMetrics, Readiness, Totals};
+use crate::http::{ApiBackend, HttpMetrics, Totals};
 use crate::metrics::{
     Counter, Family, Gauge, Group, Labels, Latency, Registry, gauged, metrics, sample_names, zeroed,
 };
@@ -123,10 +123,10 @@ impl Groups {
 }
 
 impl ApiBackend for Operator {
-    fn readiness(&self) -> Readiness {
+    fn readiness(&self) -> Vec<String> {
         let shared = self.shared();
         if !shared.link.lives() {
-            return Readiness { reasons: vec!["no link to the server".to_owned()] };
+            return vec!["no link to the server".to_owned()];
         }
         let engine = shared.engine();
         let missing = engine.services().filter(|(_, hello)| hello.is_none());
@@ -138,7 +138,7 @@ impl ApiBackend for Operator {
             engine.unread().map(|domain| format!("the rooms of {domain} are not read yet"));
         let reasons = reasons.chain(unread);
         let reasons = reasons.chain(shared.addresses.problems()).chain(engine.unlisted());
-        Readiness { reasons: reasons.collect() }
+        reasons.collect()
     }
 
     fn rooms(&self) -> Vec<RoomLine> {

@@ -233,7 +233,7 @@ impl Audit {
     /// Returns whether the threads that write are down, each by its name.
     pub fn threads(&self) -> impl Iterator<Item = (&'static str, &Health)> {
         let log = self.spool.iter().map(|spool| ("log", &spool.health));
-        log.chain(self.store.iter().map(|store| ("database", store.health())))
+        log.chain(self.store.iter().map(|store| ("database", &store.health)))
     }
 
     fn takes_entries(&self) -> bool {

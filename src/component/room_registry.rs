@@ -34,7 +34,7 @@ fn number(count: usize) -> u32 {
 #[derive(Clone, Debug, Default)]
 pub struct RoomRegistry {
     pub(super) rooms: Registry,
-    expected: Expected,
+    pub(super) expected: Expected,
     /// Counts the policies: the rules of a room that were chosen by an older one do not count.
     policy: u64,
 }
@@ -132,11 +132,6 @@ impl RoomRegistry {
             }
             room.view = view;
         });
-    }
-
-    /// A room may be opened, and gets this record if it comes.
-    pub fn expect(&mut self, jid: &BareJid, record: Record, now: Timestamp) {
-        self.expected.expect(jid, record, now);
     }
 
     /// Returns how many rooms there are that were opened, by no service for itself, with those that may come at any moment;
@@ -316,11 +311,6 @@ impl RoomRegistry {
         self.rooms.after(None)
     }
 
-    /// The rooms after an address, in that order.
-    pub fn rooms_after(&self, jid: Option<&BareJid>) -> impl Iterator<Item = (&BareJid, &Room)> {
-        self.rooms.after(jid)
-    }
-
     /// Returns the number of rooms.
     pub fn count_rooms(&self) -> usize {
         self.rooms.len()
@@ -342,7 +332,7 @@ const MOST: usize = 10_000;
 pub(super) struct Expected(HashMap<BareJid, (Record, Timestamp)>);
 
 impl Expected {
-    /// A room may be opened.
+    /// A room may be opened, and gets this record if it comes.
     pub(super) fn expect(&mut self, room: &BareJid, record: Record, now: Timestamp) {
         self.0.retain(|_, (_, since)| now.duration_since(*since) < PATIENCE);
         if self.0.len() < MOST {

@@ -211,8 +211,8 @@ async fn object(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, R
 
 /// The component as the page and the API see it: carries out commands, and returns state.
 pub trait ApiBackend: Handler {
-    /// Returns whether every service is under the policy.
-    fn readiness(&self) -> Readiness;
+    /// Returns what keeps services from being under the policy; nothing: every one is.
+    fn readiness(&self) -> Vec<String>;
     /// The rooms as they are known here, by address.
     fn rooms(&self) -> Vec<RoomLine>;
     /// Returns the status of the component.
@@ -225,11 +225,4 @@ pub trait ApiBackend: Handler {
     fn now(&self) -> Timestamp;
     /// Every entry of the audit from now on.
     fn entries(&self) -> broadcast::Receiver<Arc<Entry>>;
-}
-
-/// Whether every service is under the policy.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Readiness {
-    /// What keeps it from being so; nothing: it is.
-    pub reasons: Vec<String>,
 }

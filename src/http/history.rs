@@ -1,7 +1,7 @@
 //! The last hour, a minute at a time, for the page's charts.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -70,17 +70,15 @@ impl Minutes {
     /// Ends a minute every minute, as long as anybody can ask for them.
     pub(super) fn keep<S: ApiBackend>(self: &Arc<Self>, site: &Arc<S>) {
         let (minutes, site) = (Arc::downgrade(self), Arc::clone(site));
-        tokio::spawn(Self::count(minutes, site));
-    }
-
-    async fn count<S: ApiBackend>(minutes: Weak<Self>, site: Arc<S>) {
-        let mut tick = interval(MINUTE);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            let Some(minutes) = minutes.upgrade() else { return };
-            minutes.0.lock().end(site.now(), site.totals());
-        }
+        tokio::spawn(async move {
+            let mut tick = interval(MINUTE);
+            tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tick.tick().await;
+                let Some(minutes) = minutes.upgrade() else { return };
+                minutes.0.lock().end(site.now(), site.totals());
+            }
+        });
     }
 
     /// The minutes so far, the oldest first.

@@ -15,7 +15,7 @@ mod server;
 mod stream;
 
 pub use self::access::{Access, new_token};
-pub use self::api::{ApiBackend, Readiness};
+pub use self::api::ApiBackend;
 pub use self::history::Totals;
 pub use self::openapi::document;
 pub use self::router::{HttpMetrics, router};

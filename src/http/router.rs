@@ -179,7 +179,7 @@ pub(super) struct Ready {
 
 /// Every service is under the policy, or what keeps it from being so.
 pub(super) async fn ready<S: ApiBackend>(Of(state): Of<State<S>>) -> Response {
-    let reasons = state.site.readiness().reasons;
+    let reasons = state.site.readiness();
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Ready { ready: reasons.is_empty(), reasons })).into_response()
 }

@@ -38,7 +38,7 @@ pub trait Database: Debug + Send + Sync + 'static {
 }
 
 /// A connection to a database, used by one thread at a time. Everything may block. What fails has changed nothing.
-pub trait Connection: Send {
+pub trait Connection: Debug + Send {
     /// Writes entries, all or none.
     fn append(&mut self, entries: &[Arc<Entry>]) -> Result<(), StoreError>;
 

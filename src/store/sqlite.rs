@@ -103,6 +103,7 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+#[derive(Debug)]
 struct File {
     connection: Connection,
 }
@@ -133,7 +134,28 @@ impl backend::Connection for File {
     }
 
     fn trim(&mut self, keep: &Keep, now: Timestamp) -> Result<bool, StoreError> {
-        Ok(trim(&self.connection, keep, now)?)
+        let connection = &self.connection;
+        let age = keep.age.and_then(|age| SignedDuration::try_from(age).ok());
+        if let Some(before) = age.and_then(|age| now.checked_sub(age).ok()) {
+            let before = before.as_microsecond();
+            if connection.execute(DELETE_OLD, params![before, AT_ONCE])? > 0 {
+                return Ok(true);
+            }
+        }
+        let (pages, free) =
+            (number(connection, "page_count")?, number(connection, "freelist_count")?);
+        let used = pages.saturating_sub(free).saturating_mul(number(connection, "page_size")?);
+        if used > keep.size && connection.execute(DELETE_FIRST, [AT_ONCE])? > 0 {
+            return Ok(true);
+        }
+        if free == 0 {
+            return Ok(false);
+        }
+        // Each step of the statement gives one page back.
+        let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+        let mut rows = statement.query([])?;
+        while rows.next()?.is_some() {}
+        Ok(free > u64::from(PAGES))
     }
 
     fn last(&mut self) -> Result<i64, StoreError> {
@@ -351,30 +373,6 @@ const DELETE_FIRST: &str = "DELETE FROM entries WHERE seq IN ( \
         SELECT max(seq) FROM entries WHERE kind = 'revision' AND seq <= ( \
             SELECT max(seq) FROM (SELECT seq FROM entries ORDER BY seq LIMIT ?1))) \
     ORDER BY seq LIMIT ?1)";
-
-/// Takes away a little of what is to be kept no longer; whether there is more.
-fn trim(connection: &Connection, keep: &Keep, now: Timestamp) -> Result<bool, Error> {
-    let age = keep.age.and_then(|age| SignedDuration::try_from(age).ok());
-    if let Some(before) = age.and_then(|age| now.checked_sub(age).ok()) {
-        let before = before.as_microsecond();
-        if connection.execute(DELETE_OLD, params![before, AT_ONCE])? > 0 {
-            return Ok(true);
-        }
-    }
-    let (pages, free) = (number(connection, "page_count")?, number(connection, "freelist_count")?);
-    let used = pages.saturating_sub(free).saturating_mul(number(connection, "page_size")?);
-    if used > keep.size && connection.execute(DELETE_FIRST, [AT_ONCE])? > 0 {
-        return Ok(true);
-    }
-    if free == 0 {
-        return Ok(false);
-    }
-    // Each step of the statement gives one page back.
-    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
-    let mut rows = statement.query([])?;
-    while rows.next()?.is_some() {}
-    Ok(free > u64::from(PAGES))
-}
 
 fn number(connection: &Connection, name: &str) -> Result<u64, Error> {
     let number = |row: &Row<'_>| row.get::<_, i64>(0);

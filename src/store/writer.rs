@@ -1,6 +1,5 @@
 //! The thread that writes, and the handle that others have of it.
 
-use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -41,7 +40,8 @@ pub struct Store {
     common: OnceLock<Common>,
     last: i64,
     thread: Option<JoinHandle<()>>,
-    health: Health,
+    /// Whether the thread that writes is down.
+    pub(crate) health: Health,
 }
 
 /// The database that servers have in common, to be searched.
@@ -83,11 +83,6 @@ impl Store {
     /// Leaves an entry to be written. Never blocks; one that finds no place is counted as lost.
     pub fn leave(&self, entry: Arc<Entry>) {
         self.queue.leave(entry);
-    }
-
-    /// Returns whether the thread that writes is down.
-    pub const fn health(&self) -> &Health {
-        &self.health
     }
 
     /// Returns the state of the database and of its queue.
@@ -359,6 +354,7 @@ impl Trimming {
 const KEPT: usize = 4;
 
 /// Connections to a database.
+#[derive(Debug)]
 pub(super) struct Readers {
     database: Arc<dyn Database>,
     kept: Mutex<Vec<Box<dyn Connection>>>,
@@ -390,12 +386,6 @@ impl Readers {
             Ok(found)
         });
         reading.await.unwrap_or_else(|_| Err(StoreError::Passing("it is being closed".to_owned())))
-    }
-}
-
-impl fmt::Debug for Readers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Readers").field(&self.database).finish()
     }
 }
 

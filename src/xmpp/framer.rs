@@ -126,53 +126,45 @@ impl Decoder for Framer {
 
 impl Framer {
     fn next(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, FramerError> {
-        loop {
-            match &self.stage {
-                Stage::Closed => {
-                    src.clear();
-                    return Ok(None);
-                }
-                Stage::Failed => {
-                    return Err(FramerError::NotWellFormed("the stream has failed before"));
-                }
-                Stage::Start | Stage::Prolog => match self.prolog(src)? {
-                    Prolog::Incomplete => return Ok(None),
-                    Prolog::Skipped => self.stage = Stage::Prolog,
-                    Prolog::Header(header) => return Ok(Some(Frame::Open(header))),
-                },
-                Stage::Stream { name } => {
-                    let name = name.clone();
-                    return self.stanza(src, &name);
-                }
+        match &self.stage {
+            Stage::Closed => {
+                src.clear();
+                Ok(None)
+            }
+            Stage::Failed => Err(FramerError::NotWellFormed("the stream has failed before")),
+            Stage::Start | Stage::Prolog => self.prolog(src),
+            Stage::Stream { name } => {
+                let name = name.clone();
+                self.stanza(src, &name)
             }
         }
     }
 
-    fn prolog(&mut self, src: &mut BytesMut) -> Result<Prolog, FramerError> {
-        match (src.first(), src.get(1)) {
-            (None, _) | (Some(b'<'), None) => return Ok(Prolog::Incomplete),
-            (Some(b' ' | b'\t' | b'\r' | b'\n'), _) => {
-                src.advance(1);
-                return Ok(Prolog::Skipped);
-            }
-            (Some(b'<'), Some(b'?')) if matches!(self.stage, Stage::Start) => {
-                let Some(end) = declaration(src)? else { return Ok(Prolog::Incomplete) };
-                src.advance(end);
-                return Ok(Prolog::Skipped);
-            }
-            (Some(b'<'), Some(_)) => {}
-            (Some(_), _) => return Err(FramerError::NotAStream),
+    fn prolog(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, FramerError> {
+        loop {
+            let skipped = match (src.first(), src.get(1)) {
+                (None, _) | (Some(b'<'), None) => return Ok(None),
+                (Some(b' ' | b'\t' | b'\r' | b'\n'), _) => 1,
+                (Some(b'<'), Some(b'?')) if matches!(self.stage, Stage::Start) => {
+                    let Some(end) = declaration(src)? else { return Ok(None) };
+                    end
+                }
+                (Some(b'<'), Some(_)) => break,
+                (Some(_), _) => return Err(FramerError::NotAStream),
+            };
+            src.advance(skipped);
+            self.stage = Stage::Prolog;
         }
         let window = src.get(..MAX_STANZA).unwrap_or(src);
         match self.scan.tag(window)? {
             None if src.len() > MAX_STANZA => Err(FramerError::HeaderTooLarge),
-            None => Ok(Prolog::Incomplete),
+            None => Ok(None),
             Some(Tag::Empty | Tag::Close) => Err(FramerError::NotAStream),
             Some(Tag::Open) => {
                 let bytes = self.take(src);
                 let (header, name) = StreamHeader::read(&bytes)?;
                 self.stage = Stage::Stream { name };
-                Ok(Prolog::Header(header))
+                Ok(Some(Frame::Open(header)))
             }
         }
     }
@@ -244,12 +236,6 @@ impl Framer {
 }
 
 const MAX_CLOSE_PADDING: usize = 1024;
-
-enum Prolog {
-    Incomplete,
-    Skipped,
-    Header(StreamHeader),
-}
 
 /// The peer's stream header (RFC 6120 section 4.7).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -102,7 +102,7 @@ impl PolicyEngine {
     /// Some rooms after an address; and the last of them, `None`: there are no more.
     pub fn part(&self, after: Option<&BareJid>) -> (Vec<BareJid>, Option<BareJid>) {
         let (mut part, mut sessions) = (Vec::new(), 0_usize);
-        for (jid, room) in self.live.rooms_after(after) {
+        for (jid, room) in self.live.rooms.after(after) {
             if sessions >= PART {
                 return (part.clone(), part.pop());
             }

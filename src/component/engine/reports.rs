@@ -123,7 +123,8 @@ impl PolicyEngine {
 
     /// Everything is known that the gate of a service knows whose last report has this number.
     pub fn is_up_to(&self, service: &str, last: Option<u64>) -> bool {
-        self.feeds.get(service).is_some_and(|feed| feed.is_up_to(last))
+        let is_known = |feed: &Feed| !feed.is_lost && feed.reading.is_none() && feed.heard >= last;
+        last.is_some() && self.feeds.get(service).is_some_and(is_known)
     }
 
     /// All rooms of a service are read from now on.
@@ -324,11 +325,6 @@ impl Feed {
             }
         }
         self.is_lost && !was_lost
-    }
-
-    /// Everything is known that a gate knows whose last report has this number.
-    fn is_up_to(&self, last: Option<u64>) -> bool {
-        last.is_some() && self.heard >= last && !self.is_lost && self.reading.is_none()
     }
 
     /// The record of a room was changed by a decision or a command.

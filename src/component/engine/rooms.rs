@@ -76,7 +76,7 @@ impl PolicyEngine {
         let record = decision.effects.record.clone();
         match (&attempt.action, record) {
             (Action::Open { .. }, Some(record)) if question.generation.is_empty() => {
-                self.live.expect(jid, record, now);
+                self.live.expected.expect(jid, record, now);
             }
             (Action::Join { .. } | Action::Open { .. }, record)
                 if !question.generation.is_empty() =>

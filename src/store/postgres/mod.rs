@@ -39,6 +39,7 @@ impl Database for Postgres {
 }
 
 /// A session that a thread waits for. One that failed is replaced at the next use.
+#[derive(Debug)]
 struct Used {
     address: Arc<PostgresAddress>,
     /// `None`: only while it is dropped.
