@@ -115,9 +115,9 @@ impl Groups {
             rooms,
             process,
             app: shared.metrics.clone(),
-            link: shared.link.metrics().clone(),
-            engine: engine.counted().metrics.clone(),
-            drift: engine.drift().clone(),
+            link: shared.link.metrics.clone(),
+            engine: engine.counted.metrics.clone(),
+            drift: engine.drift.clone(),
         }
     }
 }
@@ -160,7 +160,7 @@ impl ApiBackend for Operator {
     fn totals(&self) -> Totals {
         let shared = self.shared();
         let engine = shared.engine();
-        let counted = engine.counted();
+        let counted = &engine.counted;
         Totals {
             joins: Verdict::ALL.map(|verdict| counted.joins(verdict)),
             denials: counted.denials().clone(),

@@ -53,7 +53,7 @@ async fn audit(shared: &Shared, trials: &mut Trials) {
     }
     let present = trials.end(now());
     let engine = shared.engine();
-    let metrics = engine.drift();
+    let metrics = &engine.drift;
     metrics.audits.inc();
     metrics.rooms.set(gauged(rooms));
     metrics.present.set(gauged(present));
@@ -186,7 +186,7 @@ fn write_down(shared: &Shared, room: &BareJid, drift: &Drift, repaired: bool) {
     details.insert("should".to_owned(), Value::from(*should));
     details.insert("repaired".to_owned(), Value::from(repaired));
     let engine = shared.engine();
-    let metrics = engine.drift();
+    let metrics = &engine.drift;
     metrics.found.inc();
     metrics.repaired.inc_by(u64::from(repaired));
     engine.audit().event("drift", room.as_str(), details, now());

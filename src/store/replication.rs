@@ -97,7 +97,8 @@ impl Exchange {
                 && !rest.is_zero()
             {
                 sleep(rest.min(COUNT)).await;
-                self.count().await;
+                let waiting = self.waiting().await;
+                self.store.shared(|state| state.waiting = waiting);
             }
             pause = pause.saturating_mul(2).min(longest);
         }
@@ -210,7 +211,10 @@ impl Exchange {
                 // One that is refused takes no other with it.
                 for entry in entries.chunks(1) {
                     match session.ship(entry).await {
-                        Err(trouble) if trouble.lasts() => self.refused(&trouble),
+                        Err(trouble) if trouble.lasts() => {
+                            tracing::error!(%trouble, "an entry of the audit is in the file only");
+                            self.store.shared(|it| it.refused = it.refused.saturating_add(1));
+                        }
                         done => done?,
                     }
                 }
@@ -219,11 +223,6 @@ impl Exchange {
         }
         self.shipped = Some(last);
         Ok(u32::try_from(entries.len()).is_ok_and(|count| count >= BATCH))
-    }
-
-    fn refused(&self, trouble: &StoreError) {
-        tracing::error!(%trouble, "an entry of the audit is in the file only");
-        self.store.shared(|state| state.refused = state.refused.saturating_add(1));
     }
 
     /// The database has answered.
@@ -250,12 +249,6 @@ impl Exchange {
         if before.flatten().as_deref() != Some(&*trouble.to_string()) {
             tracing::error!(%trouble, waiting, "the servers' database is away; what is for it waits in the file");
         }
-    }
-
-    /// Counts what waits.
-    async fn count(&self) {
-        let waiting = self.waiting().await;
-        self.store.shared(|state| state.waiting = waiting);
     }
 
     async fn waiting(&self) -> u64 {

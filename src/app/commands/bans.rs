@@ -357,7 +357,7 @@ impl Call<'_> {
         each_room(&self.shared, |engine, jid, room| {
             let known = room.occupants.values().chain(room.waiting.values());
             let mut people = known.map(|known| &known.who);
-            let mut lately = engine.lately().of(jid).map(|seen| &seen.who);
+            let mut lately = engine.lately.of(jid).map(|seen| &seen.who);
             let name = jid.node().unwrap_or_default();
             if spellings_of(name).any(|name| matcher.is_match(&*name))
                 && (people.any(is_called) || lately.any(is_called))
@@ -442,7 +442,7 @@ impl Call<'_> {
             theirs.for_each(|who| marks.extend(engine.policy().marks_to_ban(who)));
         });
         let engine = self.shared.engine();
-        let lately = engine.lately().everywhere(jid);
+        let lately = engine.lately.everywhere(jid);
         lately.for_each(|who| marks.extend(engine.policy().marks_to_ban(who)));
         marks
     }

@@ -368,7 +368,7 @@ impl Call<'_> {
 
     pub(super) fn people(&self, live: &LiveRoom) -> People {
         let engine = self.shared.engine();
-        People::of(live, engine.lately().of(&live.jid))
+        People::of(live, engine.lately.of(&live.jid))
     }
 
     pub(super) fn is_service(&self, jid: &BareJid) -> bool {

@@ -172,7 +172,7 @@ impl Operator {
             unlisted: engine.unlisted(),
             rooms: engine.live().count_rooms(),
             decisions: engine.tally(),
-            drift: engine.drift().tally(),
+            drift: engine.drift.tally(),
             log_lines_lost: engine.audit().lost(),
             store: engine.audit().store().map(|store| store.state()),
             doctor: self.shared.doctor.counts(),

@@ -53,15 +53,18 @@ pub struct PolicyEngine {
     /// The counters as they would be if the observed rules were enforced.
     observed: Counters,
     live: RoomRegistry,
-    lately: Lately,
+    /// Who was at the rooms lately.
+    pub lately: Lately,
     audit: Audit,
     services: HashMap<Arc<str>, Option<Hello>>,
     /// Why a gate that has greeted is refused.
     refused: HashMap<Arc<str>, HelloError>,
     feeds: HashMap<Arc<str>, Feed>,
     neighbours: HashMap<Arc<str>, Vec<Neighbour>>,
-    counted: Counted,
-    drift: DriftMetrics,
+    /// What was counted since the start.
+    pub counted: Counted,
+    /// The metrics of the drift audits.
+    pub drift: DriftMetrics,
     run: String,
     next: u64,
 }
@@ -229,11 +232,6 @@ impl PolicyEngine {
         }
     }
 
-    /// Returns who was at the rooms lately.
-    pub const fn lately(&self) -> &Lately {
-        &self.lately
-    }
-
     /// The rooms as they are.
     pub const fn live(&self) -> &RoomRegistry {
         &self.live
@@ -252,16 +250,6 @@ impl PolicyEngine {
     /// Returns the decisions since the start, by verdict.
     pub fn tally(&self) -> Tally {
         self.counted.tally()
-    }
-
-    /// Returns what was counted since the start.
-    pub const fn counted(&self) -> &Counted {
-        &self.counted
-    }
-
-    /// Returns the metrics of the drift audits.
-    pub const fn drift(&self) -> &DriftMetrics {
-        &self.drift
     }
 
     /// The decision log.

@@ -24,7 +24,8 @@ const STUCK: Duration = Duration::from_secs(5);
 pub struct LinkHandle {
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) up: watch::Receiver<bool>,
-    pub(super) metrics: LinkMetrics,
+    /// What passed over the link.
+    pub metrics: LinkMetrics,
     pub(super) pulse: Arc<Pulse>,
     pub(super) limit: Duration,
 }
@@ -93,11 +94,6 @@ impl LinkHandle {
     /// Waits until there is a link; false when there will not be one any more.
     pub async fn until_up(&mut self) -> bool {
         self.up.wait_for(|&up| up).await.is_ok()
-    }
-
-    /// Returns what passed over the link.
-    pub const fn metrics(&self) -> &LinkMetrics {
-        &self.metrics
     }
 
     async fn ask(&self, kind: IqKind, to: String) -> Answer {

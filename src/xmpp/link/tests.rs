@@ -349,7 +349,7 @@ async fn questions_are_answered_in_the_order_they_came() {
     peer.say(&QUESTION.repeat(3)).await;
     assert_eq!(peer.hear(&ANSWER.repeat(3)).await, ANSWER.repeat(3));
     assert!(lab.handle.is_up());
-    let stanzas = |direction| lab.handle.metrics().stanzas.get_or_create(direction).get();
+    let stanzas = |direction| lab.handle.metrics.stanzas.get_or_create(direction).get();
     assert_eq!((stanzas(&RECEIVED), stanzas(&SENT)), (3, 3));
 }
 
@@ -410,7 +410,7 @@ async fn a_stanza_that_cannot_be_read_is_dropped_and_the_link_lives() {
     peer.say(&format!("{}{}", "<a>".repeat(40), "</a>".repeat(40))).await;
     peer.say(QUESTION).await;
     peer.hear(ANSWER).await;
-    let metrics = lab.handle.metrics();
+    let metrics = &lab.handle.metrics;
     assert_eq!((metrics.dropped.get(), metrics.links.get()), (3, 1));
 }
 
