@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::broken;
 use super::out::{Ended, say, status};
-use crate::app::commands::Explained;
+use super::running::explained;
 use crate::app::now;
 use crate::config::{Loaded, load_trials};
 use crate::policy::Policy;
@@ -41,21 +41,21 @@ pub(super) fn by_file(file: &Path, loaded: &Loaded, arguments: &Arguments, json:
             .and_then(|xml| fs::write(path, xml))
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
-    let failed = outcomes.iter().filter(|outcome| !outcome.wrong.is_empty()).count();
+    let failed: Vec<_> = outcomes.iter().filter(|outcome| !outcome.wrong.is_empty()).collect();
     let is_covered =
         arguments.min_coverage.is_none_or(|least| coverage.percent() >= usize::from(least));
     if json {
-        say(&in_json(&loaded.policy, &outcomes, &coverage));
+        say(&in_json(&loaded.policy, &outcomes, failed.len(), &coverage));
     } else {
-        for outcome in outcomes.iter().filter(|outcome| !outcome.wrong.is_empty()) {
+        for outcome in &failed {
             say(&failure(&tests, file, &loaded.policy, outcome));
         }
-        say(&format!("{} tests, {failed} failed", outcomes.len()));
+        say(&format!("{} tests, {} failed", outcomes.len(), failed.len()));
         if arguments.coverage || !is_covered {
             say(&covered(&coverage));
         }
     }
-    Ok(status(failed == 0 && is_covered))
+    Ok(status(failed.is_empty() && is_covered))
 }
 
 fn failure(tests: &str, file: &Path, policy: &Policy, outcome: &Outcome<'_>) -> String {
@@ -65,8 +65,7 @@ fn failure(tests: &str, file: &Path, policy: &Policy, outcome: &Outcome<'_>) -> 
         lines.push(format!("  {what}: expected {expected}, found {found}"));
     }
     if let Ok(tried) = &outcome.tried {
-        let explained = Explained::new(&tried.explanation, &tried.facts(policy), &policy.texts);
-        let words = explained.in_words(Some(file));
+        let words = explained(tried, policy).in_words(Some(file));
         lines.extend(words.lines().map(|line| format!("    {line}")));
     }
     lines.join("\n")
@@ -83,7 +82,7 @@ fn covered(coverage: &Coverage) -> String {
     lines.join("\n")
 }
 
-fn in_json(policy: &Policy, outcomes: &[Outcome<'_>], coverage: &Coverage) -> Value {
+fn in_json(policy: &Policy, outcomes: &[Outcome<'_>], failed: usize, coverage: &Coverage) -> Value {
     let tests = outcomes.iter().map(|outcome| {
         let wrong = outcome.wrong.iter().map(
             |(what, expected, found)| json!({ "what": what, "expected": expected, "found": found }),
@@ -94,13 +93,12 @@ fn in_json(policy: &Policy, outcomes: &[Outcome<'_>], coverage: &Coverage) -> Va
             "line": outcome.trial.line,
             "passed": outcome.wrong.is_empty(),
             "wrong": wrong.collect::<Vec<_>>(),
-            "explained":
-                tried.map(|tried| Explained::new(&tried.explanation, &tried.facts(policy), &policy.texts)),
+            "explained": tried.map(|tried| explained(tried, policy)),
         })
     });
     json!({
         "tests": tests.collect::<Vec<_>>(),
-        "failed": outcomes.iter().filter(|outcome| !outcome.wrong.is_empty()).count(),
+        "failed": failed,
         "coverage": {
             "percent": coverage.percent(),
             "all": coverage.all(),

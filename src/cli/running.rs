@@ -19,6 +19,7 @@ use crate::app::{commands, now};
 use crate::config::{Described, Environment, Loaded};
 use crate::control::{ClientError, Failure, Reply, Request, Shown, Typed, ask as ask_component};
 use crate::doctor::in_words;
+use crate::policy::Policy;
 use crate::proof::policy_tests::Tried;
 use crate::secret::Secret;
 
@@ -113,11 +114,15 @@ pub(super) fn look(
     Ok(ExitCode::from(report.exit()))
 }
 
+/// What the decision on an attempt rests on.
+pub(super) fn explained(tried: &Tried, policy: &Policy) -> Explained {
+    Explained::new(&tried.explanation, &tried.facts(policy), &policy.texts)
+}
+
 /// Explains an attempt by a file.
 pub(super) fn by_file(file: &Path, loaded: &Loaded, described: &Described, json: bool) -> Ended {
     let tried = Tried::new(&loaded.policy, described, now())?;
-    let facts = tried.facts(&loaded.policy);
-    let explained = Explained::new(&tried.explanation, &facts, &loaded.policy.texts);
+    let explained = explained(&tried, &loaded.policy);
     if json {
         say(&serde_json::to_string(&explained)?);
     } else {
