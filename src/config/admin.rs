@@ -210,9 +210,9 @@ fn digest(item: &Item<'_>) -> Read<[u8; 32]> {
     let mut digest = [0; 32];
     match hex::decode_to_slice(&text, &mut digest) {
         Ok(()) => Ok(digest),
-        Err(_) => item.wrong(
-            "this is no SHA-256 in hex: 64 digits",
-            Some("`vestibule token` prints a new token, and the table for this file".to_owned()),
-        ),
+        Err(_) => {
+            let hint = "`vestibule token` prints a new token, and the table for this file";
+            item.wrong("this is no SHA-256 in hex: 64 digits", Some(hint.to_owned()))
+        }
     }
 }

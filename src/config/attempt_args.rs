@@ -295,24 +295,22 @@ mod tests {
         described: Described,
     }
 
+    fn ann_at_tea() -> Described {
+        let room = "tea@conference.example.org".to_owned();
+        Described { room, jid: "ann@example.org".to_owned(), ..Described::default() }
+    }
+
     #[test]
     fn what_is_not_said_is_the_same_on_the_command_line_and_in_a_file() {
         let words = ["explain", "--room=tea@conference.example.org", "--jid=ann@example.org"];
         let said = CommandLine::parse_from(words).described;
-        let room = "tea@conference.example.org".to_owned();
-        let jid = "ann@example.org".to_owned();
-        assert_eq!(said, Described { room, jid, ..Described::default() });
+        assert_eq!(said, ann_at_tea());
     }
 
     #[test]
     fn every_attempt_that_is_named_can_be_described() {
         for what in ATTEMPTS.iter() {
-            let described = Described {
-                what: (*what).to_owned(),
-                room: "tea@conference.example.org".to_owned(),
-                jid: "ann@example.org".to_owned(),
-                ..Described::default()
-            };
+            let described = Described { what: (*what).to_owned(), ..ann_at_tea() };
             assert!(described.attempt().is_ok(), "{what}");
         }
     }

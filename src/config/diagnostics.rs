@@ -159,8 +159,7 @@ impl<'a> Diagnostics<'a> {
 
     /// Some of these bytes must not be shown.
     pub(super) fn is_hidden(&self, span: &Range<usize>) -> bool {
-        let meets = |hidden: &Range<usize>| hidden.start < span.end && span.start < hidden.end;
-        self.hidden.borrow().iter().any(meets)
+        meets_any(span, &self.hidden.borrow())
     }
 
     /// A key that the file may have, like `room.close.at_occupants`.
@@ -287,6 +286,10 @@ impl Lines {
     }
 }
 
+fn meets_any(span: &Range<usize>, others: &[Range<usize>]) -> bool {
+    others.iter().any(|other| other.start < span.end && span.start < other.end)
+}
+
 fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
@@ -305,7 +308,7 @@ impl Excerpt<'_> {
     /// The line that `span` begins on, with `…` for what is hidden, and the characters of it that are
     /// meant. `None`: it is all hidden, or not worth showing.
     pub(super) fn show(&self, span: &Range<usize>) -> Option<(String, Range<usize>)> {
-        if self.hidden.iter().any(|hidden| hidden.start < span.end && span.start < hidden.end) {
+        if meets_any(span, self.hidden) {
             return None;
         }
         let (line, column) = self.lines.position(self.text, span.start);
@@ -335,8 +338,7 @@ impl Excerpt<'_> {
         if span.start >= start.saturating_add(line.len()) {
             meant = width..width.saturating_add(1);
         }
-        let too_far = usize::try_from(column).ok()? > WIDTH;
-        if too_far {
+        if usize::try_from(column).ok()? > WIDTH {
             return None;
         }
         if width > WIDTH {
@@ -347,13 +349,15 @@ impl Excerpt<'_> {
     }
 }
 
-/// Whether a problem keeps the file from going live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// The file is not used.
-    Error,
-    /// The file is used, and may not do what its writer means.
-    Warning,
+names! {
+    /// Whether a problem keeps the file from going live.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Severity {
+        /// The file is not used.
+        Error = "error",
+        /// The file is used, and may not do what its writer means.
+        Warning = "warning",
+    }
 }
 
 /// One thing that is wrong, with its place. It never holds a secret of the file.
@@ -402,11 +406,7 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = match self.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        write!(f, "{severity}: {}", Visible(&self.file))?;
+        write!(f, "{}: {}", self.severity.name(), Visible(&self.file))?;
         if self.line > 0 {
             write!(f, ":{}:{}", self.line, self.column)?;
         }

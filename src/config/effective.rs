@@ -1,15 +1,15 @@
 //! What the file comes to for one room, and where each value of it comes from.
 
 use std::fmt;
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::Path;
 
-use toml::de::{DeTable, DeValue};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::diagnostics::{Diagnostics, Place, Visible, is_shown};
 use super::environment::Environment;
-use super::load::{LoadError, load_to_look, read_again};
+use super::load::{LoadError, load_to_look, read_keys};
 use crate::jid::BareJid;
 use crate::policy::access::Opening;
 use crate::policy::class::Class;
@@ -47,7 +47,7 @@ pub fn effective(
     let (table, _) = DeTable::parse_recoverable(text);
     let table = table.get_ref();
     // Only for what is to be hidden.
-    read_again(&notes, table, path, environment);
+    read_keys(&notes, table, environment);
 
     let mut matching = loaded.policy.rooms.matching(room, claims).into_iter().cloned();
     let chosen = matching.next();
@@ -306,52 +306,36 @@ pub(super) fn written(value: &DeValue<'_>, source: &str) -> String {
     if source.chars().all(is_shown) {
         return source.to_owned();
     }
-    let mut text = String::new();
-    write(value, &mut text);
-    text
+    rewritten(value)
 }
 
-fn write(value: &DeValue<'_>, into: &mut String) {
+fn rewritten(value: &DeValue<'_>) -> String {
     match value {
-        DeValue::String(text) => quote(text, into),
-        DeValue::Integer(number) => _ = write!(into, "{number}"),
-        DeValue::Float(number) => _ = write!(into, "{number}"),
-        DeValue::Boolean(value) => _ = write!(into, "{value}"),
-        DeValue::Datetime(moment) => _ = write!(into, "{moment}"),
+        DeValue::String(text) => quoted(text),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(moment) => moment.to_string(),
         DeValue::Array(items) => {
-            into.push('[');
-            for (at, item) in items.iter().enumerate() {
-                into.push_str(if at == 0 { "" } else { ", " });
-                write(item.get_ref(), into);
-            }
-            into.push(']');
+            let items: Vec<_> = items.iter().map(|item| rewritten(item.get_ref())).collect();
+            format!("[{}]", items.join(", "))
         }
         DeValue::Table(table) => {
-            into.push('{');
-            for (at, (key, value)) in table.iter().enumerate() {
-                into.push_str(if at == 0 { " " } else { ", " });
-                quote(key.get_ref(), into);
-                into.push_str(" = ");
-                write(value.get_ref(), into);
-            }
-            into.push_str(" }");
+            let pair = |(key, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
+                format!(" {} = {}", quoted(key.get_ref()), rewritten(value.get_ref()))
+            };
+            format!("{{{} }}", table.iter().map(pair).collect::<Vec<_>>().join(","))
         }
     }
 }
 
-fn quote(text: &str, into: &mut String) {
-    into.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => {
-                into.push('\\');
-                into.push(c);
-            }
-            c if is_shown(c) => into.push(c),
-            c => _ = write!(into, "\\U{:08X}", u32::from(c)),
-        }
-    }
-    into.push('"');
+fn quoted(text: &str) -> String {
+    let shown = text.chars().map(|c| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if is_shown(c) => c.to_string(),
+        c => format!("\\U{:08X}", u32::from(c)),
+    });
+    format!("\"{}\"", shown.collect::<String>())
 }
 
 #[cfg(test)]

@@ -55,13 +55,8 @@ impl Loaded {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// It cannot be read.
-    #[error("cannot read {}", path.display())]
-    Unreadable {
-        /// Its name.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    #[error("cannot read {}", .0.display())]
+    Unreadable(PathBuf, #[source] io::Error),
     /// It is wrong; every error is there.
     #[error("{}", in_words(.0))]
     Invalid(Vec<Problem>),
@@ -92,8 +87,8 @@ pub fn load_to_look(path: &Path, environment: &Environment) -> Result<Loaded, Lo
 }
 
 fn load_as(path: &Path, environment: &Environment, lenient: bool) -> Result<Loaded, LoadError> {
-    let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
-    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let text =
+        fs::read_to_string(path).map_err(|error| LoadError::Unreadable(path.to_owned(), error))?;
     let directory = path.parent().unwrap_or(Path::new(""));
     let read = |other: &Path| fs::read_to_string(directory.join(other));
     let outside = Outside { environment, read: &read, exposed: is_exposed(path), lenient };
@@ -130,19 +125,6 @@ pub struct Socket {
     pub path: PathBuf,
     /// The file is no TOML: where, and that this is the path where it would say none.
     pub problem: Option<Problem>,
-}
-
-/// Reads a file of which nothing is wrong once more, for what is noted about it.
-pub(super) fn read_again<'a>(
-    notes: &'a Diagnostics<'a>,
-    table: &'a DeTable<'a>,
-    path: &Path,
-    environment: &Environment,
-) {
-    let directory = path.parent().unwrap_or(Path::new(""));
-    let read_file = |other: &Path| fs::read_to_string(directory.join(other));
-    let outside = Outside { environment, read: &read_file, exposed: false, lenient: true };
-    _ = read(notes, table, &outside);
 }
 
 /// Reads the text of a file.
@@ -312,7 +294,7 @@ pub fn report(result: &Result<Loaded, LoadError>, now: Timestamp) -> (String, Ex
             }
             (text, ExitKind::Valid)
         }
-        Err(error @ LoadError::Unreadable { source, .. }) => {
+        Err(error @ LoadError::Unreadable(_, source)) => {
             let is_forbidden = source.kind() == io::ErrorKind::PermissionDenied;
             let why = if is_forbidden { NOT_ALLOWED.to_owned() } else { source.to_string() };
             (format!("error: {error}: {why}\n"), ExitKind::Unreadable)

@@ -25,22 +25,22 @@ mod texts;
 
 pub use self::attempt_args::{Described, DescribedError, claim};
 pub use self::diagnostics::{Held, Problem, Severity, Visible, Written};
-pub use self::effective::Layer;
 pub use self::environment::Outside;
 pub use self::key_diff::{KeyChange, Said, changes};
 pub use self::policy_tests::{Effect, Expected, Trial, load_trials, parse_trials};
 pub use self::redaction::{held, redacted, redacted_changes};
-pub use self::settings::{NO_SECRET, NO_SECRET_HINT, is_this_machine};
-pub use self::store::PostgresAddress;
 pub use crate::setting::kind::nearest;
 pub use crate::setting::values::{LONGEST, length};
 pub use admin::{Admin, Listen, Role, SocketMode, Token};
-pub use effective::{Effective, effective};
+pub use effective::{Effective, Layer, effective};
 pub use environment::Environment;
 pub use json_schema::json_schema;
 pub use load::{
     ExitKind, LoadError, Loaded, NOT_ALLOWED, Socket, load, load_to_look, parse, report, schema,
     socket,
 };
-pub use settings::{Audit, Component, Doctor, Format, Limit, Log, Service, Settings};
-pub use store::{Addresses, Store, database};
+pub use settings::{
+    Audit, Component, Doctor, Format, Limit, Log, NO_SECRET, NO_SECRET_HINT, Service, Settings,
+    is_this_machine,
+};
+pub use store::{Addresses, PostgresAddress, Store, database};

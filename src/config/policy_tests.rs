@@ -87,8 +87,8 @@ static VERDICTS: [Verdict; 4] = [Verdict::Allow, Verdict::Hold, Verdict::Prompt,
 /// # Errors
 /// It cannot be read, or something in it is wrong.
 pub fn load_trials(path: &Path) -> Result<Vec<Trial>, LoadError> {
-    let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
-    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let text =
+        fs::read_to_string(path).map_err(|error| LoadError::Unreadable(path.to_owned(), error))?;
     parse_trials(&path.display().to_string(), &text).map_err(LoadError::Invalid)
 }
 

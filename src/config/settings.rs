@@ -1,7 +1,6 @@
 //! Settings of the program: `[component]`, `[log]`, `[doctor]`, `[audit]`, `[reload]` and `[[service]]`.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,9 +9,8 @@ use tracing_subscriber::EnvFilter;
 use super::admin::Admin;
 use super::diagnostics::Place;
 use super::environment::Outside;
-use super::secrets;
-use super::secrets::Keys;
-use super::store::{Store, default_state_dir};
+use super::secrets::{self, Keys};
+use super::store::{Store, default_state_dir, is_local};
 use super::table_reader::TableReader;
 use crate::jid::BareJid;
 use crate::policy::drift::{compared, family};
@@ -284,8 +282,7 @@ fn server(item: &Item<'_>) -> Read<String> {
 pub fn is_this_machine(server: &str) -> bool {
     let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    is_local(host)
 }
 
 /// Reads `[doctor]`.

@@ -8,8 +8,7 @@ use std::{fmt, fs};
 use tokio_postgres::config::{Host, SslMode};
 
 use super::environment::{Environment, Outside};
-use super::secrets;
-use super::secrets::Keys;
+use super::secrets::{self, Keys};
 use super::table_reader::TableReader;
 use crate::secret::Secret;
 use crate::setting::values::{any_path, boolean, duration_or_never, optional, size, text, word};
@@ -105,10 +104,7 @@ impl PostgresAddress {
         }
         self.0.get_hosts().iter().all(|host| match host {
             Host::Unix(_) => true,
-            Host::Tcp(name) => {
-                name.eq_ignore_ascii_case("localhost")
-                    || name.parse().is_ok_and(|address| is_loopback(&address))
-            }
+            Host::Tcp(name) => is_local(name),
         })
     }
 }
@@ -121,6 +117,11 @@ fn may_hold_password(address: &str) -> bool {
 
 fn is_loopback(address: &IpAddr) -> bool {
     address.to_canonical().is_loopback()
+}
+
+/// The host is this machine by its name or its address.
+pub(super) fn is_local(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|it| is_loopback(&it))
 }
 
 impl fmt::Display for PostgresAddress {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::diagnostics::Diagnostics;
 use crate::policy::rules::renamed;
@@ -264,56 +264,43 @@ impl<'a> TableReader<'a> {
     /// The tables inside this one whose names are the operator's, with their names and places; the other keys
     /// that nobody asked for are reported.
     pub(super) fn into_tables(self) -> Vec<(String, Place, Self)> {
-        let mut tables = Vec::new();
-        for (key, value) in self.table.into_iter().flat_map(|table| table.iter()) {
-            let name = key.get_ref();
-            if let Some(table) = value.get_ref().as_table()
-                && !self.known.contains(&name.as_ref())
-            {
-                let place = Place::Text(value.span());
-                let (path, schema) = (self.path_of(name), join(&self.schema, "*"));
-                let inner = Self::new(self.notes, Some(table), path, schema, place.clone());
-                tables.push((name.to_string(), place, inner));
-            }
-        }
-        let names: Vec<_> = tables.iter().map(|(name, ..)| name.clone()).collect();
-        self.finish_but(&names);
+        let tables = self.unasked().filter_map(|(key, value)| {
+            let (name, place) = (key.get_ref(), Place::Text(value.span()));
+            let (path, schema) = (self.path_of(name), join(&self.schema, "*"));
+            let table = Some(value.get_ref().as_table()?);
+            let inner = Self::new(self.notes, table, path, schema, place.clone());
+            Some((name.to_string(), place, inner))
+        });
+        let tables = tables.collect();
+        self.report_unknown(|value| !value.is_table());
         tables
     }
 
     /// Reports the keys that nobody asked for.
     pub(super) fn finish(self) {
-        self.finish_but(&[]);
+        self.report_unknown(|_| true);
     }
 
-    fn finish_but(self, others: &[String]) {
-        let Some(table) = self.table else { return };
-        for (key, value) in
-            table.iter().filter(|(key, _)| !self.known.contains(&key.get_ref().as_ref()))
-        {
-            if others.iter().any(|other| *other == *key.get_ref()) {
-                continue;
-            }
-            let name = key.get_ref();
+    fn unasked(
+        &self,
+    ) -> impl Iterator<Item = (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)> {
+        let keys = self.table.into_iter().flatten();
+        keys.filter(|(key, _)| !self.known.contains(&key.get_ref().as_ref()))
+    }
+
+    fn report_unknown(&self, is_meant: impl Fn(&DeValue<'_>) -> bool) {
+        for (key, value) in self.unasked().filter(|(_, value)| is_meant(value.get_ref())) {
+            let (name, place) = (key.get_ref(), Place::Text(key.span()));
             if let Some(now) = self.name_now(name) {
                 let hint = format!("write `{now}`");
-                self.error_with(
-                    Place::Text(key.span()),
-                    name,
-                    "this key has another name now",
-                    &hint,
-                );
+                self.error_with(place, name, "this key has another name now", &hint);
                 self.notes.count_renamed();
                 continue;
             }
             // The value of a mistyped `secret` is a secret.
             hide(self.notes, value.get_ref(), &Place::Text(value.span()));
-            self.notes.unknown_key(
-                Place::Text(key.span()),
-                self.path.clone(),
-                name,
-                kind::did_you_mean(name, self.known.iter().copied()),
-            );
+            let suggestion = kind::did_you_mean(name, self.known.iter().copied());
+            self.notes.unknown_key(place, self.path.clone(), name, suggestion);
         }
     }
 

@@ -56,13 +56,9 @@ pub(super) fn read(mut section: TableReader<'_>) -> Texts {
     if let Some((tag, place)) = default {
         let is_known = |known: &String| is_that_language(&tag.to_lowercase(), known);
         if !is_known(&ENGLISH.to_owned()) && !texts.languages.keys().any(is_known) {
+            let message = format!("there are no words in `{tag}`");
             let hint = format!("write them under `[text.{tag}]`");
-            notes.warning(
-                place,
-                "text.language",
-                format!("there are no words in `{tag}`"),
-                Some(hint),
-            );
+            notes.warning(place, "text.language", message, Some(hint));
         }
         texts.default = tag;
     }
@@ -113,13 +109,10 @@ fn text_for(item: &Item<'_>, template: &str) -> Read<String> {
 fn language(item: &Item<'_>) -> Read<String> {
     let tag = some_text(item)?;
     if is_language(&tag) {
-        Ok(tag)
-    } else {
-        item.wrong(
-            format!("`{tag}` is no language"),
-            Some("write a language's tag, like \"de\" or \"pt-BR\"".to_owned()),
-        )
+        return Ok(tag);
     }
+    let hint = "write a language's tag, like \"de\" or \"pt-BR\"".to_owned();
+    item.wrong(format!("`{tag}` is no language"), Some(hint))
 }
 
 fn is_language(tag: &str) -> bool {

@@ -218,11 +218,9 @@ fn listing(case: &Case<'_>, looked: &mut Looked) {
         for host in &hosts.all {
             let verifies = hosts.is(host, "enable_roomsize_token_verification", true);
             if host.modules.contains("muc_size") && !verifies {
-                looked.find(
-                    &host.name,
-                    "muc_size answers /room and /room-size without a token",
-                    (PROSODY, "enable_roomsize_token_verification = true"),
-                );
+                let found = "muc_size answers /room and /room-size without a token";
+                let line = "enable_roomsize_token_verification = true";
+                looked.find(&host.name, found, (PROSODY, line));
             }
             if host.modules.contains("muc_census") {
                 looked.find(
@@ -243,11 +241,8 @@ fn proxies(case: &Case<'_>, looked: &mut Looked) {
                 IpNet::V6(net) => net.prefix_len() < 16,
             });
             if is_wide {
-                looked.find(
-                    item,
-                    "it is a large part of all addresses",
-                    (PROSODY, "trusted_proxies = { \"127.0.0.1\", \"::1\" }"),
-                );
+                let line = "trusted_proxies = { \"127.0.0.1\", \"::1\" }";
+                looked.find(item, "it is a large part of all addresses", (PROSODY, line));
             }
         }
     })
@@ -259,8 +254,7 @@ fn address(case: &Case<'_>, looked: &mut Looked) {
             return;
         }
         let Some(Web { sessions, addresses, loopback }) = posture.web else {
-            looked.not_told(server, "of sessions");
-            return;
+            return looked.not_told(server, "of sessions");
         };
         if sessions < FEW {
             looked.unknown_at(server, format!("fewer than {FEW} people are there by HTTP now"));

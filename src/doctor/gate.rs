@@ -94,11 +94,10 @@ fn missing(case: &Case<'_>, looked: &mut Looked) {
             let found = format!("its gate is refused, and lets nobody in: {refusal}");
             looked.find(&server.service, found, (SHELL, "make install"));
         }
-        (None, None) => looked.find(
-            &server.service,
-            "no gate has greeted from this service",
-            (PROSODY, load_line(&server.service)),
-        ),
+        (None, None) => {
+            let line = load_line(&server.service);
+            looked.find(&server.service, "no gate has greeted from this service", (PROSODY, line));
+        }
     })
 }
 
@@ -493,8 +492,7 @@ fn conflict(case: &Case<'_>, looked: &mut Looked) {
     let domain = case.settings.component.domain.as_str();
     case.each_with_hosts(looked, |_, _, hosts, looked| {
         let Some(host) = hosts.named(domain) else {
-            looked.unknown(format!("the gate does not tell of the host {domain}"));
-            return;
+            return looked.unknown(format!("the gate does not tell of the host {domain}"));
         };
         let given = hosts.option(host, "component_conflict_resolve").and_then(|it| it.text());
         if given != Some("kick_old") {

@@ -1,6 +1,7 @@
 //! Jicofo and docker-jitsi-meet, as far as their own files tell.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use super::case::{Case, has_anywhere};
 use super::{Check, Looked, Severity};
@@ -171,11 +172,10 @@ fn conference_request(case: &Case<'_>, looked: &mut Looked) {
     }
     match &case.machine.listening {
         Some(listening) => {
-            for on in listening.iter().filter(|on| on.port() == PORT) {
-                if !on.ip().to_canonical().is_loopback() {
-                    let found = "what listens there can be reached from other machines; it is Jicofo's port for HTTP";
-                    looked.find(on.to_string(), found, CHANGE);
-                }
+            let others = |on: &&SocketAddr| !on.ip().to_canonical().is_loopback();
+            for on in listening.iter().filter(|on| on.port() == PORT).filter(others) {
+                let found = "what listens there can be reached from other machines; it is Jicofo's port for HTTP";
+                looked.find(on.to_string(), found, CHANGE);
             }
         }
         None => looked.unknown("the system does not say what listens on it"),

@@ -149,8 +149,8 @@ fn deleted(case: &Case<'_>, looked: &mut Looked) {
         if lost.is_empty() {
             return;
         }
-        let affiliations: u64 =
-            lost.iter().map(|(room, _)| u64::from(room.view.affiliations)).sum();
+        let affiliations = lost.iter().map(|(room, _)| u64::from(room.view.affiliations));
+        let affiliations: u64 = affiliations.sum();
         let names: Vec<_> = lost.iter().take(NAMED).map(|(room, _)| room.jid.as_str()).collect();
         let more = if lost.len() > NAMED { ", …" } else { "" };
         let found = format!(

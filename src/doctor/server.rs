@@ -71,8 +71,7 @@ fn unreleased(name: &str) -> String {
 fn advisories(case: &Case<'_>, looked: &mut Looked) {
     case.each(looked, |server, posture, looked| {
         let Some(running) = version(&posture.server) else {
-            looked.unknown_at(server, unreleased(&posture.server));
-            return;
+            return looked.unknown_at(server, unreleased(&posture.server));
         };
         let upstream = format!("{}.{}.{}", running.0, running.1, running.2);
         // A package of another version is not what runs.
@@ -116,8 +115,7 @@ fn lua(case: &Case<'_>, looked: &mut Looked) {
 fn clock(case: &Case<'_>, looked: &mut Looked) {
     case.each(looked, |server, posture, looked| {
         let Some(theirs) = posture.time else {
-            looked.unknown_at(server, "the gate is older and does not tell the time");
-            return;
+            return looked.unknown_at(server, "the gate is older and does not tell the time");
         };
         let apart = theirs.duration_since(server.asked);
         if apart.abs() > TOLERANCE {

@@ -248,7 +248,12 @@ impl Item<'_> {
     ///
     /// Always: what was expected, and what was found.
     pub fn expected<T>(&self, what: &str) -> Read<T> {
-        let found = match self.value {
+        self.wrong(format!("expected {what}, found {}", self.found()), None)
+    }
+
+    /// Returns the kind of value that it is, with its article.
+    pub(super) const fn found(&self) -> &'static str {
+        match self.value {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "a whole number",
             DeValue::Float(_) => "a fraction",
@@ -256,8 +261,7 @@ impl Item<'_> {
             DeValue::Datetime(_) => "a date",
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
-        };
-        self.wrong(format!("expected {what}, found {found}"), None)
+        }
     }
 }
 

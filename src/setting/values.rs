@@ -1,8 +1,8 @@
 //! The kinds of values: plain ones, words and lists.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::str::FromStr as _;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -63,16 +63,13 @@ pub(crate) fn optional<T>(
 pub(crate) fn whole(limits: RangeInclusive<u32>) -> impl Fn(&Item<'_>) -> Read<u32> {
     move |item| {
         let DeValue::Integer(number) = item.value else { return item.expected("a whole number") };
-        u32::from_str_radix(number.as_str(), number.radix())
-            .ok()
-            .filter(|number| limits.contains(number))
-            .map_or_else(
-                || {
-                    let (least, most) = (limits.start(), limits.end());
-                    item.wrong(format!("`{number}` is not between {least} and {most}"), None)
-                },
-                Ok,
-            )
+        match u32::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) if limits.contains(&number) => Ok(number),
+            _ => {
+                let (least, most) = (limits.start(), limits.end());
+                item.wrong(format!("`{number}` is not between {least} and {most}"), None)
+            }
+        }
     }
 }
 
@@ -91,10 +88,8 @@ pub(crate) fn duration(least: Duration) -> impl Fn(&Item<'_>) -> Read<Duration> 
                 || "write it like \"5 minutes\"".to_owned(),
                 |number| format!("write \"{number} seconds\" or another unit"),
             );
-            return item.expected("a duration in quotes").map_err(|mut wrongs| {
-                wrongs.iter_mut().for_each(|wrong| wrong.suggestion = Some(hint.clone()));
-                wrongs
-            });
+            let message = format!("expected a duration in quotes, found {}", item.found());
+            return item.wrong(message, Some(hint));
         };
         match length(text) {
             None if text.trim().parse::<f64>().is_ok() => item.wrong(
@@ -173,13 +168,11 @@ pub(crate) fn word<T: Copy + 'static>(
         let DeValue::String(word) = item.value else {
             return item.expected(&format!("one of {}", enumerate(names())));
         };
-        all.iter().copied().find(|value| name(*value) == word.as_ref()).map_or_else(
-            || {
-                let suggestion = kind::did_you_mean(word, names());
-                item.wrong(format!("`{word}` is not one of {}", enumerate(names())), suggestion)
-            },
-            Ok,
-        )
+        if let Some(value) = all.iter().find(|value| name(**value) == word.as_ref()) {
+            return Ok(*value);
+        }
+        let suggestion = kind::did_you_mean(word, names());
+        item.wrong(format!("`{word}` is not one of {}", enumerate(names())), suggestion)
     }
 }
 
@@ -197,11 +190,8 @@ pub(crate) fn list<T>(kind: impl Fn(&Item<'_>) -> Read<T>) -> impl Fn(&Item<'_>)
         let Some(items) = item.value.as_array() else { return item.expected("a list") };
         let (mut values, mut wrongs) = (Vec::new(), Vec::new());
         for one in items.iter() {
-            match kind(&Item {
-                value: one.get_ref(),
-                place: Place::Text(one.span()),
-                foreign: item.foreign,
-            }) {
+            let place = Place::Text(one.span());
+            match kind(&Item { value: one.get_ref(), place, foreign: item.foreign }) {
                 Ok(value) => values.push(value),
                 Err(more) => wrongs.extend(more),
             }
@@ -309,15 +299,11 @@ pub(crate) fn domain_spellings(item: &Item<'_>) -> Read<Vec<String>> {
 /// An address with its prefix length, or one address.
 pub(crate) fn network(item: &Item<'_>) -> Read<IpNet> {
     let text = text(item)?;
-    IpNet::from_str(&text)
-        .or_else(|_| std::net::IpAddr::from_str(&text).map(IpNet::from))
-        .map_or_else(
-            |_| {
-                let hint = "write it like \"192.0.2.0/24\" or \"2001:db8::/32\"".to_owned();
-                item.wrong(format!("`{text}` is not a network"), Some(hint))
-            },
-            Ok,
-        )
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.or_else(|_| {
+        let hint = "write it like \"192.0.2.0/24\" or \"2001:db8::/32\"".to_owned();
+        item.wrong(format!("`{text}` is not a network"), Some(hint))
+    })
 }
 
 /// A moment with its offset, or a date: its end, in UTC. `None`: empty.
@@ -336,14 +322,9 @@ pub(crate) fn moment(item: &Item<'_>) -> Read<Option<Timestamp>> {
         let midnight = date.tomorrow().ok()?.to_datetime(Time::midnight());
         TimeZone::UTC.to_timestamp(midnight).ok()
     });
-    end.map_or_else(
-        || {
-            let hint = "write it like \"2027-01-31\" or \"2027-01-31T18:00:00Z\"".to_owned();
-            item.wrong(
-                format!("`{text}` is neither a date nor a moment with its offset"),
-                Some(hint),
-            )
-        },
-        |end| Ok(Some(end)),
-    )
+    if end.is_some() {
+        return Ok(end);
+    }
+    let hint = "write it like \"2027-01-31\" or \"2027-01-31T18:00:00Z\"".to_owned();
+    item.wrong(format!("`{text}` is neither a date nor a moment with its offset"), Some(hint))
 }
