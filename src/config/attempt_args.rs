@@ -19,8 +19,10 @@ use crate::schema;
 pub(super) static ATTEMPTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     ACTIONS.iter().map(|(name, _)| *name).chain(Feature::iter().map(Into::into)).collect()
 });
-/// The actions that are no feature, given what was typed as password.
-static ACTIONS: [(&str, fn(Credential) -> Action); 15] = [
+/// Makes the action, given what was typed as password.
+type Make = fn(Credential) -> Action;
+/// The actions that are no feature.
+static ACTIONS: [(&str, Make); 15] = [
     ("request", |_| Action::Request),
     ("open", |credential| {
         let typed = Strength { length: 40, score: 4, denied: false };
