@@ -121,11 +121,11 @@ pub(super) struct Choice {
     pub(super) label: String,
 }
 
-/// The choices of a field.
+/// The choices of the field for the room, or of that for the person.
 #[derive(Debug, Default)]
 pub(super) struct Choices {
-    rooms: Vec<Choice>,
-    people: Vec<Choice>,
+    is_for_person: bool,
+    all: Vec<Choice>,
 }
 
 impl Choices {
@@ -140,7 +140,7 @@ impl Choices {
             let inside = room.get("occupants").and_then(Value::as_u64).unwrap_or_default();
             Some(Choice { label: format!("{value} ({inside} inside)"), value })
         });
-        Self { rooms: rooms.collect(), people: Vec::new() }
+        Self { is_for_person: false, all: rooms.collect() }
     }
 
     /// The people in the reply to `room`: those who wait first, for it is them that one comes for.
@@ -157,17 +157,15 @@ impl Choices {
                 }
             }
         }
-        Self { rooms: Vec::new(), people }
+        Self { is_for_person: true, all: people }
     }
 
     pub(super) fn of(&self, field: &Field) -> &[Choice] {
-        if field.kind == FieldKind::Room && field.required {
-            &self.rooms
-        } else if field.kind == FieldKind::Person {
-            &self.people
-        } else {
-            &[]
-        }
+        let is_it = match self.is_for_person {
+            true => field.kind == FieldKind::Person,
+            false => field.kind == FieldKind::Room && field.required,
+        };
+        if is_it { &self.all } else { &[] }
     }
 }
 
@@ -343,12 +341,19 @@ impl<'a> Told<'a> {
     }
 
     fn form(self, command: &Command) -> Outcome {
-        let mut left = Budget(ROOM);
+        let mut left = ROOM;
+        let mut fits = |element: &Element| {
+            let mut written = Vec::new();
+            element.write_in(ns::DATA_FORMS, &mut written);
+            let rest = left.checked_sub(written.len());
+            left = rest.unwrap_or(left);
+            rest.is_some()
+        };
         let mut left_out: usize = 0;
         let mut form = blank("result", command.title);
         for (name, lines) in &self.fields {
             let field = field(name, lines);
-            if left.takes(&field) {
+            if fits(&field) {
                 form.push_child(field);
             } else {
                 left_out = left_out.saturating_add(1);
@@ -371,7 +376,7 @@ impl<'a> Told<'a> {
                 };
                 element("field").with_attr("var", name).with_child(value(&text))
             }));
-            is_full = is_full || !left.takes(&item);
+            is_full = is_full || !fits(&item);
             if is_full {
                 left_out = left_out.saturating_add(1);
             } else {
@@ -399,24 +404,6 @@ impl<'a> Told<'a> {
             (*name != LIST, place.unwrap_or(FIRST.len()))
         });
         columns
-    }
-}
-
-/// The number of bytes that are left.
-#[derive(Debug)]
-struct Budget(usize);
-
-impl Budget {
-    fn takes(&mut self, element: &Element) -> bool {
-        let mut written = Vec::new();
-        element.write_in(ns::DATA_FORMS, &mut written);
-        match self.0.checked_sub(written.len()) {
-            None => false,
-            Some(left) => {
-                self.0 = left;
-                true
-            }
-        }
     }
 }
 

@@ -4,8 +4,10 @@
 //! may be built with other tables than those that were tried.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::Shared;
 use super::commands::{invalid, unavailable};
@@ -27,28 +29,24 @@ pub(super) struct Addresses(Mutex<BTreeMap<Arc<str>, Vec<String>>>);
 impl Addresses {
     /// Why the component is not ready for it, a line each.
     pub(super) fn problems(&self) -> Vec<String> {
-        self.lock().values().flatten().cloned().collect()
+        self.0.lock().values().flatten().cloned().collect()
     }
 
     /// Another file is in force.
     pub(super) fn forget(&self) {
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Vec<String>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().clear();
     }
 }
 
 /// Has the server of a service prepare the addresses of the file in force, and compares. Until it has answered, the
 /// component is not ready.
 pub(super) fn check(shared: &Shared, service: &Arc<str>) {
-    let written = Arc::clone(&shared.upkeep().written);
+    let written = Arc::clone(&shared.upkeep.lock().written);
     if written.is_empty() {
         return;
     }
     let waits = format!("the server of {service} has not yet prepared the addresses of the file");
-    shared.addresses.lock().insert(Arc::clone(service), vec![waits]);
+    shared.addresses.0.lock().insert(Arc::clone(service), vec![waits]);
     tokio::spawn(compare(shared.clone(), Arc::clone(service), written));
 }
 
@@ -66,9 +64,9 @@ async fn compare(shared: Shared, service: Arc<str>, written: Arc<[Written]>) {
             }
         };
         {
-            let mut known = shared.addresses.lock();
+            let mut known = shared.addresses.0.lock();
             // What was found out about another file says nothing of this one.
-            if !Arc::ptr_eq(&shared.upkeep().written, &written) {
+            if !Arc::ptr_eq(&shared.upkeep.lock().written, &written) {
                 return;
             }
             for problem in &problems {

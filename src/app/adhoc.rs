@@ -1,7 +1,8 @@
 //! Ad-hoc commands: who the caller is, and carrying out what a conversation asks for while the link goes on.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::Shared;
@@ -56,7 +57,7 @@ impl AdHocFace {
             }
             Err(_) => return Answered::NotAsked,
         };
-        let step = machine(&self.machine).handle(iq, &self.domain, self.caller(iq), fresh, now());
+        let step = self.machine.lock().handle(iq, &self.domain, self.caller(iq), fresh, now());
         let pending = match step {
             None => return Answered::NotAsked,
             Some(Step::Answer(answer)) => return Answered::Now(Box::new(answer)),
@@ -69,7 +70,7 @@ impl AdHocFace {
             let answer = loop {
                 let (caller, request) = pending.asks();
                 let reply = operator.handle(caller, request.clone()).await;
-                match machine(&conversations).resume(*pending, reply, now()) {
+                match conversations.lock().resume(*pending, reply, now()) {
                     Step::Answer(answer) => break answer,
                     Step::Ask(next) => pending = next,
                 }
@@ -91,10 +92,6 @@ impl AdHocFace {
         let role = operator.or_else(|| self.shared.access.role_of(&jid))?;
         Some(Caller { face: Interface::AdHoc, name: jid.to_string(), role })
     }
-}
-
-fn machine(machine: &Mutex<AdHoc>) -> MutexGuard<'_, AdHoc> {
-    machine.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The id of a conversation: nobody can guess it. Without randomness there is none.

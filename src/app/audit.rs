@@ -21,7 +21,7 @@ use crate::wire::room::LiveRoom;
 pub(super) async fn watch(shared: Shared) {
     let mut trials = Trials::default();
     loop {
-        let every = shared.upkeep().settings.audit.every;
+        let every = shared.upkeep.lock().settings.audit.every;
         tokio::select! {
             () = tokio::time::sleep(every.unwrap_or_default()), if every.is_some() => {}
             () = shared.audit_now.notified() => {}
@@ -35,7 +35,7 @@ pub(super) async fn watch(shared: Shared) {
 
 /// Compares every room of every service once.
 async fn audit(shared: &Shared, trials: &mut Trials) {
-    let settings = shared.upkeep().settings.audit.clone();
+    let settings = shared.upkeep.lock().settings.audit.clone();
     let (services, revision) = {
         let engine = shared.engine();
         (engine.greeted(), engine.policy().revision.clone())

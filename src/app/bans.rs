@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncGuard};
 use tokio::time::sleep;
 
 use super::clock::now;
@@ -20,10 +19,6 @@ use crate::store::{Ban, Store, StoreError};
 /// The interval at which bans that are only in memory are written to the database.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// The bans in force. A change holds the lock until everybody is judged by it.
-#[derive(Debug, Default)]
-pub(super) struct BanStore(AsyncMutex<Pages>);
-
 /// The bans, by where they are.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
@@ -36,6 +31,16 @@ pub(super) struct Pages {
 }
 
 impl Pages {
+    /// The bans as the database has them, and what they come to.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub(super) async fn read(store: &Store) -> Result<(Self, Bans), StoreError> {
+        let pages = Self { stored: store.bans().await?, ..Self::default() };
+        let compiled = compile(pages.all(), now());
+        Ok((pages, compiled))
+    }
+
     pub(super) fn all(&self) -> impl Iterator<Item = &Ban> {
         self.stored.iter().chain(&self.unstored)
     }
@@ -52,22 +57,6 @@ impl Pages {
     fn not_lifted(&self, mut kept: Vec<Ban>) -> Vec<Ban> {
         kept.retain(|ban| !self.unlifted.contains(&ban.id));
         kept
-    }
-}
-
-impl BanStore {
-    pub(super) async fn open(&self) -> AsyncGuard<'_, Pages> {
-        self.0.lock().await
-    }
-
-    /// The book as the database has it, and what it comes to.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    pub(super) async fn read(store: &Store) -> Result<(Self, Bans), StoreError> {
-        let pages = Pages { stored: store.bans().await?, ..Pages::default() };
-        let compiled = compile(pages.all(), now());
-        Ok((Self(AsyncMutex::new(pages)), compiled))
     }
 }
 
@@ -110,20 +99,20 @@ pub(super) async fn activate(shared: &Shared, bans: &Pages) -> Consequences {
 /// Offers the database the bans that are only here. Nobody waits for the book meanwhile; a ban that was lifted meanwhile is
 /// lifted there, too.
 async fn offer(shared: &Shared, store: &Store) {
-    let unlifted = shared.bans.open().await.unlifted.clone();
+    let unlifted = shared.bans.lock().await.unlifted.clone();
     if !unlifted.is_empty() {
         if store.lift_bans(unlifted.clone()).await.is_err() {
             return;
         }
-        shared.bans.open().await.unlifted.retain(|id| !unlifted.contains(id));
+        shared.bans.lock().await.unlifted.retain(|id| !unlifted.contains(id));
         tracing::info!(bans = ?unlifted, "the audit database has taken that bans were lifted");
     }
-    let unstored = shared.bans.open().await.unstored.clone();
+    let unstored = shared.bans.lock().await.unstored.clone();
     for ban in unstored {
         if store.add_ban(ban.clone()).await.is_err() {
             return; // it takes no other either
         }
-        let mut book = shared.bans.open().await;
+        let mut book = shared.bans.lock().await;
         let before = book.unstored.len();
         book.unstored.retain(|one| one.id != ban.id);
         if book.unstored.len() == before {
@@ -158,7 +147,7 @@ pub(super) async fn watch(shared: Shared) {
                 continue;
             }
         }
-        let mut book = shared.bans.open().await;
+        let mut book = shared.bans.lock().await;
         match store.bans().await {
             Ok(kept) if book.not_lifted(kept.clone()) == book.stored => {}
             Ok(kept) => {

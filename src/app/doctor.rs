@@ -6,9 +6,10 @@ use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio::task::JoinError;
@@ -41,7 +42,7 @@ impl Practice {
     }
 
     pub(super) fn last(&self) -> Option<Arc<Report>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.last.lock().clone()
     }
 
     pub(super) fn counts(&self) -> Option<Counts> {
@@ -50,7 +51,7 @@ impl Practice {
 
     /// Keeps a report. True: it says something else than the last one.
     fn keep(&self, report: &Arc<Report>) -> bool {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         let before = last.replace(Arc::clone(report));
         before.is_none_or(|before| before.essence() != report.essence())
     }
@@ -58,7 +59,7 @@ impl Practice {
 
 pub(super) async fn watch(shared: Shared) {
     loop {
-        let every = shared.upkeep().settings.doctor.every;
+        let every = shared.upkeep.lock().settings.doctor.every;
         due(every, &shared.doctor.soon).await;
         if let Err(error) = review(&shared).await {
             tracing::error!(%error, "the server could not be looked at");
@@ -88,7 +89,7 @@ async fn review(shared: &Shared) -> Result<Arc<Report>, JoinError> {
     let on_disk = reload::read(shared).await;
     let pending = on_disk.as_ref().ok().map(|loaded| reload::pending(shared, loaded));
     let (settings, in_file, warnings) = {
-        let upkeep = shared.upkeep();
+        let upkeep = shared.upkeep.lock();
         (Arc::clone(&upkeep.settings), Arc::clone(&upkeep.in_file), Arc::clone(&upkeep.warnings))
     };
     let (policy, elections) = {
@@ -122,7 +123,7 @@ async fn review(shared: &Shared) -> Result<Arc<Report>, JoinError> {
 /// Every service, and what its gate tells.
 async fn ask(shared: &Shared) -> Result<Vec<Server>, String> {
     if !shared.link.is_up() {
-        let trouble = shared.trouble().clone();
+        let trouble = shared.trouble.lock().clone();
         return Err(format!(
             "no link to the server: {}",
             trouble.as_deref().unwrap_or("not connected yet")

@@ -17,12 +17,13 @@ mod tasks;
 mod traffic;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_util::sync::CancellationToken;
@@ -112,8 +113,8 @@ struct Shared {
     on_disk: Arc<Mutex<Option<String>>>,
     /// Asks for a reload.
     reload_now: Arc<Notify>,
-    /// The bans that operators have made.
-    bans: Arc<bans::BanStore>,
+    /// The bans that operators have made. A change holds the lock until everybody is judged by it.
+    bans: Arc<AsyncMutex<bans::Pages>>,
     /// The addresses of the file as the servers prepare them.
     addresses: Arc<addresses::Addresses>,
     /// Held while the file is read and put in force.
@@ -159,18 +160,10 @@ impl RuntimeConfig {
 }
 
 impl Shared {
-    fn upkeep(&self) -> MutexGuard<'_, RuntimeConfig> {
-        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn engine(&self) -> MutexGuard<'_, PolicyEngine> {
         // A task that takes it again and again lets others have it in between, which the mutex alone does not ensure.
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn trouble(&self) -> MutexGuard<'_, Option<String>> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+        let _turn = self.turn.lock();
+        self.engine.lock()
     }
 }
 
@@ -197,9 +190,9 @@ pub async fn run(
     };
     let mask = store::mask(&settings.store, &component.state_dir)?;
     let store = store::open(&settings.store, &component.state_dir)?;
-    let mut book = bans::BanStore::default();
+    let mut book = bans::Pages::default();
     if let Some(store) = &store {
-        let (kept, made) = bans::BanStore::read(store).await?;
+        let (kept, made) = bans::Pages::read(store).await?;
         (book, policy.made) = (kept, Arc::new(made));
     }
     let name = store::name(&settings.store, &component);
@@ -238,7 +231,7 @@ pub async fn run(
         })),
         on_disk: Arc::default(),
         reload_now: Arc::default(),
-        bans: Arc::new(book),
+        bans: Arc::new(AsyncMutex::new(book)),
         addresses: Arc::default(),
         reloading: Arc::default(),
         banning: Arc::default(),

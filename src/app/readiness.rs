@@ -23,10 +23,13 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
         let mut patience = ready_within;
         let mut since = Instant::now();
         while shared.link.lives() {
-            let missing = missing(&shared);
-            let mut problems = shared.addresses.problems();
+            let (mut missing, mut problems) = (Vec::new(), shared.addresses.problems());
             {
                 let engine = shared.engine();
+                let without = engine
+                    .services()
+                    .filter(|(domain, hello)| hello.is_none() && engine.refusal(domain).is_none());
+                missing.extend(without.map(|(domain, _)| domain.to_owned()));
                 problems.extend(engine.unlisted());
                 let unread = engine.unread();
                 problems
@@ -71,15 +74,6 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
 /// Tells systemd that the end is near.
 pub(super) fn stopping() {
     notify(&[NotifyState::Stopping]);
-}
-
-fn missing(shared: &Shared) -> Vec<String> {
-    let engine = shared.engine();
-    engine
-        .services()
-        .filter(|(domain, hello)| hello.is_none() && engine.refusal(domain).is_none())
-        .map(|(domain, _)| domain.to_owned())
-        .collect()
 }
 
 /// Tells systemd that the component lives, for as long as the link has its turns and nothing holds the engine for ever.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use schemars::JsonSchema;
@@ -74,7 +74,7 @@ async fn attempt(shared: &Shared, forced: bool) -> Result<Reloaded, String> {
     for warning in loaded.warnings_at(now()) {
         tracing::warn!("{}", warning.to_string().trim_start_matches("warning: "));
     }
-    let limit = shared.upkeep().settings.reload;
+    let limit = shared.upkeep.lock().settings.reload;
     match activate(shared, loaded, (!forced).then_some(limit)).await {
         Ok(reloaded) => {
             if !reloaded.restart.is_empty() {
@@ -96,7 +96,7 @@ pub(super) async fn look_at_file(shared: &Shared) {
     let text = tokio::task::spawn_blocking(move || std::fs::read_to_string(&*file).ok()).await;
     let text = text.ok().flatten().map(Secret::new);
     // Most of the time it is as it was; reading it whole takes milliseconds.
-    if text.as_ref() == Some(&shared.upkeep().text) {
+    if text.as_ref() == Some(&shared.upkeep.lock().text) {
         return said(shared, in_part(shared));
     }
     let found = match read(shared).await {
@@ -111,7 +111,7 @@ pub(super) async fn look_at_file(shared: &Shared) {
 }
 
 fn said(shared: &Shared, found: Option<String>) {
-    *shared.on_disk.lock().unwrap_or_else(PoisonError::into_inner) = found;
+    *shared.on_disk.lock() = found;
 }
 
 pub(super) fn needs_restart(keys: &[String]) -> String {
@@ -120,7 +120,7 @@ pub(super) fn needs_restart(keys: &[String]) -> String {
 
 /// Returns the part of the file loaded last that is not in force.
 fn in_part(shared: &Shared) -> Option<String> {
-    let keys = shared.upkeep().needs_restart();
+    let keys = shared.upkeep.lock().needs_restart();
     (!keys.is_empty()).then(|| format!("the file is in force in part; {}", needs_restart(&keys)))
 }
 
@@ -131,7 +131,7 @@ fn wrong(problems: &str) -> String {
 
 /// Returns the number of keys of the file on the disk that differ from those in force.
 pub(super) fn pending(shared: &Shared, on_disk: &Loaded) -> usize {
-    let running = shared.upkeep().text.clone();
+    let running = shared.upkeep.lock().text.clone();
     changes(running.expose(), on_disk.text.expose()).len()
 }
 
@@ -157,7 +157,7 @@ async fn activate(
     let warnings = loaded.warnings_at(now()).cloned().collect();
     let Loaded { mut policy, settings, text, written, .. } = loaded;
     let in_file = Arc::new(settings.clone());
-    let settings = settings.reloaded(&shared.upkeep().settings);
+    let settings = settings.reloaded(&shared.upkeep.lock().settings);
     let known = Arc::new(settings.clone());
     let revision = policy.revision.clone();
     policy.made = Arc::clone(&shared.engine().policy().made);
@@ -177,10 +177,10 @@ async fn activate(
     };
     let consequences = rooms::judge_again(shared, before).await;
     shared.access.replace(settings.admin);
-    let text_before = shared.upkeep().text.clone();
+    let text_before = shared.upkeep.lock().text.clone();
     let entry = reloaded(&revision, &shared.file, &text_before, &text);
     shared.engine().audit().record(entry);
-    *shared.upkeep() =
+    *shared.upkeep.lock() =
         RuntimeConfig { text, settings: known, in_file, written: written.into(), warnings };
     shared.addresses.forget();
     for (welcome, service) in welcomes {
@@ -198,7 +198,7 @@ async fn activate(
         }
     });
     shared.doctor.look_soon();
-    let restart = shared.upkeep().needs_restart();
+    let restart = shared.upkeep.lock().needs_restart();
     Ok(Reloaded { revision, removed, restart })
 }
 
@@ -220,7 +220,7 @@ pub(super) async fn plan(shared: &Shared, candidate: Option<Candidate>) -> Resul
         Some(candidate) => understand(shared, candidate).await,
         None => read(shared).await,
     }?;
-    let upkeep = shared.upkeep().clone();
+    let upkeep = shared.upkeep.lock().clone();
     let mut warnings: Vec<String> = loaded
         .warnings_at(now())
         .map(|warning| warning.to_string().trim_start_matches("warning: ").to_owned())

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -145,7 +146,7 @@ pub(super) struct Down(Arc<Mutex<BTreeMap<&'static str, (String, Timestamp)>>>);
 impl Down {
     /// Every task that is down, by name.
     pub(super) fn all(&self) -> Vec<TaskDown> {
-        let all = self.lock();
+        let all = self.0.lock();
         let all = all.iter().map(|(task, (reason, since))| TaskDown {
             task: (*task).to_owned(),
             reason: reason.clone(),
@@ -155,13 +156,13 @@ impl Down {
     }
 
     fn up(&self, name: &'static str) {
-        if self.lock().remove(name).is_some() {
+        if self.0.lock().remove(name).is_some() {
             tracing::info!(task = name, "a task is up again");
         }
     }
 
     fn down(&self, name: &'static str, reason: String, at: Timestamp) {
-        let before = self.lock().get(name).cloned();
+        let before = self.0.lock().get(name).cloned();
         // A task that fails in the same way again and again is logged once.
         if before.as_ref().is_none_or(|(before, _)| *before != reason) {
             tracing::error!(
@@ -171,11 +172,7 @@ impl Down {
             );
         }
         let since = before.map_or(at, |(_, since)| since);
-        self.lock().insert(name, (reason, since));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, (String, Timestamp)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().insert(name, (reason, since));
     }
 }
 

@@ -39,13 +39,14 @@ impl Traffic {
     pub(super) fn event(&mut self, event: LinkEvent, outbox: &mut Outbox) {
         match event {
             LinkEvent::Up => {
-                *self.shared.trouble() = None;
+                *self.shared.trouble.lock() = None;
                 tracing::info!(domain = %self.domain, "linked to the server");
             }
             LinkEvent::Down(error) => {
                 self.shared.engine().link_lost();
                 let advice = error.advice(&self.domain).map(|advice| format!(": {advice}"));
-                *self.shared.trouble() = Some(format!("{error}{}", advice.unwrap_or_default()));
+                *self.shared.trouble.lock() =
+                    Some(format!("{error}{}", advice.unwrap_or_default()));
             }
             LinkEvent::Stanza(stanza) if stanza.is(ns::COMPONENT, "iq") => self.iq(stanza, outbox),
             LinkEvent::Stanza(stanza) => self.message(&stanza),
@@ -82,7 +83,7 @@ impl Traffic {
             }
             (IqKind::Set(payload), None) if Hello::is_hello(payload) => {
                 let from = iq.from.as_deref().unwrap_or_default();
-                let services = Arc::clone(&self.shared.upkeep().in_file);
+                let services = Arc::clone(&self.shared.upkeep.lock().in_file);
                 let is_named = services.services.iter().any(|it| it.domain.as_str() == from);
                 let (found, line) = if is_named {
                     ("was started before its file named this service", "restart it")

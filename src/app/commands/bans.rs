@@ -18,6 +18,7 @@ use crate::app::clock::now;
 use crate::app::reload::{Enforced, enforce};
 use crate::app::rooms::{address, catch_up, each_room};
 use crate::app::traffic::proxies;
+use crate::component::registry::Room;
 use crate::control::{Answer, Failure, Length};
 use crate::jid::{BareJid, folded, spellings};
 use crate::policy::Policy;
@@ -275,7 +276,7 @@ impl Call<'_> {
             let (id, who) = (self.shared.engine().next_id(), Banned::Mark(*mark).to_string());
             bans.push(StoredBan { id, who, ..ban.clone() });
         }
-        let mut book = self.shared.bans.open().await;
+        let mut book = self.shared.bans.lock().await;
         let store = self.store();
         let mut stored = Ok(());
         for ban in bans {
@@ -290,10 +291,8 @@ impl Call<'_> {
         drop(book);
         let Enforced { removed, turned_away, failed, unread } =
             enforce(&self.shared, consequences).await;
-        let people = |people: &[(BareJid, BareJid)]| {
-            let people = people.iter();
-            people.map(|(room, jid)| At { room: room.to_string(), jid: jid.to_string() }).collect()
-        };
+        let at =
+            |(room, jid): &(BareJid, BareJid)| At { room: room.to_string(), jid: jid.to_string() };
         let failed = failed.iter().map(|(room, jid, error)| Remaining {
             room: room.to_string(),
             jid: jid.to_string(),
@@ -305,8 +304,8 @@ impl Call<'_> {
         });
         Ok(Banishment {
             ban: shown(&ban, &whom),
-            removed: people(&removed),
-            turned_away: people(&turned_away),
+            removed: removed.iter().map(at).collect(),
+            turned_away: turned_away.iter().map(at).collect(),
             failed: failed.collect(),
             unread: unread.collect(),
             called,
@@ -355,8 +354,7 @@ impl Call<'_> {
         };
         let mut found = Vec::new();
         each_room(&self.shared, |engine, jid, room| {
-            let known = room.occupants.values().chain(room.waiting.values());
-            let mut people = known.map(|known| &known.who);
+            let mut people = people_of(room);
             let mut lately = engine.lately.of(jid).map(|seen| &seen.who);
             let name = jid.node().unwrap_or_default();
             if spellings_of(name).any(|name| matcher.is_match(&*name))
@@ -384,7 +382,7 @@ impl Call<'_> {
         let whom = Banned::read(who).map_err(invalid)?;
         let name = whom.to_string();
         let room = room.map(Rooms::read).transpose()?.map(|rooms| rooms.pattern);
-        let mut book = self.shared.bans.open().await;
+        let mut book = self.shared.bans.lock().await;
         let is_meant = |ban: &StoredBan| ban.who == name && (room.is_none() || ban.room == room);
         if !book.all().any(|ban| is_meant(ban) && holds(ban, now())) {
             let policy = Arc::clone(self.shared.engine().policy());
@@ -437,8 +435,7 @@ impl Call<'_> {
         let Banned::Jid(jid) = whom else { return BTreeSet::new() };
         let mut marks = BTreeSet::new();
         each_room(&self.shared, |engine, _, room| {
-            let known = room.occupants.values().chain(room.waiting.values());
-            let theirs = known.map(|known| &known.who).filter(|who| who.jid.as_ref() == Some(jid));
+            let theirs = people_of(room).filter(|who| who.jid.as_ref() == Some(jid));
             theirs.for_each(|who| marks.extend(engine.policy().marks_to_ban(who)));
         });
         let engine = self.shared.engine();
@@ -449,7 +446,7 @@ impl Call<'_> {
 
     /// The bans that operators have made, and how many the file has.
     async fn bans(&self) -> BanList {
-        let book = self.shared.bans.open().await;
+        let book = self.shared.bans.lock().await;
         let in_force = book.all().filter(|ban| holds(ban, now()));
         let others = book.all().filter(|ban| !is_on_mark(ban));
         let others: BTreeMap<_, _> =
@@ -473,14 +470,12 @@ impl Call<'_> {
         let mut people = Vec::new();
         if matches!(whom, Banned::Domain(domain) if !domain.contains('.')) {
             each_room(&self.shared, |_, _, room| {
-                let known = room.occupants.values().chain(room.waiting.values());
-                let known = known.map(|known| &known.who);
                 let named =
-                    known.filter_map(|who| Some((who.jid.as_ref()?.to_string(), who.nick.clone())));
-                people.extend(named);
+                    |who: &Requester| Some((who.jid.as_ref()?.to_string(), who.nick.clone()));
+                people.extend(people_of(room).filter_map(named));
             });
         }
-        let component = self.shared.upkeep().settings.component.domain.to_string();
+        let component = self.shared.upkeep.lock().settings.component.domain.to_string();
         let engine = self.shared.engine();
         let services = engine.services().flat_map(|(service, hello)| {
             let hosts = hello.into_iter().flat_map(|hello| &hello.hosts.hosts);
@@ -492,6 +487,11 @@ impl Call<'_> {
     pub(super) fn store(&self) -> Option<Arc<Store>> {
         self.shared.engine().audit().store().map(Arc::clone)
     }
+}
+
+/// Those who are inside or wait.
+fn people_of(room: &Room) -> impl Iterator<Item = &Requester> {
+    room.occupants.values().chain(room.waiting.values()).map(|known| &known.who)
 }
 
 /// Puts a ban into the book, and into the database.

@@ -11,7 +11,7 @@ use super::outcome::{
     Done, Out, PeopleDone, PersonDone, Removing, after, classes_of, is_banned, is_kept, reason,
     told, with_time,
 };
-use super::people::{ForPeople, changed};
+use super::people::{ForPeople, Plan, changed};
 use super::targets::{Found, Person, Wanted};
 use super::{Call, not_found};
 use crate::app::clock::now;
@@ -23,11 +23,9 @@ use crate::policy::class::Class;
 use crate::policy::overrides::Pattern;
 use crate::policy::record::Record;
 use crate::policy::removal::{Removal, admission, certain_marks, lift, taken};
-use crate::policy::verdict::Effects;
 use crate::policy::{Policy, Rules};
 use crate::wire::answer::remove;
 use crate::wire::room::LiveRoom;
-use crate::xmpp::Element;
 
 /// People whom one command to a gate is about, at most: it is carried out in one go.
 const AT_ONCE: usize = 50;
@@ -133,19 +131,10 @@ impl Judge<'_> {
     }
 }
 
-/// What one command to a gate does.
-#[derive(Debug, Default)]
-struct Part {
-    done: Vec<(Person, Done)>,
-    spared: Vec<Person>,
-    effects: Effects,
-    more: Vec<Element>,
-}
-
-impl Part {
+impl Plan {
     fn admit(&mut self, one: &Present, live: &LiveRoom, removal: &Removal, policy: &Policy) {
         if one.sessions.iter().any(|who| is_banned(policy, live, &one.person.jid, who)) {
-            self.done.push((one.person.clone(), Done::Banned));
+            self.people.push((one.person.clone(), Done::Banned));
             return;
         }
         let lifted = self.effects.record.take();
@@ -154,12 +143,12 @@ impl Part {
         });
         self.effects.merge(admission(&one.person.jid, one.person.who.person.as_ref()));
         self.effects.record = record;
-        self.done.push((one.person.clone(), Done::Admitted));
+        self.people.push((one.person.clone(), Done::Admitted));
     }
 
     fn reject(&mut self, one: &Present) {
         self.effects.reject.push((one.person.jid.clone(), None));
-        self.done.push((one.person.clone(), Done::Rejected));
+        self.people.push((one.person.clone(), Done::Rejected));
     }
 
     fn remove(&mut self, one: &Present, live: &LiveRoom, removing: &Removing<'_>) {
@@ -177,7 +166,7 @@ impl Part {
             self.effects.reject.push((jid.clone(), None));
         }
         self.more.push(remove(jid, removing.reason));
-        self.done.push((one.person.clone(), done));
+        self.people.push((one.person.clone(), done));
     }
 }
 
@@ -214,7 +203,7 @@ impl Call<'_> {
         let removing = Removing { policy: &policy, rules: &removal, out, reason };
         let part = |live: &LiveRoom, most: usize, before: &BTreeSet<BareJid>| {
             let judge = Judge { wanted: &wanted, policy: &policy, rules: &rules, live };
-            let mut part = Part::default();
+            let mut part = Plan::default();
             let can_be = |one: &Present| {
                 act.is_about(one.person.found) && !policy.services.contains_key(&one.person.jid)
             };
@@ -239,7 +228,7 @@ impl Call<'_> {
                     part.spared.push(one.person);
                     continue;
                 }
-                if part.done.len() >= most {
+                if part.people.len() >= most {
                     continue;
                 }
                 match act {
@@ -257,14 +246,14 @@ impl Call<'_> {
         if is_dry {
             let live = room(&self.shared, &jid, None).await?;
             let planned = part(&live, usize::MAX, &BTreeSet::new());
-            (done, spared, last) = (planned.done, planned.spared, Some(live));
+            (done, spared, last) = (planned.people, planned.spared, Some(live));
         }
         let looks = if is_dry { 0 } else { LOOKS };
         for look in 0..looks {
             let before: BTreeSet<_> = done.iter().map(|(person, _)| person.jid.clone()).collect();
             let planned = apply(&self.shared, &jid, None, |live| {
-                let Part { done, spared, effects, more } = part(live, AT_ONCE, &before);
-                (effects, more, (done, spared, live.clone()))
+                let Plan { people, spared, effects, more, .. } = part(live, AT_ONCE, &before);
+                (effects, more, (people, spared, live.clone()))
             });
             let (more, moderate, live) = match planned.await {
                 Ok(planned) => planned,
@@ -362,6 +351,7 @@ mod tests {
     use crate::app::commands::people::Whom;
     use crate::control::Length;
     use crate::policy::attempt::{Auth, RoomView};
+    use crate::xmpp::Element;
 
     fn who(jid: &str, nick: &str) -> Requester {
         Requester {

@@ -150,7 +150,7 @@ impl Incident {
             let page = (caller.face == Interface::Http).then(|| page(&bundle));
             return Ok(Report { sha256, page, incident: Some(bundle), ..Report::default() });
         }
-        let directory = call.shared.upkeep().settings.component.state_dir.join("incidents");
+        let directory = call.shared.upkeep.lock().settings.component.state_dir.join("incidents");
         let (page, made, seal) = (page(&bundle), context.now, sha256.clone());
         let kept = tokio::task::spawn_blocking(move || keep(&directory, made, &seal, &page));
         let path = kept

@@ -180,10 +180,8 @@ impl Done {
         };
         let inside = || live.occupants.iter().any(is_theirs);
         let waits = || live.waiting.iter().any(|(who, _)| who.jid.as_ref() == Some(&person.jid));
-        let (is_out, is_answered) = (
-            matches!(self, Self::Removed | Self::Held),
-            matches!(self, Self::Admitted | Self::Rejected),
-        );
+        let is_out = matches!(self, Self::Removed | Self::Held);
+        let is_answered = matches!(self, Self::Admitted | Self::Rejected);
         !(is_out && inside() || is_answered && waits())
     }
 }
@@ -340,10 +338,8 @@ pub(super) fn removes(
         unseen.into_iter().chain(people).for_each(|person| removing.note(record, live, person));
     });
     let mut plan = Plan { effects: Effects { record, ..Effects::default() }, ..Plan::default() };
-    let mut those: BTreeMap<&BareJid, &Person> = BTreeMap::new();
-    for person in people {
-        those.entry(&person.jid).or_insert(person);
-    }
+    // Of several of one address, the first.
+    let mut those: BTreeMap<_, _> = people.iter().rev().map(|it| (&it.jid, it)).collect();
     those.entry(jid).or_insert(&unseen);
     for (address, person) in those {
         let (before, affiliation) = match address == jid {

@@ -28,10 +28,12 @@ use crate::store::Query;
 use crate::wire::room::LiveRoom;
 use crate::xmpp::Element;
 
-/// What a command does with one person: to each of their addresses, and to the room.
+/// What one command to a gate does: to each address of those who are meant, and to the room.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) people: Vec<(Person, Done)>,
+    /// Moderators and operators whom a description of many is not meant for.
+    pub(super) spared: Vec<Person>,
     pub(super) effects: Effects,
     pub(super) more: Vec<Element>,
     /// A removal is taken back.
@@ -267,7 +269,7 @@ impl Call<'_> {
         } else {
             let make = |live: &LiveRoom| match plan(live) {
                 Err(failure) => (Effects::default(), Vec::new(), Err(failure)),
-                Ok(Plan { people, effects, more, lifts }) => {
+                Ok(Plan { people, effects, more, lifts, .. }) => {
                     (effects, more, Ok((people, lifts, live.clone())))
                 }
             };
@@ -388,10 +390,9 @@ fn admits(
     };
     let is_inside = people.iter().any(|person| person.found == Found::Inside);
     let comes = |person: &&Person| matches!(person.found, Found::Waits | Found::Refused);
-    let mut let_in: BTreeMap<&BareJid, &Person> = BTreeMap::new();
-    for person in people.iter().filter(comes) {
-        let_in.entry(&person.jid).or_insert(person);
-    }
+    // Of several of one address, the first.
+    let let_in = people.iter().rev().filter(comes).map(|person| (&person.jid, person));
+    let let_in: BTreeMap<_, _> = let_in.collect();
     let record = changed(live, |record| {
         lift(record, rules, &away(jid, live));
         people.iter().for_each(|person| lift(record, rules, &person.who));

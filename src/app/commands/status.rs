@@ -1,7 +1,5 @@
 //! `status`, `doctor`, `page` and `reopen-log`: the state of the running component.
 
-use std::sync::PoisonError;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -61,33 +59,23 @@ impl Answer for control::Status {
         lines.extend(self.file.clone());
         lines.extend(self.unlisted.iter().cloned());
         for service in &self.services {
-            lines.push(match (&service.gate, &service.server) {
-                (Some(gate), Some(server)) => format!(
-                    "{}: gate {gate} on {server}; joins while this component is away: {}{}",
-                    service.domain,
+            let how = match (&service.gate, &service.server, &service.refused) {
+                (Some(gate), Some(server), _) => format!(
+                    "gate {gate} on {server}; joins while this component is away: {}{}",
                     service.failure.as_deref().unwrap_or("?"),
                     if service.unread { "; its rooms are NOT READ yet" } else { "" }
                 ),
-                _ if !self.linked => format!("{}: not known without a link", service.domain),
-                _ if service.refused.is_some() => format!(
-                    "{}: the gate is REFUSED, and lets nobody in: {}",
-                    service.domain,
-                    service.refused.as_deref().unwrap_or_default()
-                ),
-                _ => format!(
-                    "{}: NO GATE has greeted, its rooms are under no policy",
-                    service.domain
-                ),
-            });
+                _ if !self.linked => "not known without a link".to_owned(),
+                (_, _, Some(why)) => format!("the gate is REFUSED, and lets nobody in: {why}"),
+                _ => "NO GATE has greeted, its rooms are under no policy".to_owned(),
+            };
+            lines.push(format!("{}: {how}", service.domain));
         }
         for service in &self.services {
-            let opening = service.opening.iter();
-            lines.extend(
-                opening.map(|who| format!("{}: rooms are opened by {who}", service.domain)),
-            );
-            lines.extend(log_ins_in_words(service));
-            let told = service.neighbours.iter();
-            lines.extend(told.map(|neighbour| format!("{}: warning: {neighbour}", service.domain)));
+            let opening = service.opening.iter().map(|who| format!("rooms are opened by {who}"));
+            let told = opening.chain(log_ins_in_words(service));
+            let told = told.chain(service.neighbours.iter().map(|it| format!("warning: {it}")));
+            lines.extend(told.map(|told| format!("{}: {told}", service.domain)));
         }
         let decided = self.decisions;
         lines.push(format!(
@@ -137,7 +125,7 @@ impl Operator {
     pub(in crate::app) fn status(&self) -> control::Status {
         let linked = self.shared.link.lives();
         let problems = self.shared.addresses.problems();
-        let trouble = self.shared.trouble().clone().or_else(|| problems.first().cloned());
+        let trouble = self.shared.trouble.lock().clone().or_else(|| problems.first().cloned());
         let engine = self.shared.engine();
         let down = self.shared.down.all().into_iter();
         let down = down.chain(threads_down(engine.audit())).collect();
@@ -166,7 +154,7 @@ impl Operator {
             linked,
             trouble,
             revision: policy.revision.clone(),
-            file: self.shared.on_disk.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            file: self.shared.on_disk.lock().clone(),
             observe: engine.mode() == Mode::Observe,
             services: engine.services().map(service).collect(),
             unlisted: engine.unlisted(),
@@ -226,8 +214,7 @@ fn log_ins_in_words(service: &ServiceStatus) -> Option<String> {
         format!("{host} {proves} (by {provider}{line})")
     });
     let hosts: Vec<_> = hosts.collect();
-    (!hosts.is_empty())
-        .then(|| format!("{}: a log-in proves, at {}", service.domain, hosts.join(", ")))
+    (!hosts.is_empty()).then(|| format!("a log-in proves, at {}", hosts.join(", ")))
 }
 
 /// Returns how the database that several servers have in common is.

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::Display;
 
 use super::people::{ForPeople, Whom};
 use super::{conflict, invalid, not_found};
@@ -23,17 +24,7 @@ use crate::wire::room::LiveRoom;
 
 /// Where a person is, as seen from a room.
 #[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    strum::Display,
+    Clone, Copy, Debug, Display, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Found {

@@ -10,9 +10,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::io::Read;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde::Deserialize;
 
 pub use self::report::{Change, Counts, Ending, Found, Skipped, Totals};
@@ -57,7 +58,7 @@ pub fn replay(
             scope.spawn(move || {
                 let mut judge = Judge::new(policy, question);
                 loop {
-                    let piece = pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let piece = pieces.lock().next();
                     let Some(piece) = piece else { return };
                     let done = piece.map(|piece| (piece.number, judge.piece(&piece)));
                     if sender.send(done).is_err() {
