@@ -359,20 +359,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_looks_every_day_and_soon_after_it_is_asked() {
-        let soon = Notify::new();
-        assert_eq!(times(Some(DAY), &soon, DAY * 3 + DAY / 2).await, 3);
-        soon.notify_one();
-        soon.notify_one();
-        assert_eq!(times(Some(DAY), &soon, DAY / 2).await, 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn never_is_only_when_it_is_asked() {
-        let soon = Notify::new();
-        assert_eq!(times(None, &soon, DAY * 30).await, 0);
-        soon.notify_one();
-        assert_eq!(times(None, &soon, DAY).await, 1);
+    async fn it_looks_every_day_or_never_and_soon_after_it_is_asked() {
+        for (every, asked, within, looks) in [
+            (Some(DAY), 0, DAY * 3 + DAY / 2, 3),
+            (Some(DAY), 2, DAY / 2, 1),
+            (None, 0, DAY * 30, 0),
+            (None, 1, DAY, 1),
+        ] {
+            let soon = Notify::new();
+            (0..asked).for_each(|_| soon.notify_one());
+            assert_eq!(times(every, &soon, within).await, looks, "{every:?}, asked {asked} times");
+        }
     }
 
     #[test]

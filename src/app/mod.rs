@@ -86,13 +86,8 @@ pub enum RunError {
     #[error(transparent)]
     Socket(#[from] SocketError),
     /// A task ended without which nothing is decided.
-    #[error("the task `{task}`, without which nothing is decided, is no more: {reason}")]
-    Ended {
-        /// Its name.
-        task: &'static str,
-        /// Why.
-        reason: String,
-    },
+    #[error("the task `{0}`, without which nothing is decided, is no more: {1}")]
+    Ended(&'static str, String),
     /// The system gives no signals or random numbers.
     #[error("the system refuses what the component needs")]
     System(#[source] std::io::Error),
@@ -305,7 +300,7 @@ pub async fn run(
 
     let result = loop {
         tokio::select! {
-            (task, reason) = tasks.ended() => break Err(RunError::Ended { task, reason }),
+            (task, reason) = tasks.ended() => break Err(RunError::Ended(task, reason)),
             _ = terminate.recv() => break Ok(()),
             _ = interrupt.recv() => break Ok(()),
             _ = hangup.recv() => shared.reload_now.notify_one(),

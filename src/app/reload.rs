@@ -19,7 +19,7 @@ use crate::component::engine::{Consequences, Judged, Mode};
 use crate::config::{
     Limit, LoadError, Loaded, Outside, changes, load, parse, redacted, redacted_changes,
 };
-use crate::control::{Candidate, List, PersonChange, Plan, ProviderChange, RoomChange};
+use crate::control::{List, PersonChange, Plan, ProviderChange, RoomChange};
 use crate::jid::BareJid;
 use crate::policy::Policy;
 use crate::policy::context::Drift;
@@ -211,13 +211,17 @@ fn too_many(consequences: &Consequences, most: usize) -> String {
     )
 }
 
-/// Compares what is there with another file; without one, with the component's own as it is now. Nothing is changed.
+/// Compares what is there with another file, by its absolute path and text; without one, with the component's own as it is
+/// now. Nothing is changed.
 ///
 /// # Errors
 /// The file is wrong, or the rooms could not be read.
-pub(super) async fn plan(shared: &Shared, candidate: Option<Candidate>) -> Result<Plan, String> {
+pub(super) async fn plan(
+    shared: &Shared,
+    candidate: Option<(String, Secret)>,
+) -> Result<Plan, String> {
     let loaded = match candidate {
-        Some(candidate) => understand(shared, candidate).await,
+        Some((path, text)) => understand(shared, path, text).await,
         None => read(shared).await,
     }?;
     let upkeep = shared.upkeep.lock().clone();
@@ -263,18 +267,18 @@ pub(super) async fn plan(shared: &Shared, candidate: Option<Candidate>) -> Resul
 }
 
 /// Reads the text as this component would if it were its file, the files that it names included.
-async fn understand(shared: &Shared, candidate: Candidate) -> Result<Loaded, String> {
+async fn understand(shared: &Shared, path: String, text: Secret) -> Result<Loaded, String> {
     let environment = Arc::clone(&shared.environment);
     let file = Arc::clone(&shared.file);
     let understand = move || {
         // A text without a path, or with a relative one, stands in the directory of the component's own file.
         let own = file.parent().unwrap_or(Path::new(""));
-        let directory = Path::new(&candidate.path).parent().unwrap_or(Path::new(""));
+        let directory = Path::new(&path).parent().unwrap_or(Path::new(""));
         let directory = own.join(directory);
         let read = |other: &Path| std::fs::read_to_string(directory.join(other));
         let outside =
             Outside { environment: &environment, read: &read, exposed: false, lenient: false };
-        parse(&candidate.path, candidate.text.expose(), &outside)
+        parse(&path, text.expose(), &outside)
             .map_err(|problems| LoadError::Invalid(problems).to_string())
     };
     let understood = tokio::task::spawn_blocking(understand).await;

@@ -12,7 +12,7 @@ use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::clock::now;
 use crate::component::audit::Audit;
@@ -23,8 +23,8 @@ use crate::thread::{Health, words};
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 /// A task that runs for so long is up again.
 const SETTLED: Duration = Duration::from_secs(1);
-/// A task that ran for so long starts the back-off again when it ends.
-const LASTING: Duration = Duration::from_secs(60);
+/// A task that ran for longer starts the back-off again when it ends.
+const LASTING: Duration = Duration::from_secs(61);
 
 /// The end of a task that should go on: the reason.
 pub(super) type Ended = Result<(), String>;
@@ -70,17 +70,15 @@ impl Tasks {
             loop {
                 let wanted = fault.as_mut().and_then(Fault::again);
                 let mut task = Box::pin(reason(faulty(start(), wanted)));
-                let (lasted, reason) = match timeout(SETTLED, &mut task).await {
-                    Ok(reason) => (false, reason),
+                let began = Instant::now();
+                let reason = match timeout(SETTLED, &mut task).await {
+                    Ok(reason) => reason,
                     Err(_) => {
                         down.up(name);
-                        match timeout(LASTING, &mut task).await {
-                            Ok(reason) => (false, reason),
-                            Err(_) => (true, task.await),
-                        }
+                        task.await
                     }
                 };
-                if lasted {
+                if began.elapsed() > LASTING {
                     pause = first;
                 }
                 down.down(name, reason, now());
@@ -141,18 +139,12 @@ pub(super) async fn guarded<T>(what: &str, step: impl Future<Output = T>) -> Opt
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Down(Arc<Mutex<BTreeMap<&'static str, (String, Timestamp)>>>);
+pub(super) struct Down(Arc<Mutex<BTreeMap<&'static str, TaskDown>>>);
 
 impl Down {
     /// Every task that is down, by name.
     pub(super) fn all(&self) -> Vec<TaskDown> {
-        let all = self.0.lock();
-        let all = all.iter().map(|(task, (reason, since))| TaskDown {
-            task: (*task).to_owned(),
-            reason: reason.clone(),
-            since: *since,
-        });
-        all.collect()
+        self.0.lock().values().cloned().collect()
     }
 
     fn up(&self, name: &'static str) {
@@ -164,15 +156,15 @@ impl Down {
     fn down(&self, name: &'static str, reason: String, at: Timestamp) {
         let before = self.0.lock().get(name).cloned();
         // A task that fails in the same way again and again is logged once.
-        if before.as_ref().is_none_or(|(before, _)| *before != reason) {
+        if before.as_ref().is_none_or(|before| before.reason != reason) {
             tracing::error!(
                 task = name,
                 reason,
                 "a task is down: it is started again until it stays up"
             );
         }
-        let since = before.map_or(at, |(_, since)| since);
-        self.0.lock().insert(name, (reason, since));
+        let since = before.map_or(at, |before| before.since);
+        self.0.lock().insert(name, TaskDown { task: name.to_owned(), reason, since });
     }
 }
 

@@ -16,9 +16,8 @@ pub use self::command::{
     Answer, Caller, Command, Field, FieldKind, Impact, Interface, Shown, strict,
 };
 pub use self::reply::{
-    Candidate, List, LogIn, OccupantLine, PersonChange, Plan, ProviderChange, RoomChange,
-    RoomDetails, RoomLine, RoomMetrics, RoomState, ServiceStatus, Status, StatusMetrics, TaskDown,
-    WaitingLine,
+    List, LogIn, OccupantLine, PersonChange, Plan, ProviderChange, RoomChange, RoomDetails,
+    RoomLine, RoomMetrics, RoomState, ServiceStatus, Status, StatusMetrics, TaskDown, WaitingLine,
 };
 pub use self::request::{
     ENDED, Failure, FailureKind, HELD, Length, REMOVED, Reply, Request, Typed,

@@ -10,7 +10,6 @@ use crate::config::KeyChange;
 use crate::doctor::Counts;
 use crate::metrics::{Counter, Family, Gauge, Info, Labels, gauged, metrics};
 use crate::schema;
-use crate::secret::Secret;
 use crate::store::StoreState;
 
 /// How the component is.
@@ -186,15 +185,6 @@ impl From<&Status> for StatusMetrics {
 
 /// Most entries of a list that are told one by one.
 const MOST: usize = 1000;
-
-/// A file that is not in force.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    /// Its absolute path: the files that it names are looked for in its folder, by the component. Empty: the component's own file.
-    pub path: String,
-    /// What it says.
-    pub text: Secret,
-}
 
 /// What another file would do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -274,10 +274,9 @@ impl Call<'_> {
                 stopped = Some("so many are meant that others are left: give it again".to_owned());
             }
         }
-        if done.is_empty() {
+        let Some(live) = last.filter(|_| !done.is_empty()) else {
             return Err(nobody(act, &spared));
-        }
-        let Some(live) = last else { return Err(nobody(act, &spared)) };
+        };
         let mut is_known = false;
         let mut now_there = None;
         if !is_dry {

@@ -3,9 +3,7 @@
 use super::{conflict, invalid};
 use crate::app::reload::{Reloaded, plan, reload};
 use crate::config::{KeyChange, Said};
-use crate::control::{
-    self, Answer, Candidate, List, PersonChange, ProviderChange, RoomChange, Typed,
-};
+use crate::control::{self, Answer, List, PersonChange, ProviderChange, RoomChange, Typed};
 use crate::schema;
 
 /// Most lines of a list that are shown.
@@ -27,7 +25,7 @@ verb! {
     }
     |it, call| {
         let candidate = match (it.path, it.text) {
-            (path, Some(Typed(text))) => Some(Candidate { path, text }),
+            (path, Some(Typed(text))) => Some((path, text)),
             (path, None) if path.is_empty() => None,
             (_, None) => return Err(invalid("`plan` needs `text` where `path` is given")),
         };
