@@ -36,17 +36,17 @@ static ACTIONS: [(&str, Make); 15] = [
     ("promote", |_| affiliate(Affiliation::Owner)),
     ("kick", |_| {
         let (from, to) = (Role::Participant, Some(Role::None));
-        Action::Role { items: vec![RoleChange { jid: somebody(), from, to, bearer: None }] }
+        Action::Role { items: vec![RoleChange { jid: other_person(), from, to, bearer: None }] }
     }),
     ("ban", |_| affiliate(Affiliation::Outcast)),
-    ("invite", |_| Action::Invite { to: vec![somebody()] }),
-    ("admit", |_| Action::Knock { target: somebody(), admit: true }),
+    ("invite", |_| Action::Invite { to: vec![other_person()] }),
+    ("admit", |_| Action::Knock { target: other_person(), admit: true }),
     ("destroy", |_| Action::Destroy),
     ("close", |_| Action::Command(Word::Close)),
     ("reopen", |_| Action::Command(Word::Reopen)),
 ];
 /// The person who opened the room, and whom an attempt is about.
-const SOMEBODY: &str = "somebody@else.invalid";
+const OTHER_PERSON: &str = "somebody@else.invalid";
 /// The ways to log in.
 pub(super) static WAYS: [&str; 5] = ["account", "token", "anonymous", "server", "component"];
 /// What may be typed as password, as seen from the room.
@@ -240,7 +240,7 @@ impl Described {
         if self.what == "open" {
             return RoomView::default();
         }
-        let mut record = Record::new(now, SOMEBODY.to_owned(), None);
+        let mut record = Record::new(now, OTHER_PERSON.to_owned(), None);
         record.closed = self.closed.then_some(Closed::Command);
         RoomView {
             occupants: self.occupants,
@@ -271,8 +271,8 @@ impl Described {
     }
 }
 
-fn somebody() -> Option<BareJid> {
-    SOMEBODY.parse().ok()
+fn other_person() -> Option<BareJid> {
+    OTHER_PERSON.parse().ok()
 }
 
 fn configure(field: FieldChange) -> Action {
@@ -280,7 +280,7 @@ fn configure(field: FieldChange) -> Action {
 }
 
 fn affiliate(to: Affiliation) -> Action {
-    let change = AffiliationChange { jid: somebody(), to: Some(to), ..Default::default() };
+    let change = AffiliationChange { jid: other_person(), to: Some(to), ..Default::default() };
     let items = vec![AffiliationChange { from: Affiliation::None, ..change }];
     Action::Affiliation { items, register: false }
 }

@@ -136,14 +136,15 @@ impl Environment {
         }
     }
 
-    /// The directory for state that systemd made.
-    pub(super) fn state_directory(&self) -> Option<PathBuf> {
-        self.directory("STATE_DIRECTORY")
+    /// The directory for state that systemd made, or that it would make.
+    pub(super) fn default_state_dir(&self) -> PathBuf {
+        self.directory("STATE_DIRECTORY").unwrap_or_else(|| "/var/lib/vestibule".into())
     }
 
-    /// The directory for sockets that systemd made.
-    pub(super) fn runtime_directory(&self) -> Option<PathBuf> {
-        self.directory("RUNTIME_DIRECTORY")
+    /// The socket in the directory that systemd made, or that it would make.
+    pub(super) fn default_socket(&self) -> PathBuf {
+        let directory = self.directory("RUNTIME_DIRECTORY");
+        directory.unwrap_or_else(|| "/run/vestibule".into()).join("control.sock")
     }
 
     /// The file of a credential that systemd passes (`LoadCredential=`).

@@ -105,17 +105,17 @@ pub fn socket(path: &Path, environment: &Environment) -> io::Result<Socket> {
         return Ok(Socket { path, problem: None });
     }
     let text = fs::read_to_string(path)?;
-    let usual = || settings::default_socket(environment.runtime_directory());
     let Ok(table) = text.parse::<toml::Table>() else {
         let name = path.display().to_string();
         let notes = Diagnostics::new(&name, &text);
         _ = parse_table(&notes, &text);
         let problem = notes.problems(schema).0.into_iter().next();
-        return Ok(Socket { path: usual(), problem });
+        return Ok(Socket { path: environment.default_socket(), problem });
     };
     let written = table.get("component").and_then(|component| component.get("socket"));
     let written = written.and_then(toml::Value::as_str);
-    Ok(Socket { path: written.map_or_else(usual, PathBuf::from), problem: None })
+    let path = written.map_or_else(|| environment.default_socket(), PathBuf::from);
+    Ok(Socket { path, problem: None })
 }
 
 /// Where the component listens for commands.

@@ -10,7 +10,7 @@ use super::admin::Admin;
 use super::diagnostics::Place;
 use super::environment::Outside;
 use super::secrets::{self, Keys};
-use super::store::{Store, default_state_dir, is_local};
+use super::store::{Store, is_local};
 use super::table_reader::TableReader;
 use crate::jid::BareJid;
 use crate::policy::drift::{compared, family};
@@ -174,8 +174,8 @@ pub(super) fn read(mut section: TableReader<'_>, outside: &Outside<'_>) -> Optio
         server: "127.0.0.1:5347".to_owned(),
         secret: Secret::new(""),
         allow_plaintext_network: false,
-        state_dir: default_state_dir(variables.state_directory()),
-        socket: default_socket(variables.runtime_directory()),
+        state_dir: variables.default_state_dir(),
+        socket: variables.default_socket(),
         ready_within: Duration::from_secs(10),
     };
     section.put("domain", &mut component.domain, domain);
@@ -199,11 +199,6 @@ pub(super) fn read(mut section: TableReader<'_>, outside: &Outside<'_>) -> Optio
     section.finish();
     component.secret = secret?;
     Some(component)
-}
-
-/// The socket in the directory that systemd made, or that it would make.
-pub(super) fn default_socket(runtime_directory: Option<PathBuf>) -> PathBuf {
-    runtime_directory.unwrap_or_else(|| "/run/vestibule".into()).join("control.sock")
 }
 
 const KEYS: Keys = Keys { inline: "secret", file: "secret_file", least: 1 };

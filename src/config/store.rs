@@ -26,7 +26,7 @@ pub fn database(path: &Path, environment: &Environment) -> Option<PathBuf> {
     let state_dir = environment.state_dir().or_else(|| written("component", "state_dir"));
     let file = written("store", "file").or_else(|| Store::default().file)?;
     let in_use = !file.as_os_str().is_empty();
-    let state_dir = state_dir.unwrap_or_else(|| default_state_dir(environment.state_directory()));
+    let state_dir = state_dir.unwrap_or_else(|| environment.default_state_dir());
     in_use.then(|| state_dir.join(file))
 }
 
@@ -236,11 +236,6 @@ names! {
         /// They are not kept.
         None = "none",
     }
-}
-
-/// The directory that systemd made, or that it would make.
-pub(super) fn default_state_dir(state_directory: Option<PathBuf>) -> PathBuf {
-    state_directory.unwrap_or_else(|| "/var/lib/vestibule".into())
 }
 
 #[cfg(test)]
