@@ -46,8 +46,20 @@ impl<'a> Case<'a> {
     ) -> Option<Self> {
         let who = &attempt.requester;
         let (room_jid, jid) = (room_of(attempt)?, who.jid.as_ref()?);
-        let (exempt, noted) = (false, attempt.banned.requester.as_ref());
-        Some(Self {
+        let noted = attempt.banned.requester.as_ref();
+        let (rules, room) = ((policy, rules), (room_jid, room));
+        Some(Self { noted, ..Self::made(rules, attempt, room, (who, jid), pressure, (place, now)) })
+    }
+
+    fn made(
+        (policy, rules): (&'a Policy, &'a Rules),
+        attempt: &'a Attempt,
+        (room_jid, room): (&'a BareJid, &'a RoomView),
+        (who, jid): (&'a Requester, &'a BareJid),
+        pressure: &'a Pressure,
+        (place, now): (Place<'a>, Timestamp),
+    ) -> Self {
+        Self {
             policy,
             rules,
             attempt,
@@ -60,23 +72,16 @@ impl<'a> Case<'a> {
             room,
             pressure,
             now,
-            exempt,
-            noted,
-        })
-    }
-
-    pub(super) const fn who(&self) -> &'a Requester {
-        self.who
+            exempt: false,
+            noted: None,
+        }
     }
 
     /// The same, as if the person behind it were the requester.
     pub(super) fn behind(&self) -> Option<Self> {
         let who = self.attempt.behind.as_ref()?;
-        let jid = who.jid.as_ref()?;
-        let classes = classes(self.policy, self.rules, who, self.place);
-        let identity = self.policy.identify(who, self.place);
         let noted = self.attempt.banned.behind.as_ref();
-        Some(Self { who, jid, identity, classes, noted, ..*self })
+        Some(Self { noted, ..self.of(who, who.jid.as_ref()?) })
     }
 
     /// The same, as if this person tried.
@@ -238,9 +243,9 @@ pub struct Scene<'a> {
     pub rules: &'a Rules,
     /// Its address.
     pub room: &'a BareJid,
-    /// The value that was found.
+    /// The room as it was found.
     pub view: &'a RoomView,
-    /// The value that was found, in addition.
+    /// Its settings on which no decision rests.
     pub settings: Settings,
     /// Who is inside, as far as it is told.
     pub occupants: &'a [Requester],
@@ -293,21 +298,7 @@ pub(super) fn case<'a>(
     jid: &'a BareJid,
     pressure: &'a Pressure,
 ) -> Case<'a> {
-    let place = Place::inside(scene.room);
-    Case {
-        policy: scene.policy,
-        rules: scene.rules,
-        attempt,
-        room_jid: scene.room,
-        who,
-        jid,
-        place,
-        identity: scene.policy.identify(who, place),
-        classes: classes(scene.policy, scene.rules, who, place),
-        room: scene.view,
-        pressure,
-        now: scene.now,
-        exempt: false,
-        noted: None,
-    }
+    let (rules, room) = ((scene.policy, scene.rules), (scene.room, scene.view));
+    let when = (Place::inside(scene.room), scene.now);
+    Case::made(rules, attempt, room, (who, jid), pressure, when)
 }

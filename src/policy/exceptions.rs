@@ -160,23 +160,21 @@ mod tests {
     use super::*;
     use crate::policy::rules::named;
 
+    fn exception(line: u32) -> Exception {
+        let (until, rooms, rules, reason) = (None, None, Vec::new(), String::new());
+        Exception { line, until, rooms, rules, bans: true, reason }
+    }
+
     #[test]
     fn what_sees_to_rooms_by_itself_goes_by_what_holds_in_them_now() {
-        let end = Timestamp::from_second(100).unwrap();
         let mut exceptions = Exceptions::default();
-        assert!(exceptions.is_empty());
-        exceptions.add(
-            Whom::All,
-            Exception {
-                line: 7,
-                until: Some(end),
-                rooms: Some(Glob::new("lounge").unwrap().compile_matcher()),
-                rules: named("password.required").collect(),
-                bans: false,
-                reason: String::new(),
-            },
-        );
-        assert!(!exceptions.is_empty());
+        let one = Exception {
+            until: Some(Timestamp::from_second(100).unwrap()),
+            rooms: Some(Glob::new("lounge").unwrap().compile_matcher()),
+            rules: named("password.required").collect(),
+            ..exception(7)
+        };
+        exceptions.add(Whom::All, one);
         let rules = Rules::default();
         let requires = |room: &str, second| {
             let now = Timestamp::from_second(second).unwrap();
@@ -189,40 +187,20 @@ mod tests {
     }
 
     #[test]
-    fn exceptions_of_any_kind_are_not_none() {
-        let one = Exception {
-            line: 1,
-            until: None,
-            rooms: None,
-            rules: Vec::new(),
-            bans: false,
-            reason: String::new(),
-        };
+    fn each_exception_of_any_kind_is_named_by_its_line() {
         let jid = Whom::Jid("ann@example.org".parse().unwrap());
         let domain = Whom::Domain("example.org".to_owned());
-        assert!(Exceptions::default().is_empty());
-        for whom in [Whom::All, jid, domain, Whom::Class(Class::Guest)] {
-            let mut exceptions = Exceptions::default();
-            exceptions.add(whom, one.clone());
-            assert!(!exceptions.is_empty());
-        }
-    }
-
-    #[test]
-    fn each_exception_is_named_by_its_line() {
-        let of = |line| Exception {
-            line,
-            until: None,
-            rooms: None,
-            rules: Vec::new(),
-            bans: true,
-            reason: String::new(),
-        };
         let mut exceptions = Exceptions::default();
-        exceptions.add(Whom::All, of(7));
-        exceptions.add(Whom::Class(Class::Guest), of(9));
+        assert!(exceptions.is_empty());
+        for (whom, line) in [Whom::All, jid, domain, Whom::Class(Class::Guest)].into_iter().zip(7..)
+        {
+            let mut alone = Exceptions::default();
+            alone.add(whom.clone(), exception(line));
+            assert!(!alone.is_empty() && alone.lines().eq([line]), "{whom:?}");
+            exceptions.add(whom, exception(line));
+        }
         let mut lines: Vec<_> = exceptions.lines().collect();
         lines.sort_unstable();
-        assert_eq!(lines, [7, 9]);
+        assert_eq!(lines, [7, 8, 9, 10]);
     }
 }

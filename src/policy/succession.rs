@@ -6,7 +6,6 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::attempt::{Action, Attempt, Credential, Place, Pressure, Requester, Role, RoomView};
-use super::classify::classes;
 use super::context::Case;
 use super::decide::{as_excepted, is_fit, opinion_on};
 use super::notice::Notice;
@@ -239,7 +238,7 @@ impl Scene<'_> {
     /// The successor, one of those whom `suits` takes, who has been inside longest.
     fn heir(&self, suits: impl Fn(&Requester) -> bool) -> Option<BareJid> {
         longest(&self.occupants, |who| {
-            self.judge(who, |case| is_successor(case) && suits(case.who()) && is_fit(case))
+            self.judge(who, |case| is_successor(case) && suits(case.who) && is_fit(case))
         })
     }
 
@@ -253,7 +252,7 @@ impl Scene<'_> {
                 let person = Person::admitted(who.person.as_ref()).as_moderator(true);
                 let moderator = Requester { person: Some(person), ..who.clone() };
                 is_one
-                    && self.would_admit(case.who())
+                    && self.would_admit(case.who)
                     && is_fit(case)
                     && opinion_on(case).verdict != Verdict::Deny
                     && opinion_on(&case.of(&moderator, case.jid)).verdict == Verdict::Allow
@@ -263,7 +262,7 @@ impl Scene<'_> {
 
     /// Returns whether `is_one` takes a person, who would come in without a word, by the rules as they hold for them.
     fn judge(&self, who: &Requester, is_one: impl FnOnce(&Case<'_>) -> bool) -> bool {
-        let (Some(jid), calm) = (who.jid.as_ref(), Pressure::default()) else { return false };
+        let calm = Pressure::default();
         let attempt = Attempt {
             room: Some(self.room.clone()),
             requester: who.clone(),
@@ -274,23 +273,9 @@ impl Scene<'_> {
         let view = RoomView { waiting: 0, ..self.view.clone() };
         // A person who is given more by it has to prove it now.
         let place = Place { room: Some(self.room), now: Some(self.now) };
-        let case = Case {
-            policy: self.policy,
-            rules: self.rules,
-            attempt: &attempt,
-            room_jid: self.room,
-            who,
-            jid,
-            place,
-            identity: self.policy.identify(who, place),
-            classes: classes(self.policy, self.rules, who, place),
-            room: &view,
-            pressure: &calm,
-            now: self.now,
-            exempt: false,
-            noted: None,
-        };
-        as_excepted(&case, is_one).0
+        let when = (place, self.now);
+        Case::new(self.policy, self.rules, &attempt, &view, &calm, when)
+            .is_some_and(|case| as_excepted(&case, is_one).0)
     }
 
     fn has_passed(&self, since: Timestamp, time: Duration) -> bool {

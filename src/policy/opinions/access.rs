@@ -13,7 +13,7 @@ use crate::policy::verdict::Opinion;
 
 /// Returns whether a ban, of the file or made at run time, is on the requester.
 pub(in crate::policy) fn banned(case: &Case<'_>) -> Option<Opinion> {
-    let who = case.who();
+    let who = case.who;
     let named = [Some(case.jid), who.account.as_ref()].into_iter().flatten();
     let (bans, room) = (&case.policy.bans, case.room_name());
     let on = |jid| match case.exempt {
@@ -31,7 +31,7 @@ pub(in crate::policy) fn banned(case: &Case<'_>) -> Option<Opinion> {
 
 /// Returns whether the requester may be in any room at all: not banned, encrypted, of a class that may.
 pub(in crate::policy) fn enter(case: &Case<'_>) -> Option<Opinion> {
-    let who = case.who();
+    let who = case.who;
     let access = &case.rules.access;
     if let Some(banned) = banned(case) {
         return Some(banned);
@@ -92,7 +92,7 @@ fn log_in_helps(case: &Case<'_>, may: ClassSet) -> bool {
 
 fn is_local(case: &Case<'_>) -> bool {
     case.rules.access.trust_loopback.value
-        && case.who().address.is_some_and(|address| address.to_canonical().is_loopback())
+        && case.who.address.is_some_and(|address| address.to_canonical().is_loopback())
 }
 
 /// The requester takes the place of an opener who never came.

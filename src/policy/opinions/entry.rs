@@ -20,10 +20,10 @@ pub(in crate::policy) fn enter(case: &Case<'_>, credential: Credential, effects:
     } else if moderates && !rules.moderators.by_room {
         effects.affiliation = Some(Affiliation::Owner);
         effects.role = Some(Role::Moderator);
-    } else if let Some(suspended) = case.who().person.as_ref().and_then(|person| person.suspended) {
+    } else if let Some(suspended) = case.who.person.as_ref().and_then(|person| person.suspended) {
         effects.affiliation = Some(suspended);
     } else if case.room.members_only
-        && case.who().affiliation < Affiliation::Member
+        && case.who.affiliation < Affiliation::Member
         && !rules.lobby.by_room
     {
         effects.affiliation = Some(Affiliation::Member);
@@ -36,21 +36,20 @@ pub(in crate::policy) fn enter(case: &Case<'_>, credential: Credential, effects:
     suspended::entered(case, effects);
     let takes_the_place = moderates && access::takes_the_place(case);
     // The opener may have come back with another address before they were in for the first time.
-    let opened =
-        case.who().person.as_ref().is_some_and(|person| person.entry == Some(Entry::Opened));
+    let opened = case.who.person.as_ref().is_some_and(|person| person.entry == Some(Entry::Opened));
     let is_opener = |record: &Record| opened || record.opener == case.jid.as_str();
     let is_awaited =
         |record: &&Record| record.awaited.is_some() && (takes_the_place || is_opener(record));
     if let Some(record) = case.room.record.as_ref().filter(is_awaited) {
         let opener = case.jid.to_string();
         let claims = if takes_the_place {
-            case.policy.claims_by(case.who(), case.place)
+            case.policy.claims_by(case.who, case.place)
         } else {
             record.claims.clone()
         };
         effects.record = Some(Record { opener, claims, awaited: None, ..record.clone() });
     }
-    let before = case.who().person.as_ref();
+    let before = case.who.person.as_ref();
     let knows = credential == Credential::Right || knew_password(case);
     let proves = credential == Credential::Right;
     let password =

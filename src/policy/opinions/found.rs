@@ -48,8 +48,8 @@ pub(in crate::policy) fn moderates(case: &Case<'_>) -> bool {
 
 /// Returns what the requester is there, or was before a removal that is over.
 fn affiliation(case: &Case<'_>) -> Affiliation {
-    let suspended = case.who().person.as_ref().and_then(|person| person.suspended);
-    suspended.unwrap_or_default().max(case.who().affiliation)
+    let suspended = case.who.person.as_ref().and_then(|person| person.suspended);
+    suspended.unwrap_or_default().max(case.who.affiliation)
 }
 
 /// The room has the requester in its own lists, where nothing is against it.
@@ -61,7 +61,7 @@ pub(in crate::policy) fn is_member(case: &Case<'_>) -> bool {
 /// from whom a removal took it.
 pub(in crate::policy) fn seat(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
     let needs_membership = case.room.members_only && affiliation(case) < Affiliation::Member;
-    let given_back = case.who().person.as_ref().and_then(|person| person.suspended);
+    let given_back = case.who.person.as_ref().and_then(|person| person.suspended);
     let is_kept = case.rules.access.persistent.value != Persistence::Never;
     effects.keep = (is_kept != case.room.persistent).then_some(is_kept);
     effects.affiliation = given_back.or(needs_membership.then_some(Affiliation::Member));

@@ -113,7 +113,7 @@ pub fn rule(rules: &Rules) -> Rule {
 
 /// A guest, or a person of another server, whom nobody let in and who was not inside before.
 fn is_stranger(case: &Case<'_>) -> bool {
-    is_strange(case.classes.strongest(), case.who().affiliation)
+    is_strange(case.classes.strongest(), case.who.affiliation)
         && !case.rules.lobby.bypass.value.meets(case.classes)
         && entitlement(case).is_none()
 }

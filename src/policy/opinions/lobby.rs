@@ -45,7 +45,7 @@ fn admission(case: &Case<'_>) -> Admission {
 
 /// There is a lobby that this client can wait in.
 fn can_wait(case: &Case<'_>) -> bool {
-    case.room.lobby || case.who().client == Client::Plain
+    case.room.lobby || case.who.client == Client::Plain
 }
 
 /// Returns what it takes this requester to come in.
@@ -112,7 +112,7 @@ pub(in crate::policy) fn wait(case: &Case<'_>, credential: Credential, effects: 
     // A client that was let in from a separate lobby does not send the password again.
     let proves =
         case.room.lobby && credential == Credential::Right && room_pressure(case).is_none();
-    if proves && case.who().person.is_none() {
+    if proves && case.who.person.is_none() {
         let person = Person::entered(Entry::Proved).with_password(password_now(case));
         effects.people.push((case.jid.clone(), Some(person)));
     }
@@ -125,7 +125,7 @@ fn room_pressure(case: &Case<'_>) -> Option<Duration> {
 }
 
 fn may_skip_password(case: &Case<'_>) -> bool {
-    let who = case.who();
+    let who = case.who;
     case.rules.password.bypass.value.meets(case.classes)
         || who.affiliation >= Affiliation::Admin
         || found::is_member(case)
@@ -135,7 +135,7 @@ fn may_skip_password(case: &Case<'_>) -> bool {
 
 /// The requester has proved to know the password, and need not prove it again.
 pub(super) fn knew_password(case: &Case<'_>) -> bool {
-    case.who().person.as_ref().is_some_and(|person| {
+    case.who.person.as_ref().is_some_and(|person| {
         person.knew_password()
             && (case.rules.password.ask_again.value == AskAgain::Nobody
                 || person.password == password_now(case))
@@ -148,7 +148,7 @@ pub(super) fn password_now(case: &Case<'_>) -> u32 {
 }
 
 fn may_skip_lobby(case: &Case<'_>) -> bool {
-    let who = case.who();
+    let who = case.who;
     case.rules.lobby.bypass.value.meets(case.classes)
         || (who.affiliation >= Affiliation::Member
             && !who.person.as_ref().is_some_and(|person| person.is_removed()))
@@ -188,7 +188,7 @@ fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
 /// They have to knock by another rule than that of the lobby.
 pub(in crate::policy) fn knock_by(case: &Case<'_>, rule: Rule) -> Opinion {
     // The service has lobbies, and this room's is off: there is none to wait in.
-    let is_off = case.room.lobby && !case.room.members_only && case.who().client == Client::Jitsi;
+    let is_off = case.room.lobby && !case.room.members_only && case.who.client == Client::Jitsi;
     let knock = knock(case);
     match knock.verdict {
         _ if is_off => Opinion::deny(rule, Denial::NoLobby),

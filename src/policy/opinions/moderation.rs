@@ -395,7 +395,7 @@ pub(in crate::policy) fn is_own(
     jid: &BareJid,
     bearer: Option<&Requester>,
 ) -> bool {
-    jid == case.jid || bearer.is_some_and(|bearer| is_same(&case.rules.removal, case.who(), bearer))
+    jid == case.jid || bearer.is_some_and(|bearer| is_same(&case.rules.removal, case.who, bearer))
 }
 
 /// The rule that names this person as a service or operator.

@@ -19,7 +19,7 @@ pub(in crate::policy) fn entitlement(case: &Case<'_>) -> Option<Rule> {
     if moderators.assign.value.iter().any(|way| is_one(case, *way)) {
         return Some(rule);
     }
-    let who = case.who();
+    let who = case.who;
     // What a removal has taken counts again when it no longer keeps them out.
     let granted = who
         .person
@@ -35,7 +35,7 @@ pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
 
 pub(in crate::policy) fn is_one(case: &Case<'_>, way: Become) -> bool {
     let moderators = &case.rules.moderators;
-    let who = case.who();
+    let who = case.who;
     match way {
         Become::Operator => case.classes.has(Class::Operator),
         Become::Listed => case.identity.jid.is_some_and(|jid| {
@@ -92,7 +92,7 @@ pub(super) enum Rank {
 
 /// The requester is an occupant of the room: this session, not another one of the same account.
 pub(in crate::policy) fn is_inside(case: &Case<'_>) -> bool {
-    case.who().role != Role::None
+    case.who.role != Role::None
 }
 
 /// The requester moderates by the file.
@@ -117,6 +117,6 @@ pub(super) fn rank(case: &Case<'_>) -> Rank {
 
 /// Returns whether the requester moderates the room at this moment: what they are in it counts only inside.
 pub(in crate::policy) fn has_standing(case: &Case<'_>) -> bool {
-    let who = case.who();
+    let who = case.who;
     is_inside(case) && (who.role == Role::Moderator || who.affiliation >= Affiliation::Admin)
 }

@@ -13,7 +13,7 @@ use crate::policy::verdict::{Audience, Effects, Opinion};
 /// Returns whether the requester may be called so here.
 pub(in crate::policy) fn judge(case: &Case<'_>) -> Option<Opinion> {
     let names = &case.rules.names;
-    let asked = [case.who().nick.as_str(), case.who().name.as_str()];
+    let asked = [case.who.nick.as_str(), case.who.name.as_str()];
     let mut asked = asked.into_iter().filter(|name| !name.is_empty());
     let is_moderator = !names.protected.value.is_empty() && moderates(case);
     if let Some(opinion) = asked.find_map(|name| judge_kept(case, name, is_moderator)) {

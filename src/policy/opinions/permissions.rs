@@ -46,7 +46,7 @@ pub(in crate::policy) fn rule(rules: &Rules, ability: Ability) -> Rule {
 /// Returns whether the client may come into a room that asks for end-to-end encryption.
 pub(in crate::policy) fn enter(case: &Case<'_>) -> Option<Opinion> {
     let e2ee = case.rules.permissions.e2ee;
-    (e2ee.value == E2ee::Require && !case.who().e2ee)
+    (e2ee.value == E2ee::Require && !case.who.e2ee)
         .then(|| Opinion::deny(e2ee.rule(), Denial::E2eeNeeded))
 }
 
@@ -58,7 +58,7 @@ pub(in crate::policy) fn entered(case: &Case<'_>, moderates: bool, effects: &mut
         effects.may.push((case.jid.clone(), may));
     }
     match case.rules.permissions.e2ee.value {
-        E2ee::Prefer if !case.who().e2ee => {
+        E2ee::Prefer if !case.who.e2ee => {
             effects.notices.push((Audience::ModeratorsAfter, Notice::CannotEncrypt));
         }
         E2ee::Require if moderates => {
@@ -129,7 +129,7 @@ pub(in crate::policy) fn voice(case: &Case<'_>, item: &RoleChange, effects: &mut
 /// was told nor what voice has made of it.
 pub(in crate::policy) fn differing(case: &Case<'_>, told: May) -> Option<(Ability, May)> {
     // An occupant may have come in before they had been there.
-    let new = Requester { person: None, ..case.who().clone() };
+    let new = Requester { person: None, ..case.who.clone() };
     let new = classes(case.policy, case.rules, &new, case.place);
     let least = may(case.rules, new);
     let most = may(case.rules, new.with(Class::Returning)).with_voice();

@@ -57,7 +57,7 @@ pub(in crate::policy) fn refuse(case: &Case<'_>) -> Option<Opinion> {
 
 /// Has people knock who were sent back to the lobby, or may be people who were removed, unless they were let in since.
 pub(in crate::policy) fn knock(case: &Case<'_>) -> Option<Opinion> {
-    let is_admitted = case.who().person.as_ref().is_some_and(|person| person.is_admitted());
+    let is_admitted = case.who.person.as_ref().is_some_and(|person| person.is_admitted());
     let has_to = match recognised(case)?.0 {
         Known::Perhaps => !is_admitted && moderators::entitlement(case).is_none(),
         Known::Held => !is_admitted,
@@ -68,8 +68,7 @@ pub(in crate::policy) fn knock(case: &Case<'_>) -> Option<Opinion> {
 
 /// Returns whether the requester is, or may be, one who was removed, whatever else speaks for them.
 pub(in crate::policy) fn is_suspected(case: &Case<'_>) -> bool {
-    recognised(case).is_some()
-        || case.who().person.as_ref().is_some_and(|person| person.is_removed())
+    recognised(case).is_some() || case.who.person.as_ref().is_some_and(|person| person.is_removed())
 }
 
 /// Returns how the requester is known as one who was removed, and until when that holds.
@@ -80,7 +79,7 @@ fn recognised(case: &Case<'_>) -> Option<(Known, Timestamp)> {
     if is_off || is_exempt(case.classes) {
         return None;
     }
-    let marks = rules.marks(&rules.by.value, case.who());
+    let marks = rules.marks(&rules.by.value, case.who);
     removed
         .iter()
         .filter(|one| one.until > case.now)
