@@ -189,18 +189,18 @@ local function refuse_value(event, name, label)
 	return refuse(event, "malformed", "modify", "not-acceptable", text, language);
 end
 
--- Hooks fail closed: an error is answered and logged. They never return false, which would end the event and let the
--- stanza pass everything below.
+-- Hooks fail closed: an error is answered and logged, but for that of a hook that only sees what has happened, or an
+-- answer, which nobody answers (RFC 6120 §8.2.3). They never return false, which would end the event and let the stanza
+-- pass everything below.
 local function guard_at(context, event_name, priority, handler)
 	context:hook(event_name, function (event)
 		local ok, result = xpcall(handler, debug.traceback, event);
 		if ok then return result and true or nil; end
 		module:log("error", "%s: %s", event_name, result);
 		event.allowed = false; -- where that is how an event is vetoed
-		local is_over = priority <= PRIORITY.seated or priority == PRIORITY.reply;
-		if is_over or not event.stanza or not event.origin then
-			return nil;
-		end
+		local kind = event.stanza and event.stanza.attr.type;
+		local is_answer = kind == "result" or kind == "error";
+		if priority <= PRIORITY.seated or is_answer or not event.stanza or not event.origin then return nil; end
 		return refuse(event, "error", "cancel", "internal-server-error");
 	end, priority);
 end

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from lab import Crowd, Vestibule
 from lab.settings import SNIPPETS
-from storm import PASSWORD, QUICK, ROOM, SERVICE, hear, logged, policy, until
+from storm import PASSWORD, QUICK, ROOM, SERVICE, hear, logged, meeting, policy, until
 
 MUC = "<x xmlns='http://jabber.org/protocol/muc'/>"
 
@@ -252,3 +252,41 @@ async def test_only_observing_changes_nothing_and_writes_everything_down(start_p
     await until(lambda: ("destroy", "allow") in verdicts(), 3, "all decisions")
     assert verdicts()[0] == ("open", "allow")
     assert ("join", "prompt") in verdicts()
+
+
+async def joins(crowd, _):
+    return (await (await crowd.connect("carol@localhost")).join(ROOM, "boom", PASSWORD)).condition
+
+
+async def configures(_, owner):
+    return (await owner.configure(ROOM, {"muc#roomconfig_roomdesc": "boom"})).error
+
+
+async def kicks(_, owner):
+    return (await owner.set_role(ROOM, "Bob", "none", "boom")).error
+
+
+@pytest.mark.parametrize(
+    ("hook", "act"),
+    [
+        ("presence/full", joins),
+        ("iq-set/bare/http://jabber.org/protocol/muc#owner:query", configures),
+        ("iq-set/bare/http://jabber.org/protocol/muc#admin:query", kicks),
+    ],
+    ids=["presence", "owner", "admin"],
+)
+async def test_what_a_handler_fails_on_is_refused(start_prosody, start_vestibule, tmp_path, hook, act):
+    def broken(text):
+        call = "local ok, result = xpcall(handler, debug.traceback, event);"
+        assert call in text
+        fails = f'event_name == "{hook}" and tostring(event.stanza):find "boom"'
+        return text.replace(call, call.replace("handler", f"{fails} and error or handler"))
+
+    server = start_prosody(**copied_gate(tmp_path, "broken_gate", broken))
+    start_vestibule(server, policy())
+    async with Crowd(server) as crowd:
+        alice, bob = await meeting(crowd)
+        before = await alice.configuration(ROOM)
+        assert "internal-server-error" in await act(crowd, alice)
+        assert await alice.configuration(ROOM) == before
+        await hear(bob, alice, "still here", ROOM)
