@@ -27,7 +27,7 @@ metrics! {
         /// From a question to its answer
         answers: Latency = "vestibule_answer_seconds";
         /// Questions whose password is being judged
-        judging: Gauge = "vestibule_questions_in_flight";
+        judging: Gauge = "vestibule_requests_in_flight";
         /// Reloads of the policy file
         reloads: Family<Labels<1>, Counter> = "vestibule_reloads", zeroed([true, false].map(|is_done| [outcome(is_done)]));
         /// Commands of operators

@@ -237,7 +237,7 @@ class Soak:
             sample |= {f"{name} KiB": kib, f"{name} descriptors": descriptors, f"{name} threads": threads}
         _, _, text = await asyncio.to_thread(api.request, "GET", "/metrics")
         del self.component.said[:]
-        for metric in ("store_waiting", "questions_in_flight", "http_streams", "waiting", "rooms"):
+        for metric in ("store_waiting", "requests_in_flight", "http_streams", "waiting", "rooms"):
             values = re.findall(rf"^vestibule_{metric}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)
             sample[f"metric {metric}"] = sum(map(float, values))
         reply = await looker.iq("conference.localhost", "get", element("urn:lab", "sizes"), 20)
