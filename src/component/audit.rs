@@ -1,7 +1,7 @@
-//! The audit: the decision log (one JSON object a line, complete up to the last twentieth of
-//! a second), the audit database, and the readers of the event stream.
+//! The audit trail: the decision log (one JSON object a line, written within a twentieth of
+//! a second), the audit database, and the subscribers of the event stream.
 //!
-//! Decisions never wait for it; what finds no place, in memory or on the disk, is counted as lost.
+//! Decisions never wait for it: a line for which memory or disk space is missing is counted as lost.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,10 +20,10 @@ use crate::policy::verdict::Decision;
 use crate::store::{By, Entry, Kind, Mask, Sequence, Store};
 use crate::thread::Health;
 
-/// The capacity of the event stream: a reader further behind misses entries.
+/// Capacity of the event stream, in entries: a subscriber that falls further behind misses the oldest.
 const BEHIND: usize = 2048;
 
-/// The log cannot be kept.
+/// The decision log cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the decision log `{}` cannot be written: set `component.state_dir` to a directory that the component may write to, or `log.decisions` to \"\" for no log", path.display()
@@ -45,17 +45,17 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// Writes nothing down; only the event stream gets the entries.
+    /// Creates an audit without a log and a database: only subscribers of the event stream get entries.
     pub fn none() -> Self {
         let (live, _) = broadcast::channel(BEHIND);
         let (sequence, server) = (Sequence::default(), String::new());
         Self { spool: None, store: None, live, sequence, server, mask: Mask::default() }
     }
 
-    /// Appends decisions to `path`, which is made, with its directory, readable by its owner only.
+    /// Opens the decision log `path`, created with its directory, readable by its owner only.
     ///
     /// # Errors
-    /// When it cannot be opened.
+    /// When the file or its directory cannot be opened or created.
     pub fn open(path: &Path) -> Result<Self, AuditError> {
         match LogWriter::open(path) {
             Ok(spool) => Ok(Self { spool: Some(spool), ..Self::none() }),
@@ -63,7 +63,7 @@ impl Audit {
         }
     }
 
-    /// Entries are those of `server`, have addresses by `mask`, and go to this database too.
+    /// Sets the name of the server, the masking of addresses, and the audit database, if there is one.
     #[must_use]
     pub fn with_store(self, server: String, mask: Mask, store: Option<Arc<Store>>) -> Self {
         let sequence =
@@ -71,22 +71,22 @@ impl Audit {
         Self { server, mask, store, sequence, ..self }
     }
 
-    /// Subscribes to every entry from now on. A slow reader misses some, and is told how many.
+    /// Subscribes to every entry from now on. A slow subscriber misses some; its channel reports how many.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {
         self.live.subscribe()
     }
 
-    /// The component that writes, by its domain.
+    /// Domain of the component that writes the entries.
     pub fn server(&self) -> &str {
         &self.server
     }
 
-    /// The database.
+    /// The audit database, or `None` if there is none.
     pub const fn store(&self) -> Option<&Arc<Store>> {
         self.store.as_ref()
     }
 
-    /// Writes a decision down. Never blocks.
+    /// Records a decision in the log, the database and the event stream. Never blocks.
     pub fn decision(
         &self,
         decision: &Decision,
@@ -121,7 +121,7 @@ impl Audit {
         });
     }
 
-    /// Writes down what the gate did by itself, or what was done to a room. Never blocks.
+    /// Records what a gate did by itself, or what was done to a room. Never blocks.
     pub fn event(&self, event: &str, room: &str, details: Map<String, Value>, now: Timestamp) {
         if self.takes_entries()
             && let Some(entry) = event_entry(event, room, &details, now)
@@ -136,7 +136,7 @@ impl Audit {
         }
     }
 
-    /// Writes down that a person came, left, waits or waits no more. Never blocks.
+    /// Records that a person joined, left, or began or stopped waiting in the lobby. Never blocks.
     pub fn person(
         &self,
         kind: Kind,
@@ -167,12 +167,12 @@ impl Audit {
         });
     }
 
-    /// Writes down that a room was opened, or is no more. Never blocks.
+    /// Records that a room was opened or has ended. Never blocks.
     pub fn room(&self, kind: Kind, room: &BareJid, now: Timestamp) {
         self.record(Entry { room: Some(room.to_string()), ..Entry::new(kind, now) });
     }
 
-    /// Writes down what an operator did, or tried. Never blocks.
+    /// Records a command of an operator, whether it succeeded or failed. Never blocks.
     pub fn action(&self, action: Action<'_>, now: Timestamp) {
         let outcome = if action.outcome.is_ok() { "done" } else { "failed" };
         self.record(Entry {
@@ -188,8 +188,8 @@ impl Audit {
         });
     }
 
-    /// Writes an entry into the database, and sends it to the event stream; it is given its number. Never blocks.
-    /// There must be no secret in it.
+    /// Numbers an entry, writes it into the database, and sends it to the event stream. Never blocks.
+    /// The entry must not contain a secret.
     pub fn record(&self, mut entry: Entry) {
         if !self.takes_entries() {
             return;
@@ -200,19 +200,19 @@ impl Audit {
         if let Some(store) = &self.store {
             store.leave(Arc::clone(&entry));
         }
-        // No reader: that is no error.
+        // Sending fails only without subscribers, which is no error.
         let _ = self.live.send(entry);
     }
 
-    /// Sends another server's entry to the event stream.
+    /// Sends an entry of another server to the event stream, and nowhere else.
     pub fn show(&self, entry: Arc<Entry>) {
         let _ = self.live.send(entry);
     }
 
-    /// Opens the decision log's file again, after it was moved away; its path.
+    /// Reopens the decision log after it was moved away, and returns its path.
     ///
     /// # Errors
-    /// There is no decision log, or it cannot be opened; then the old file goes on.
+    /// When there is no decision log, or it cannot be opened; then the old file stays in use.
     pub fn reopen(&self) -> Result<PathBuf, String> {
         let spool = self.spool.as_ref();
         let spool = spool.ok_or("there is no decision log: see `log.decisions` in the file")?;
@@ -220,7 +220,7 @@ impl Audit {
         spool.reopen().map(|()| spool.path.clone()).map_err(failed)
     }
 
-    /// Something is written down at all, or shown.
+    /// Returns whether anything is recorded: there is a log, a database or a subscriber.
     pub fn is_kept(&self) -> bool {
         self.spool.is_some() || self.takes_entries()
     }
@@ -230,7 +230,7 @@ impl Audit {
         self.spool.as_ref().map_or(0, LogWriter::lost)
     }
 
-    /// Returns whether the threads that write are down, each by its name.
+    /// Returns the health of each writing thread, with its name: `log` or `database`.
     pub fn threads(&self) -> impl Iterator<Item = (&'static str, &Health)> {
         let log = self.spool.iter().map(|spool| ("log", &spool.health));
         log.chain(self.store.iter().map(|store| ("database", &store.health)))
@@ -247,26 +247,26 @@ impl Audit {
     }
 }
 
-/// A command of an operator, done or failed. There must be no secret in it.
+/// A command of an operator, done or failed. It must not contain a secret.
 #[derive(Clone, Debug)]
 pub struct Action<'a> {
-    /// Its id.
+    /// Id of the action, as in its audit entry.
     pub id: String,
-    /// The command's name.
+    /// Name of the command.
     pub command: &'static str,
-    /// The caller.
+    /// Operator who gave the command, and the interface they used.
     pub by: By,
-    /// In which room.
+    /// Room that the command concerned, if any.
     pub room: Option<&'a str>,
-    /// To whom.
+    /// Person whom the command concerned, if any.
     pub person: Option<&'a str>,
-    /// Why it failed, if it did.
+    /// Success, or why the command failed.
     pub outcome: Result<(), &'a str>,
-    /// Further details.
+    /// Further details, which become the body of the entry.
     pub details: Map<String, Value>,
 }
 
-/// The entry of an event of the decision log; `None`: an operator's command, which has an entry of its own.
+/// Returns the entry of a decision log event, or `None` for an operator's command, which has an entry of its own.
 fn event_entry(
     event: &str,
     room: &str,

@@ -1,4 +1,4 @@
-//! Counters of wrong guesses, knocks, and the strangers who come into a room. In memory: a restart forgets them.
+//! Counters of wrong passwords, knocks, and strangers who join a room. In memory: a restart resets them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -16,10 +16,10 @@ use crate::policy::limits::Limits;
 use crate::policy::password::Guesses;
 use crate::policy::{Policy, Rules};
 
-/// Most entries of each kind. Beyond it, new ones are not counted until old ones are over: the limit per
-/// room still holds then.
+/// Most entries of each table. When it is full, expired entries are dropped; if there are none, new ones are not
+/// counted, but the limit per room still holds.
 const MOST: usize = 100_000;
-/// The number of attempts that are remembered, so that one that is asked again is not counted again.
+/// Number of attempt ids that are remembered, so that an attempt that is sent again is not counted twice.
 const REMEMBERED: usize = 10_000;
 
 /// The key of a counter.
@@ -27,9 +27,9 @@ const REMEMBERED: usize = 10_000;
 enum Subject {
     /// An IPv4 address or IPv6 /64.
     Network(IpAddr),
-    /// An account or, for knocks, whatever bare address there is.
+    /// An account; for knocks, any bare JID.
     Jid(BareJid),
-    /// A client that came back with another address.
+    /// The ticket of a client, which stays the same when its address changes.
     Ticket(Mark),
 }
 
@@ -46,7 +46,7 @@ impl Tally {
     }
 }
 
-/// The counters.
+/// Counters of wrong passwords and of knocks, by network, account and client ticket, and by room.
 #[derive(Debug, Default)]
 pub struct Counters {
     guesses: HashMap<Subject, Tally>,
@@ -57,7 +57,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Returns what the counters say about an attempt.
+    /// Returns how long the requester must wait, by the counters; no wait for anything but a join.
     pub fn pressure(
         &self,
         policy: &Policy,
@@ -86,7 +86,7 @@ impl Counters {
         pressure
     }
 
-    /// Counts why something was refused: a wrong password, a knock.
+    /// Counts a refused attempt: as a wrong password or as a knock, by its denial.
     pub fn count(
         &mut self,
         policy: &Policy,
@@ -131,8 +131,8 @@ impl Counters {
     }
 }
 
-/// Returns the subjects that an attempt counts for. A session from this machine comes through a web server: its address would
-/// stand for everybody. An anonymous account is another one each time.
+/// Returns the subjects that an attempt counts for. Loopback addresses are left out: everyone who comes through a web
+/// server on this machine would share one. So are anonymous JIDs unless `any_jid`: each session has a new one.
 fn subjects<'a>(
     policy: &Policy,
     attempt: &'a Attempt,
@@ -194,14 +194,14 @@ fn add_knock(
     now: Timestamp,
 ) {
     let Some(tally) = tally(tallies, key, now) else { return };
-    // `last` is the beginning of the window here.
+    // For knocks, `last` is the beginning of the window.
     if later(tally.last, window) <= now {
         *tally = Tally::new(now);
     }
     tally.count = tally.count.saturating_add(1);
 }
 
-/// Returns the tally of that key, made if there is room for one more.
+/// Returns the tally of a key, created if the table is not full.
 fn tally<K: Hash + Eq>(
     tallies: &mut HashMap<K, Tally>,
     key: K,
@@ -219,24 +219,24 @@ fn make_space<K>(tallies: &mut HashMap<K, Tally>, forget: Duration, now: Timesta
     }
 }
 
-/// Most rooms whose strangers are counted; beyond it, new ones are not until old ones are over.
+/// Most rooms whose strangers are counted; when full, new rooms are not counted until old ones expire.
 const MOST_ROOMS: usize = 10_000;
 
-/// The strangers of one room.
+/// Strangers who recently came to one room.
 #[derive(Clone, Debug)]
 struct Strangers {
-    /// Those who came in, no more of them than make a wave.
+    /// Those who joined, oldest first, at most as many as make a join flood.
     came: VecDeque<(Timestamp, BareJid)>,
-    /// The last one who came in or knocked.
+    /// When the last stranger joined or knocked.
     last: Timestamp,
 }
 
-/// The strangers of all rooms.
+/// Recent strangers of all rooms.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Arrivals(HashMap<BareJid, Strangers>);
 
 impl Arrivals {
-    /// Returns the number of strangers that have come into the room within the time that counts, this one apart.
+    /// Returns how many other strangers joined the room within `flood_within`.
     pub(super) fn count(
         &self,
         room: &BareJid,
@@ -252,7 +252,7 @@ impl Arrivals {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
-    /// A stranger came in, or knocks.
+    /// Records a stranger who joined (`came_in`) or knocked.
     pub(super) fn add(
         &mut self,
         room: &BareJid,
@@ -284,12 +284,12 @@ impl Arrivals {
         }
     }
 
-    /// Returns when the last stranger came or knocked.
+    /// Returns when the last stranger joined or knocked, or `None` if none is remembered.
     pub(super) fn last(&self, room: &BareJid) -> Option<Timestamp> {
         self.0.get(room).map(|strangers| strangers.last)
     }
 
-    /// The room is no more.
+    /// Forgets the strangers of a room.
     pub(super) fn forget(&mut self, room: &BareJid) {
         self.0.remove(room);
     }
@@ -339,7 +339,7 @@ mod tests {
         }
     }
 
-    /// Tries, counts, and tells the verdict.
+    /// Decides an attempt under the present counters, counts it, and returns the decision.
     fn step(counters: &mut Counters, attempt: &Attempt, now: Timestamp) -> Decision {
         let (policy, rules) = (Policy::default(), Rules::default());
         let pressure = counters.pressure(&policy, attempt, &rules, now);

@@ -1,4 +1,4 @@
-//! A line of the decision log, as it is written and as it is read again.
+//! A line of the decision log, as it is written and as it is read back.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,65 +13,65 @@ use crate::policy::facts::Facts;
 use crate::policy::rules::renamed;
 use crate::policy::verdict::{Decision, Opinion};
 
-/// The version written, and the only one that can be decided again. One of version 2 is read as such: only names are
-/// others in it.
+/// Format version that is written, and the only one that can be decided again. Lines of version 2 are read as this one:
+/// only names differ.
 pub const VERSION: u8 = 3;
 
-/// What a line holds in addition to the decision.
+/// Context of a decision that its line holds in addition.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// The decision's id.
+    /// Id of the decision, unique over restarts.
     pub id: &'a str,
-    /// The policy's revision.
+    /// Revision of the policy that decided.
     pub revision: &'a str,
-    /// Whether it was only observed, not carried out.
+    /// Whether the decision was only observed, not carried out.
     pub observed: bool,
-    /// Whether an occupant was judged again, because the policy has changed.
+    /// Whether an occupant was judged again because the policy has changed.
     pub again: bool,
-    /// The time.
+    /// Time of the decision.
     pub now: Timestamp,
 }
 
-/// The line of a decision (`docs/replay.md`): who tried what and what became of it, then the facts.
+/// A line of the decision log (`docs/replay.md`): who tried what, the verdict, and the facts that it rests on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Line<'a> {
-    /// [`VERSION`].
+    /// Format version: [`VERSION`] in lines that are written now.
     #[serde(deserialize_with = "version")]
     pub v: u8,
-    /// The time, and therefore the `now` of the decision.
+    /// Time of the decision, which is its `now` when it is decided again.
     pub at: Timestamp,
-    /// The decision's id, unique over restarts.
+    /// Id of the decision, unique over restarts.
     #[serde(borrow)]
     pub id: Cow<'a, str>,
-    /// The gate's name for the attempt.
+    /// Id that the gate gave to the attempt.
     #[serde(borrow)]
     pub attempt: Cow<'a, str>,
-    /// The kind of attempt.
+    /// Kind of the attempt, such as `join`.
     #[serde(borrow)]
     pub kind: Cow<'a, str>,
-    /// The room. `None`: not a JID.
+    /// Room of the attempt; `None` if its address was not a valid JID.
     pub room: Option<Cow<'a, BareJid>>,
-    /// The requester. `None`: not a JID.
+    /// Bare JID of the requester; `None` if it was not a valid JID.
     #[serde(borrow)]
     pub jid: Option<Cow<'a, str>>,
-    /// The class of the requester.
+    /// Class of the requester, such as `guest` or `account`.
     #[serde(borrow)]
     pub class: Cow<'a, str>,
-    /// The verdict.
+    /// The verdict: `allow`, `hold`, `prompt` or `deny`.
     #[serde(borrow)]
     pub verdict: Cow<'a, str>,
-    /// By which rule; of one that was renamed since, the name that it has now.
+    /// Name of the deciding rule; one that was renamed is read by its present name.
     #[serde(borrow, deserialize_with = "current_rule")]
     pub rule: Cow<'a, str>,
-    /// Its line in the file; 0: the built-in default.
+    /// Line of the rule in the policy file; 0 for a built-in default.
     pub line: u32,
-    /// Why not, unless allowed.
+    /// Code of the denial; `None` if the attempt was allowed.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     pub denial: Option<Cow<'a, str>>,
-    /// Whether it was only observed.
+    /// Whether the decision was only observed, not carried out.
     #[serde(default, skip_serializing_if = "Not::not")]
     pub observed: bool,
-    /// The opinion of the observed rules, where it differs.
+    /// What the observed rules would have decided, where that differs.
     #[serde(
         default,
         borrow,
@@ -80,44 +80,44 @@ pub struct Line<'a> {
         skip_serializing_if = "Option::is_none"
     )]
     pub would: Option<Would<'a>>,
-    /// The lines of the exceptions that held for it.
+    /// Lines in the policy file of the exceptions that applied.
     #[serde(default, skip_serializing_if = "<[u32]>::is_empty")]
     pub exceptions: Cow<'a, [u32]>,
-    /// Whether an occupant was judged again.
+    /// Whether an occupant was judged again because the policy has changed.
     #[serde(default, rename = "reevaluated", alias = "again", skip_serializing_if = "Not::not")]
     pub again: bool,
-    /// The policy's revision.
+    /// Revision of the policy that decided.
     #[serde(borrow)]
     pub revision: Cow<'a, str>,
-    /// The facts of the decision.
+    /// Facts that the decision rests on.
     pub facts: Cow<'a, Facts<'a>>,
 }
 
-/// The decision by the observed rules.
+/// What the observed rules would have decided.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Would<'a> {
-    /// The verdict.
+    /// The verdict: `allow`, `hold`, `prompt` or `deny`.
     #[serde(borrow)]
     pub verdict: Cow<'a, str>,
-    /// By which rule; of one that was renamed since, the name that it has now.
+    /// Name of the deciding rule; one that was renamed is read by its present name.
     #[serde(borrow, deserialize_with = "current_rule")]
     pub rule: Cow<'a, str>,
-    /// Its line in the file; 0: the built-in default.
+    /// Line of the rule in the policy file; 0 for a built-in default.
     pub line: u32,
-    /// Why not, unless allowed.
+    /// Code of the denial; `None` if the attempt would have been allowed.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     pub denial: Option<Cow<'a, str>>,
 }
 
-/// Reads a version: that of the names before is the present one.
+/// Reads a format version; version 2 is read as [`VERSION`], because only names differ.
 ///
 /// # Errors
-/// It is no version.
+/// When the value is not an integer from 0 to 255.
 pub fn version<'de, D: Deserializer<'de>>(reader: D) -> Result<u8, D::Error> {
     u8::deserialize(reader).map(|v| if v == 2 { VERSION } else { v })
 }
 
-/// Reads the name of a rule, by whichever name it was written down.
+/// Reads the name of a rule; a former name becomes the present one.
 fn current_rule<'de: 'a, 'a, D: Deserializer<'de>>(reader: D) -> Result<Cow<'a, str>, D::Error> {
     #[derive(Deserialize)]
     struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -126,7 +126,7 @@ fn current_rule<'de: 'a, 'a, D: Deserializer<'de>>(reader: D) -> Result<Cow<'a, 
 }
 
 impl Would<'_> {
-    /// Returns an opinion as a line shows it.
+    /// Converts an opinion to the form that a line shows.
     pub fn of(opinion: &Opinion) -> Self {
         Self {
             verdict: opinion.verdict.name().into(),
@@ -146,7 +146,7 @@ impl fmt::Display for Would<'_> {
 }
 
 impl<'a> Line<'a> {
-    /// The line of a decision.
+    /// Creates the line of a decision, borrowing its parts.
     pub fn new(
         decision: &'a Decision,
         attempt: &'a Attempt,

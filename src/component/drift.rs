@@ -1,4 +1,4 @@
-//! Drift: differences between live rooms, as their gate shows them, and the policy.
+//! Drift: how live rooms, as reported by their gates, differ from the policy.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,12 +11,12 @@ use crate::policy::record::Record;
 use crate::policy::{Policy, Rules};
 use crate::wire::room::LiveRoom;
 
-/// In what this room differs from these rules of the policy.
+/// Returns how a live room differs from these rules of the policy.
 pub fn drifts(policy: &Policy, rules: &Rules, live: &LiveRoom, now: Timestamp) -> Vec<Drift> {
     compare(&scene(policy, rules, live, now))
 }
 
-/// Returns what these rules change in a stored room: at the next join, where no policy was applied to it yet.
+/// Returns what a policy changes in a stored room: at its next join, if no policy was applied to it yet.
 pub fn in_stored(policy: &Policy, live: &LiveRoom, now: Timestamp) -> Vec<Drift> {
     let found = live.view.is_found();
     let mut record = Record::new(now, String::new(), None);
@@ -27,7 +27,7 @@ pub fn in_stored(policy: &Policy, live: &LiveRoom, now: Timestamp) -> Vec<Drift>
     drifts(policy, &rules, &LiveRoom { view, ..live.clone() }, now)
 }
 
-/// All that there is to compare of a room.
+/// Gathers everything about a room that is compared with the policy.
 pub fn scene<'a>(
     policy: &'a Policy,
     rules: &'a Rules,
@@ -49,7 +49,7 @@ pub fn scene<'a>(
 }
 
 metrics! {
-    /// What the drift audits count.
+    /// Metrics of the drift audits.
     pub struct DriftMetrics {
         /// Times that all rooms were compared with the policy
         audits: Counter = "vestibule_drift_audits";
@@ -89,18 +89,18 @@ pub struct DriftTally {
     pub rooms: u64,
     /// Differences found since the start, each once while it lasts and once more for each repair that did not last.
     pub found: u64,
-    /// Of these, repaired.
+    /// Differences repaired since the start.
     pub repaired: u64,
-    /// Differences that are there now.
+    /// Differences that exist now.
     pub present: u64,
 }
 
-/// A conflicting module.
+/// A Prosody module that conflicts with the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Neighbour {
-    /// Its name in `modules_enabled`.
+    /// Name of the module in `modules_enabled`.
     pub module: &'static str,
-    /// What it does, and what to do about it.
+    /// What the module does, and what to do about it.
     pub advice: &'static str,
 }
 
@@ -151,7 +151,7 @@ const NEIGHBOURS: [Neighbour; 11] = [
     },
 ];
 
-/// Returns the conflicting modules among those of a service, by name.
+/// Returns which of a service's modules conflict with the policy, sorted by name.
 pub fn among<'a>(modules: impl IntoIterator<Item = &'a str>) -> Vec<Neighbour> {
     let mut found: Vec<Neighbour> = modules
         .into_iter()

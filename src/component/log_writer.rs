@@ -1,4 +1,4 @@
-//! Lines on their way to a file.
+//! Writes lines to a file without making the caller wait.
 //!
 //! The caller leaves a line in memory and goes on; a thread takes all that is there twenty times a
 //! second and writes it at once. Waking that thread for each line would cost more than the line.
@@ -17,20 +17,20 @@ use crate::thread::{Health, keep};
 
 /// The longest a line stays in memory.
 const GATHER: Duration = Duration::from_millis(50);
-/// Bytes that are written without waiting for more.
+/// Bytes in memory at which writing begins without waiting for more.
 const PLENTY: usize = 1024 * 1024;
-/// Bytes that may wait to be written.
+/// Most bytes that may wait to be written; further lines are lost.
 const MOST: usize = 32 * 1024 * 1024;
-/// Bytes of a file, at most: then it is renamed to `NAME.1`, which replaces the one before, and a new one is begun.
+/// Most bytes of a file: then it is renamed to `NAME.1`, replacing the one before, and a new one is begun.
 const LARGEST: u64 = 256 * 1024 * 1024;
 
-/// A file that is appended to. Lines given to it are never waited for.
+/// Appends lines to a file on a thread of its own, so that callers never wait for the disk.
 #[derive(Debug)]
 pub(super) struct LogWriter {
     pub(super) path: PathBuf,
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
-    /// Whether the thread that writes is down.
+    /// Health of the writing thread.
     pub(super) health: Health,
 }
 
@@ -44,13 +44,13 @@ struct Shared {
 struct State {
     bytes: Vec<u8>,
     lost: u64,
-    /// A file to go on in, behind so many of these bytes.
+    /// A reopened file, and how many of the waiting bytes still belong to the old one.
     fresh: Option<(Appended, usize)>,
     stop: bool,
 }
 
 impl LogWriter {
-    /// Appends to `path`, which is made, with its directory, readable by its owner only.
+    /// Opens `path` for appending, created with its directory, readable by its owner only.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         Self::bounded(path, LARGEST)
     }
@@ -72,7 +72,7 @@ impl LogWriter {
         Ok(Self { path, shared, writer: Some(thread), health })
     }
 
-    /// Leaves a line to be written. One that finds no place is counted as lost.
+    /// Queues a line to be written. One that does not fit is counted as lost.
     pub(super) fn line(&self, line: &str) {
         let mut state = self.shared.state.lock();
         let before = state.bytes.len();
@@ -87,7 +87,7 @@ impl LogWriter {
         }
     }
 
-    /// Goes on in the file that has the path now, made where there is none; in the old one, where it cannot be opened.
+    /// Continues in the file that has the path now, created if missing; in the old one if it cannot be opened.
     pub(super) fn reopen(&self) -> io::Result<()> {
         let fresh = append(&self.path)?;
         let mut state = self.shared.state.lock();
@@ -114,7 +114,7 @@ impl Drop for LogWriter {
 }
 
 impl Shared {
-    /// Waits for something to do, and then for more of it.
+    /// Waits for something to do, then a moment for more of it.
     fn gather(&self) -> MutexGuard<'_, State> {
         let nothing = |state: &State| !state.stop && state.fresh.is_none();
         let idle = |state: &mut State| state.bytes.is_empty() && nothing(state);
@@ -131,25 +131,25 @@ struct Writer {
     health: Health,
     path: PathBuf,
     file: Appended,
-    /// Bytes of a file, at most.
+    /// Most bytes of a file.
     largest: u64,
-    /// Lines that were taken, and are not written yet.
+    /// Lines that were taken from the queue and are not written yet.
     taken: u64,
 }
 
-/// A file that is appended to.
+/// A log file that is open for appending.
 #[derive(Debug)]
 struct Appended {
     file: File,
-    /// Its bytes; `None`: it is no file, and has no bound.
+    /// Length in bytes; `None` if it is not a regular file, which has no limit.
     size: Option<u64>,
-    /// Its last line is not whole.
+    /// Whether its last line is incomplete.
     torn: bool,
 }
 
 impl Writer {
     fn run(&mut self) {
-        // After a panic.
+        // The lines that the thread had taken before a panic are lost.
         let lost = std::mem::take(&mut self.taken);
         self.lose(lost, None);
         let mut batch = Vec::new();
@@ -187,7 +187,7 @@ impl Writer {
                 }
                 continue;
             }
-            // A line that fits into no file stands alone in one.
+            // A line that is longer than the limit gets a file of its own.
             let line = memchr::memchr(b'\n', lines).map_or(lines.len(), |at| at.saturating_add(1));
             let (now, later) = lines.split_at_checked(fit.max(line)).unwrap_or((lines, &[]));
             self.append(now);
@@ -214,7 +214,7 @@ impl Writer {
         }
     }
 
-    /// Rotates the file: renames it, which replaces the one before, and begins a new one.
+    /// Rotates the file: renames it to `NAME.1`, replacing the one before, and begins a new one.
     fn rotate(&mut self) -> io::Result<()> {
         let mut aside = self.path.clone().into_os_string();
         aside.push(".1");
@@ -233,19 +233,19 @@ impl Writer {
     }
 }
 
-/// The number of whole lines.
+/// Returns the number of whole lines.
 fn lines(text: &[u8]) -> u64 {
     u64::try_from(memchr::memchr_iter(b'\n', text).count()).unwrap_or(u64::MAX)
 }
 
-/// The length of the whole lines that fit into so many bytes.
+/// Returns the length of the whole lines that fit into `left` bytes.
 fn whole_lines(lines: &[u8], left: u64) -> usize {
     let left = usize::try_from(left).unwrap_or(usize::MAX).min(lines.len());
     let fit = lines.get(..left).unwrap_or_default();
     memchr::memrchr(b'\n', fit).map_or(0, |at| at.saturating_add(1))
 }
 
-/// Opens a log to go on with it.
+/// Opens a log for appending, and checks whether its last line is complete.
 fn append(path: &Path) -> io::Result<Appended> {
     use std::os::unix::fs::OpenOptionsExt;
     if let Some(directory) = path.parent() {

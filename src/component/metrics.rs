@@ -12,7 +12,7 @@ use crate::policy::drift::family;
 use crate::policy::verdict::{Decision, Verdict};
 
 metrics! {
-    /// What the engine counts.
+    /// Metrics of the policy engine.
     pub struct DeskMetrics {
         /// Decisions, by what was tried, the verdict and the class of the requester
         decisions: Family<Labels<3>, Counter> = "vestibule_decisions";
@@ -51,7 +51,7 @@ impl GateEvent {
         [("deed", self.name())]
     }
 
-    /// Returns the event of that name in a report (`docs/protocol.md`).
+    /// Returns the event that a gate's report names (`docs/protocol.md`); any other name counts as failed.
     pub fn of(event: &str) -> Self {
         match event {
             "refused" => Self::Refused,
@@ -66,15 +66,15 @@ impl GateEvent {
     Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
 )]
 pub struct Tally {
-    /// Allowed.
+    /// Attempts that were allowed.
     pub allow: u64,
-    /// Sent to the lobby.
+    /// Attempts that were sent to the lobby.
     pub hold: u64,
-    /// Asked for a password.
+    /// Attempts that were answered by asking for a password.
     pub prompt: u64,
-    /// Denied.
+    /// Attempts that were denied.
     pub deny: u64,
-    /// Refused or let through by a gate, because nobody answered.
+    /// Attempts that a gate refused or let through, because nobody answered.
     pub by_gate: u64,
     /// Affiliations set by the focus that were denied (jicofo's `enable-auto-owner`).
     #[serde(default)]
@@ -89,32 +89,32 @@ pub struct Tally {
     Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
 )]
 pub struct Would {
-    /// Allowed.
+    /// Attempts that would have been allowed.
     pub allow: u64,
-    /// Sent to the lobby.
+    /// Attempts that would have been sent to the lobby.
     pub hold: u64,
-    /// Asked for a password.
+    /// Attempts that would have been answered by asking for a password.
     pub prompt: u64,
-    /// Denied.
+    /// Attempts that would have been denied.
     pub deny: u64,
 }
 
 impl Would {
-    /// Returns whether any verdict would have been another.
+    /// Returns whether any verdict would have been different.
     pub fn any(self) -> bool {
         self != Self::default()
     }
 }
 
-/// The number of rules for which there is room before the first decision; there are fewer.
+/// Number of rules for which memory is reserved at the start; there are fewer.
 const RULES: usize = 256;
 
-/// Counts decisions and the events of gates.
+/// Counts decisions and gate events.
 #[derive(Clone, Debug)]
 pub struct Counted {
-    /// The metrics.
+    /// Metrics of the policy engine.
     pub metrics: DeskMetrics,
-    /// Denials by rule, for the page: the metrics only have the rule's family.
+    /// Denials by rule, for the page: the metrics count only the rule's family.
     denials: HashMap<&'static str, u64>,
 }
 
@@ -143,7 +143,7 @@ impl Counted {
         }
     }
 
-    /// Counts a report of a gate about so many attempts.
+    /// Counts a report of a gate that concerns this many attempts.
     pub fn gate_event(&self, event: GateEvent, attempts: u64) {
         self.metrics.gate_events.get_or_create(&event.label()).inc();
         self.metrics.without_answer.inc_by(attempts);
@@ -156,7 +156,7 @@ impl Counted {
         by_class.iter().map(count).fold(0, u64::saturating_add)
     }
 
-    /// Returns the number of denials by rule.
+    /// Returns the number of denials since the start, by rule.
     pub const fn denials(&self) -> &HashMap<&'static str, u64> {
         &self.denials
     }

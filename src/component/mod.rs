@@ -1,4 +1,4 @@
-//! The component at work: what it knows, decides and writes down. No sockets.
+//! The component's state and decisions: engine, room registry, audit and metrics. It opens no sockets.
 
 pub mod audit;
 pub mod counters;

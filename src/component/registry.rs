@@ -1,5 +1,5 @@
-//! Every room that is known of. No change of one is missed: each goes through `Registry::change`, which has the room looked
-//! at again.
+//! The registry of known rooms. Every change of a room goes through `Registry::change`, which schedules a look at the
+//! room, so that no change is missed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
@@ -16,47 +16,47 @@ use crate::policy::record::{Claim, Proof, Record};
 use crate::policy::succession::is_moderator;
 use crate::policy::{Policy, Rules};
 
-/// A room.
+/// A room, as it is known from its gate's reports.
 #[derive(Clone, Debug)]
 pub struct Room {
-    /// The service it lives on.
+    /// Domain of the service that hosts the room.
     pub service: Arc<str>,
-    /// Names this life of it.
+    /// Identifies this life of the room: one that ends and is opened again gets another.
     pub generation: String,
-    /// The rules for it by the policy of that number, and the claims of its opener by which they were chosen.
+    /// Rules for the room by the policy of number `policy`, chosen by the `claims` of its opener.
     pub(super) rules: Arc<Rules>,
     pub(super) policy: u64,
     pub(super) claims: Vec<Claim>,
-    /// The sessions inside, by full JID.
+    /// Sessions inside, by full JID.
     pub occupants: HashMap<String, Box<Known>>,
-    /// The people in the lobby.
+    /// People in the lobby, by bare JID.
     pub waiting: HashMap<BareJid, Box<Known>>,
-    /// The time at which the last moderator left or ceased to be one; `None`: as far as is known, there was none yet.
+    /// When the last moderator left or ceased to be one; `None` if that is not known to have happened.
     pub moderated_until: Option<Timestamp>,
-    /// Its state by the last report.
+    /// State of the room by the last report.
     pub view: RoomView,
     pub(super) looks: NextLooks,
 }
 
 impl Room {
-    /// The claims of its opener by which the rules for it were chosen.
+    /// Returns the claims of its opener by which the rules for the room were chosen.
     pub fn claims(&self) -> &[Claim] {
         &self.claims
     }
 
-    /// A moderator is inside.
+    /// Returns whether a moderator is inside.
     pub fn is_moderated(&self, policy: &Policy) -> bool {
         self.occupants.values().any(|known| is_moderator(policy, &known.who))
     }
 
-    /// The number of sessions inside and at the door.
+    /// Returns the number of sessions inside and people in the lobby.
     pub fn sessions(&self) -> usize {
         self.occupants.len().saturating_add(self.waiting.len())
     }
 }
 
 names! {
-    /// A watcher of rooms: it looks at a room that is due or has changed.
+    /// A task that looks at rooms which are due or have changed.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Watch {
         /// Timers of the policy.
@@ -67,7 +67,7 @@ names! {
 }
 
 impl Watch {
-    /// Returns the label in the metrics.
+    /// Returns the label of the watcher in the metrics.
     pub(super) const fn label(self) -> Labels<1> {
         [("watch", self.name())]
     }
@@ -81,7 +81,7 @@ pub struct Watches<T> {
 }
 
 impl<T> Watches<T> {
-    /// The value of one watcher.
+    /// Returns the value of one watcher.
     pub const fn of(&self, watch: Watch) -> &T {
         match watch {
             Watch::Timers => &self.timers,
@@ -89,7 +89,7 @@ impl<T> Watches<T> {
         }
     }
 
-    /// The same, to be changed.
+    /// Returns the value of one watcher, to be changed.
     pub const fn of_mut(&mut self, watch: Watch) -> &mut T {
         match watch {
             Watch::Timers => &mut self.timers,
@@ -98,15 +98,15 @@ impl<T> Watches<T> {
     }
 }
 
-/// The next look at a room; `None`: not before it changes.
+/// When each watcher looks at a room next; `None`: not before the room changes.
 pub(super) type NextLooks = Watches<Option<Timestamp>>;
 
-/// The rooms.
+/// All known rooms, and when to look at each.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Registry {
-    /// In the order of their addresses, so that they are walked a part at a time.
+    /// Sorted by address, so that they can be walked a part at a time.
     rooms: BTreeMap<BareJid, Box<Room>>,
-    /// Each room that has a next look, by its time. A room that changed, or is no more, comes first.
+    /// Rooms by the time of their next look. A room that has changed or ended comes first.
     due: Watches<BTreeSet<(Timestamp, BareJid)>>,
     opened: Opened,
 }
@@ -120,14 +120,14 @@ impl Registry {
         self.rooms.get(jid).map(|room| &**room)
     }
 
-    /// The rooms after an address, in the order of addresses.
+    /// Returns the rooms after an address, in the order of addresses.
     pub(super) fn after(&self, jid: Option<&BareJid>) -> impl Iterator<Item = (&BareJid, &Room)> {
         let from = jid.map_or(Bound::Unbounded, Bound::Excluded);
         let rooms = self.rooms.range::<BareJid, _>((from, Bound::Unbounded));
         rooms.map(|(jid, room)| (jid, &**room))
     }
 
-    /// Changes a room, if it is there, and has it looked at again.
+    /// Changes a room, if it is known, and schedules a look at it.
     pub(super) fn change<T>(
         &mut self,
         jid: &BareJid,
@@ -143,7 +143,7 @@ impl Registry {
         Some(changed)
     }
 
-    /// Replaces what was known of a room.
+    /// Adds a room, or replaces what was known of it.
     pub(super) fn put(&mut self, jid: BareJid, room: Box<Room>) {
         self.remove(&jid);
         self.opened.add(room.view.record.as_ref());
@@ -153,7 +153,7 @@ impl Registry {
         }
     }
 
-    /// Takes a room out. That it is gone is seen at the next look.
+    /// Removes a room. Each watcher learns that it is gone at its next look.
     pub(super) fn remove(&mut self, jid: &BareJid) -> Option<Box<Room>> {
         let room = self.rooms.remove(jid)?;
         self.opened.remove(room.view.record.as_ref());
@@ -166,7 +166,7 @@ impl Registry {
         Some(room)
     }
 
-    /// Has a room looked at by that time at the latest; returns whether it is there.
+    /// Schedules a look at a room by that time at the latest; returns whether the room is known.
     pub(super) fn look_by(&mut self, watch: Watch, jid: &BareJid, at: Timestamp) -> bool {
         let Some(room) = self.rooms.get_mut(jid) else { return false };
         let next = room.looks.of_mut(watch);
@@ -180,12 +180,12 @@ impl Registry {
         true
     }
 
-    /// Returns when the next room is to be looked at.
+    /// Returns when the next room is due for this watcher.
     pub(super) fn next_look(&self, watch: Watch) -> Option<Timestamp> {
         self.due.of(watch).first().map(|(at, _)| *at)
     }
 
-    /// The next room whose time to be looked at has come. It has no next look from then on.
+    /// Takes the next room that is due, and clears the time of its next look.
     pub(super) fn take(&mut self, watch: Watch, now: Timestamp) -> Option<BareJid> {
         let queue = self.due.of_mut(watch);
         let (_, jid) =
@@ -196,7 +196,7 @@ impl Registry {
         Some(jid)
     }
 
-    /// Returns the number of rooms that were opened, by none of these services for itself; and how many by `opener`.
+    /// Returns how many rooms people opened, without these services and rooms found; and how many rooms `opener` has.
     pub(super) fn opened<'a>(
         &self,
         services: impl Iterator<Item = &'a BareJid>,
@@ -209,11 +209,11 @@ impl Registry {
     }
 }
 
-/// The number of rooms of an opener.
+/// Number of rooms of one opener.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     all: usize,
-    /// Those that were not there before the policy.
+    /// Rooms that did not exist before the policy.
     new: usize,
 }
 
@@ -221,7 +221,7 @@ struct Count {
 #[derive(Clone, Debug, Default)]
 struct Opened {
     by: HashMap<String, Count>,
-    /// Rooms that were there before the policy.
+    /// Rooms that existed before the policy.
     found: usize,
 }
 
@@ -248,8 +248,8 @@ impl Opened {
 }
 
 impl Room {
-    /// Another person in the room with a name that looks like one of these, the one who counts most. A person with the same
-    /// account, ticket or device is nobody else.
+    /// Returns the highest role, at least `least`, of another person inside whose name looks like one of this person's.
+    /// Sessions of the same account, ticket or device are the same person.
     pub fn namesake(&self, policy: &Policy, who: &Requester, least: Namesake) -> Option<Namesake> {
         let asked = [&who.nick, &who.name].into_iter().filter(|name| !name.is_empty());
         let asked: Vec<_> = asked.map(|name| Looks::of(name)).collect();
@@ -269,7 +269,7 @@ impl Room {
     }
 }
 
-/// They are one person: by the account, or by what this client has of its own.
+/// Returns whether both are one person: by address, account, client ticket or device.
 fn is_same(one: &Requester, other: &Requester) -> bool {
     fn both<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
         one.is_some() && one == other
@@ -281,34 +281,34 @@ fn is_same(one: &Requester, other: &Requester) -> bool {
         || both(one.device.as_ref(), other.device.as_ref())
 }
 
-/// Most people of one room.
+/// Most people remembered per room, for each kind of last event.
 const MOST_OF_ROOM: usize = 100;
-/// Most people of all rooms.
+/// Most people remembered over all rooms.
 const MOST: usize = 20_000;
 
 /// The last event of a person at a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Last {
-    /// Left, or gave up waiting.
+    /// Left the room, or stopped waiting.
     Left,
-    /// Was refused, as one who was removed.
+    /// Was refused because they had been removed before.
     Refused,
 }
 
-/// A recent visitor.
+/// A person who was recently at a room.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
-    /// The requester, with the marks of that time.
+    /// The person, with the fingerprints that they had then.
     pub who: Requester,
-    /// The last event.
+    /// What happened last: they left, or were refused.
     pub last: Last,
-    /// The proof of their identity.
+    /// How well their identity was proved.
     pub proof: Proof,
-    /// The time.
+    /// When it happened.
     pub at: Timestamp,
 }
 
-/// The people who were at each room lately, the last first; bounded: those of the weakest proof go, of these the oldest.
+/// People who were recently at each room, latest first. Bounded: of the weakest proof, the oldest are dropped first.
 #[derive(Debug, Default)]
 pub struct Lately {
     rooms: HashMap<BareJid, VecDeque<Box<Seen>>>,
@@ -316,7 +316,7 @@ pub struct Lately {
 }
 
 impl Lately {
-    /// Diagnostics that a person was at a room.
+    /// Records that a person was at a room.
     pub fn note(
         &mut self,
         room: &BareJid,
@@ -342,7 +342,7 @@ impl Lately {
         while self.count > MOST && self.forget_oldest(room) {}
     }
 
-    /// Forgets the room that nobody was seen at for the longest time, other than `room`; false: there is none.
+    /// Forgets the room, other than `room`, where nobody was seen for the longest time; returns false if there is none.
     fn forget_oldest(&mut self, room: &BareJid) -> bool {
         let others = self.rooms.iter().filter(|(other, _)| *other != room);
         let oldest = others.min_by_key(|(_, seen)| seen.front().map(|one| one.at));
@@ -351,19 +351,19 @@ impl Lately {
         true
     }
 
-    /// The room is no more.
+    /// Forgets the people of a room that has ended.
     pub fn forget(&mut self, room: &BareJid) {
         let gone = self.rooms.remove(room).map_or(0, |seen| seen.len());
         self.count = self.count.saturating_sub(gone);
     }
 
-    /// Everybody of that address who was at any room.
+    /// Returns the people with that address who were recently at any room.
     pub fn everywhere<'a>(&'a self, jid: &'a BareJid) -> impl Iterator<Item = &'a Requester> {
         let seen = self.rooms.values().flatten().map(|seen| &seen.who);
         seen.filter(move |who| who.jid.as_ref() == Some(jid))
     }
 
-    /// Returns who was at that room, the last first.
+    /// Returns the people who were recently at that room, latest first.
     pub fn of(&self, room: &BareJid) -> impl Iterator<Item = &Seen> {
         self.rooms.get(room).into_iter().flatten().map(|seen| &**seen)
     }

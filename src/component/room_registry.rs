@@ -1,5 +1,5 @@
-//! The rooms as they are, for people and for judging those inside again. A view: the truth is with the
-//! gate, and the rooms are read after each connect, at each audit, and where a report is missing.
+//! The registry of rooms as they are known, for operators and for judging occupants again. A view: the gates hold the
+//! truth, and rooms are read from them after each connect, at each audit, and where a report is missing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,9 +20,9 @@ use crate::wire::room::LiveRoom;
 /// A person inside or in the lobby.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Known {
-    /// The requester.
+    /// The person, as last reported.
     pub who: Requester,
-    /// Since when; for an occupant who was there before the component: since it knows of them.
+    /// When they came; for an occupant who was there before the component, when it first knew of them.
     pub since: Timestamp,
 }
 
@@ -30,24 +30,24 @@ fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// Every room that is known of.
+/// All known rooms, and those that are expected to open.
 #[derive(Clone, Debug, Default)]
 pub struct RoomRegistry {
     pub(super) rooms: Registry,
     pub(super) expected: Expected,
-    /// Counts the policies: the rules of a room that were chosen by an older one do not count.
+    /// Number of the policy in force: rules of a room that were chosen by an older one do not count.
     policy: u64,
 }
 
 impl RoomRegistry {
-    /// The rules for a room as far as it is known.
+    /// Returns the rules for a room; the base rules without a room.
     pub fn rules(&self, policy: &Policy, room: Option<&BareJid>) -> Arc<Rules> {
         let Some(jid) = room else { return Arc::clone(&policy.base) };
         let known = self.rooms.get(jid).map(|room| self.rules_in(policy, jid, room));
         known.unwrap_or_else(|| policy.rules_for(jid, &[]))
     }
 
-    /// The rules for a room that is known.
+    /// Returns the rules for a known room.
     pub fn rules_in(&self, policy: &Policy, jid: &BareJid, room: &Room) -> Arc<Rules> {
         match room.policy == self.policy {
             true => Arc::clone(&room.rules),
@@ -55,7 +55,7 @@ impl RoomRegistry {
         }
     }
 
-    /// The rules for an attempt at a room as it is now, resolved once while its opener is the same.
+    /// Returns the rules for an attempt at a room as it is now; resolved once while the opener stays the same.
     pub fn rules_of(
         &self,
         policy: &Policy,
@@ -68,7 +68,7 @@ impl RoomRegistry {
         self.rules_by(policy, jid, &claims, view.is_found())
     }
 
-    /// The rules for a room as it is now.
+    /// Returns the rules for a room as its gate shows it.
     pub fn rules_at(&self, policy: &Policy, live: &LiveRoom) -> Arc<Rules> {
         self.rules_by(policy, &live.jid, live.claims(), live.view.is_found())
     }
@@ -89,14 +89,14 @@ impl RoomRegistry {
         }
     }
 
-    /// The claims by which the rules for the room of a question were chosen, in this life of it.
+    /// Returns the claims by which the rules for a request's room were chosen; none if it is another life of the room.
     pub fn claims(&self, question: &Question) -> &[Claim] {
         let room = question.attempt.room.as_ref().and_then(|jid| self.rooms.get(jid));
         let room = room.filter(|room| room.generation == question.generation);
         room.map(|room| room.claims.as_slice()).unwrap_or_default()
     }
 
-    /// Diagnostics that a room is there, in this life of it.
+    /// Adds a room, unless it is known in this life of it.
     pub fn upsert(&mut self, policy: &Policy, service: &Arc<str>, jid: &BareJid, generation: &str) {
         if self.rooms.get(jid).is_some_and(|room| room.generation == generation) {
             return;
@@ -119,7 +119,7 @@ impl RoomRegistry {
         self.rooms.put(jid.clone(), Box::new(room));
     }
 
-    /// Diagnostics how a room is now. Its rules are chosen again when its opener is another.
+    /// Updates the state of a room. Its rules are chosen again when its opener is another.
     pub fn seen(&mut self, policy: &Policy, jid: &BareJid, view: RoomView) {
         let number = self.policy;
         self.rooms.change(jid, |room| {
@@ -134,8 +134,8 @@ impl RoomRegistry {
         });
     }
 
-    /// Returns how many rooms there are that were opened, by no service for itself, with those that may come at any moment;
-    /// and how many of them `opener` opened.
+    /// Returns how many rooms people opened, without services and rooms found, including those that may open at any
+    /// moment; and how many rooms `opener` has opened.
     pub fn count(&self, policy: &Policy, opener: &BareJid, now: Timestamp) -> (u32, u32) {
         let (live, own) = self.rooms.opened(policy.services.keys(), opener);
         let known = |jid: &BareJid| self.rooms.get(jid).is_some();
@@ -149,14 +149,14 @@ impl RoomRegistry {
         (all, own)
     }
 
-    /// The record of a room has changed.
+    /// Stores the new record of a room.
     pub fn recorded(&mut self, policy: &Policy, jid: &BareJid, record: Record) {
         if let Some(view) = self.rooms.get(jid).map(|room| room.view.clone()) {
             self.seen(policy, jid, RoomView { record: Some(record), ..view });
         }
     }
 
-    /// Adds an occupant, or one who has another nick now, or shows another name.
+    /// Adds an occupant, or updates the nick and the name of one.
     pub fn joined(&mut self, jid: &BareJid, full: &str, who: Requester, now: Timestamp) {
         self.rooms.change(jid, |room| {
             let since = room.occupants.get(full).map_or(now, |known| known.since);
@@ -164,7 +164,7 @@ impl RoomRegistry {
         });
     }
 
-    /// A session left. Its nick has others.
+    /// Removes one session of an occupant whose other sessions stay.
     pub fn session_left(&mut self, jid: &BareJid, full: &str) {
         self.rooms.change(jid, |room| room.occupants.remove(full));
     }
@@ -184,7 +184,7 @@ impl RoomRegistry {
         }
     }
 
-    /// The affiliation of a person changed and, where the nick is told, the role. That makes nobody an occupant.
+    /// Changes the affiliation of a person and, where the nick is reported, the role. Adds no occupant.
     pub fn changed(
         &mut self,
         policy: &Policy,
@@ -231,13 +231,13 @@ impl RoomRegistry {
         });
     }
 
-    /// The room is no more.
+    /// Removes a room that has ended.
     pub fn destroyed(&mut self, jid: &BareJid) {
         self.rooms.remove(jid);
     }
 
-    /// Takes a room as it was read. Where it `is_older` than what was decided since, its record stays as it is known.
-    /// Returns the room as it was known before, if it was, in the same life of it.
+    /// Takes a room as it was read. Where it `is_older` than what was decided since, the known record stays.
+    /// Returns the room as it was known before, if it is the same life of it.
     pub fn restore(
         &mut self,
         policy: &Policy,
@@ -283,7 +283,7 @@ impl RoomRegistry {
             Some(known) if known.is_moderated(policy) && !room.is_moderated(policy) => Some(now),
             Some(_) => None,
             None => {
-                // Who opens a room moderates it: where that is the rule, there was a moderator once.
+                // The opener of a room moderates it: where that is the rule, there was a moderator once.
                 let is_open = |record: &Record| record.awaited.is_none() && !record.found;
                 let opened = room.view.record.as_ref().is_some_and(is_open);
                 let is_rule = room.rules.moderators.assign.value.contains(&Become::Opener);
@@ -294,7 +294,7 @@ impl RoomRegistry {
         known
     }
 
-    /// Another policy is in force: what was chosen by the one before counts no more.
+    /// Invalidates the rules of all rooms, because another policy is in force.
     pub(super) const fn policy_replaced(&mut self) {
         self.policy = self.policy.wrapping_add(1);
     }
@@ -306,33 +306,33 @@ impl RoomRegistry {
         }
     }
 
-    /// Every room with its address, in the order of addresses.
+    /// Returns every room with its address, in the order of addresses.
     pub fn rooms(&self) -> impl Iterator<Item = (&BareJid, &Room)> {
         self.rooms.after(None)
     }
 
-    /// Returns the number of rooms.
+    /// Returns the number of known rooms.
     pub fn count_rooms(&self) -> usize {
         self.rooms.len()
     }
 
-    /// Returns a room.
+    /// Returns a room, or `None` if it is not known.
     pub fn room(&self, jid: &BareJid) -> Option<&Room> {
         self.rooms.get(jid)
     }
 }
 
-/// A room that has not come by then does not come.
+/// How long a room that may be opened is expected; after that it no longer counts.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(15);
-/// Most at a time.
+/// Most rooms that are expected at a time.
 const MOST: usize = 10_000;
 
-/// The records of rooms that may be opened.
+/// Records of rooms that may be opened and are not known yet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Expected(HashMap<BareJid, (Record, Timestamp)>);
 
 impl Expected {
-    /// A room may be opened, and gets this record if it comes.
+    /// Expects a room that may be opened, with the record that it gets then.
     pub(super) fn expect(&mut self, room: &BareJid, record: Record, now: Timestamp) {
         self.0.retain(|_, (_, since)| now.duration_since(*since) < PATIENCE);
         if self.0.len() < MOST {
@@ -340,12 +340,12 @@ impl Expected {
         }
     }
 
-    /// It is there.
+    /// Takes the record of a room that has opened.
     pub(super) fn take(&mut self, room: &BareJid) -> Option<Record> {
         self.0.remove(room).map(|(record, _)| record)
     }
 
-    /// Those that are still to come.
+    /// Returns the rooms that are still expected.
     pub(super) fn iter(&self, now: Timestamp) -> impl Iterator<Item = (&BareJid, &Record)> {
         self.0
             .iter()
@@ -362,9 +362,9 @@ enum Own<'a> {
 }
 
 /// Returns the number of people among these sessions. Sessions of one bare address, account or ticket are one person's;
-/// one of which nothing is known is a person of its own. A device proves nothing, so it makes nobody one with another.
+/// a session of which nothing is known counts as one person. A device proves nothing, so it links no sessions.
 pub fn count<'a>(sessions: impl IntoIterator<Item = &'a Requester>) -> usize {
-    // Which session of a person was the first, by what they have; and of each session, which stands for it.
+    // The first session of each identifier; and for each session, the one that stands for it.
     let (mut firsts, mut stands_for) = (HashMap::new(), Vec::<usize>::new());
     let mut people = 0_usize;
     for (number, who) in sessions.into_iter().enumerate() {
@@ -481,7 +481,7 @@ mod tests {
         ];
         assert_eq!(count(&ann), 1);
         assert_eq!(count(ann.iter().rev()), 1);
-        // What makes them one comes last.
+        // The session that links the others comes last.
         let bob = [
             session("y1@guest.example.org", None, Some("t2")),
             session("bob@example.org", None, None),

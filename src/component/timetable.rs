@@ -1,4 +1,4 @@
-//! Due actions in rooms.
+//! Finds the actions of timers and of succession that are due in rooms.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use crate::policy::timers::{Agenda, Deed, Due, Scene, agenda};
 use crate::policy::{Policy, Rules, succession};
 use crate::wire::room::LiveRoom;
 
-/// The due actions of a room.
+/// What is due in a room, and when to look again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
-    /// The actions that seem to be due, by what was reported. The gate knows better: see [`confirm_due`].
+    /// Action that seems to be due by the reports; the gate knows better: see [`confirm_due`].
     pub due: Option<Due>,
-    /// The actions that would be due if the observed rules were enforced, without notices.
+    /// Action that would be due if the observed rules were enforced; notices are left out.
     pub would: Option<Due>,
-    /// The time of the next look, unless the room changes.
+    /// When to look again, unless the room changes before; `None`: not before it changes.
     pub next: Option<Timestamp>,
 }
 
-/// The state of the opening hours. Most rooms share them: they are kept for as long as their address stands for them.
+/// Phases of opening hours at one moment, each computed once. The kept `Arc` makes the address a valid key.
 #[derive(Debug)]
 pub struct Phases {
     known: HashMap<*const Hours, (Arc<Hours>, Phase)>,
@@ -35,7 +35,7 @@ pub struct Phases {
 }
 
 impl Phases {
-    /// Nothing is known of that moment yet.
+    /// Creates an empty cache for that moment.
     pub fn at(now: Timestamp) -> Self {
         Self { known: HashMap::new(), now }
     }
@@ -46,7 +46,7 @@ impl Phases {
     }
 }
 
-/// Looks at rooms that have changed or whose time has come, at most `most` of them. A room that is no more has nothing due.
+/// Looks at rooms that have changed or are due, at most `most` of them. A room that has ended has nothing due.
 pub fn timetable(engine: &mut PolicyEngine, most: usize, now: Timestamp) -> Vec<(BareJid, Look)> {
     let mut phases = Phases::at(now);
     look_at(engine, Watch::Timers, most, now, |engine, jid| {
@@ -55,7 +55,7 @@ pub fn timetable(engine: &mut PolicyEngine, most: usize, now: Timestamp) -> Vec<
     })
 }
 
-/// Looks at the next rooms, at most `most` of them: what is due in each, and when to look again.
+/// Looks at the next rooms, at most `most` of them; returns what is due in each, and schedules its next look.
 fn look_at<T>(
     engine: &mut PolicyEngine,
     watch: Watch,
@@ -76,11 +76,11 @@ fn look_at<T>(
     all
 }
 
-/// Looks at one room.
+/// Returns what is due in one room, and when to look again.
 pub fn look(engine: &PolicyEngine, jid: &BareJid, phases: &mut Phases) -> Look {
     let Some(room) = engine.live().room(jid) else { return Look::default() };
     let Some(record) = &room.view.record else { return Look::default() };
-    // The meeting of a found room that is empty is over. The next one begins with the first who joins.
+    // The meeting of a found room that is empty is over. The next one begins with the first join.
     if engine.mode() == Mode::Observe || (record.found && room.occupants.is_empty()) {
         return Look::default();
     }
@@ -114,7 +114,7 @@ fn earliest(moments: impl IntoIterator<Item = Option<Timestamp>>) -> Option<Time
     moments.into_iter().flatten().min()
 }
 
-/// Returns when the hours are to be looked at again; `None`: nothing of a room comes of them.
+/// Returns when the phase of the hours changes next, or `None` if their end has no effect on rooms.
 fn next_phase(scene: &Scene<'_>) -> Option<Timestamp> {
     let hours = &scene.rules.hours;
     (hours.at_end.value != AtEnd::Stay).then(|| hours.changes_after(scene.phase, scene.now))?
@@ -124,7 +124,7 @@ fn unmoderated(engine: &PolicyEngine, room: &Room) -> Option<Timestamp> {
     room.moderated_until.filter(|_| !room.is_moderated(engine.policy()))
 }
 
-/// The same for one room, as its gate shows it.
+/// Returns the action that is due in a room, by its state as its gate shows it.
 pub fn confirm_due(engine: &mut PolicyEngine, live: &LiveRoom, now: Timestamp) -> Option<Due> {
     let until = engine.shown(live)?;
     if live.view.is_found() && live.occupants.is_empty() {
@@ -143,8 +143,8 @@ pub fn confirm_due(engine: &mut PolicyEngine, live: &LiveRoom, now: Timestamp) -
     .due
 }
 
-/// Looks at rooms that have changed or whose time has come, at most `most` of them: what seems to be due in each, from what
-/// was reported. The gate knows better: see [`confirm_plan`].
+/// Plans succession in rooms that have changed or are due, at most `most` of them, by the reports. The gate knows
+/// better: see [`confirm_plan`].
 pub fn plans(
     engine: &mut PolicyEngine,
     most: usize,
@@ -153,7 +153,7 @@ pub fn plans(
     look_at(engine, Watch::Succession, most, now, |engine, jid| plan_succession(engine, jid, now))
 }
 
-/// Returns what seems to be due in one room, and when to look again, unless it changes.
+/// Returns the plan for one room, if it needs one, and when to look again, unless it changes.
 pub fn plan_succession(
     engine: &PolicyEngine,
     jid: &BareJid,
@@ -182,7 +182,7 @@ pub fn plan_succession(
     (plan(&scene), next(&scene).into_iter().chain(end).min())
 }
 
-/// The same for one room, as its gate shows it. `asked`: of whom the gate has told what the room remembers.
+/// Returns the plan for a room as its gate shows it. `asked`: the person whose stored data the gate has reported.
 pub fn confirm_plan(
     engine: &mut PolicyEngine,
     live: &LiveRoom,

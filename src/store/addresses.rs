@@ -9,15 +9,15 @@ use sha2::Sha256;
 
 use crate::config::Addresses;
 
-/// How the line of a decision writes an address: no other text of it can look like that, for in a text the
-/// quotation marks have a backslash before them.
+/// How the line of a decision writes an address. No other text in it can look like that, because quotation marks in
+/// a text have a backslash before them.
 const KEY: &str = r#""address":""#;
 
-/// The masking of network addresses.
+/// Masks network addresses.
 #[derive(Clone)]
 pub struct Mask {
     how: Addresses,
-    /// Of the keyed hash.
+    /// Key of the hash.
     key: [u8; 32],
 }
 
@@ -34,14 +34,14 @@ impl Default for Mask {
 }
 
 impl Mask {
-    /// The key is of use only where addresses are hashed.
+    /// Creates a mask; the key is used only where addresses are hashed.
     pub const fn new(how: Addresses, key: [u8; 32]) -> Self {
         Self { how, key }
     }
 
-    /// An address as it may be kept; `None`: not at all.
+    /// Returns an address as it may be kept, or `None` if it may not.
     ///
-    /// It is an address again, so that what is kept can be decided again: a shortened one is the first of its
+    /// The result is an address again, so that decisions can be replayed: a shortened address is the first of its
     /// network (/24, or /48 of IPv6), a hashed one lies in `fd00::/8`, which no client of a server comes from.
     pub fn address(&self, address: IpAddr) -> Option<IpAddr> {
         let address = address.to_canonical();
@@ -67,7 +67,7 @@ impl Mask {
         }
     }
 
-    /// The line of a decision with every address in it as it may be kept.
+    /// Returns the line of a decision with every address in it masked.
     pub fn line(&self, line: String) -> String {
         if self.how == Addresses::Whole || !line.contains(KEY) {
             return line;

@@ -1,4 +1,4 @@
-//! The interface of a database.
+//! The interface that each kind of database implements.
 
 use std::fmt;
 use std::fmt::Debug;
@@ -10,78 +10,78 @@ use jiff::Timestamp;
 use super::entry::{Ban, BanState, Entry};
 use super::query::Query;
 
-/// A database did not do it.
+/// A database operation failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// It may do it later: it is full, away, or busy.
+    /// It may succeed later: the database is full, unreachable, or busy.
     #[error("{0}")]
     Passing(String),
-    /// It never will.
+    /// It will never succeed.
     #[error("{0}")]
     Lasting(String),
 }
 
 impl StoreError {
-    /// Returns whether it never will.
+    /// Returns whether it will never succeed.
     pub(super) const fn lasts(&self) -> bool {
         matches!(self, Self::Lasting(_))
     }
 }
 
-/// A database.
+/// A database that can be connected to.
 pub trait Database: Debug + Send + Sync + 'static {
-    /// Connects to it, and brings its tables up to date. May block.
+    /// Connects to the database, and brings its tables up to date. May block.
     ///
     /// # Errors
-    /// It cannot be used.
+    /// When it cannot be reached or used.
     fn connect(&self) -> Result<Box<dyn Connection>, StoreError>;
 }
 
-/// A connection to a database, used by one thread at a time. Everything may block. What fails has changed nothing.
+/// A connection to a database, used by one thread at a time. Every method may block; a failed one has changed nothing.
 pub trait Connection: Debug + Send {
-    /// Writes entries, all or none.
+    /// Writes all entries, or none.
     fn append(&mut self, entries: &[Arc<Entry>]) -> Result<(), StoreError>;
 
-    /// The entries that a query is for, in the order of their numbers.
+    /// Returns the entries that match a query, in the order of their numbers.
     fn search(&mut self, query: &Query) -> Result<Vec<Entry>, StoreError>;
 
-    /// The greatest number of all entries; 0: there is none.
+    /// Returns the greatest entry number, or 0 without entries.
     fn last(&mut self) -> Result<i64, StoreError>;
 
-    /// Takes away a little of what is to be kept no longer; whether there is more. One that others look after does
-    /// nothing.
+    /// Deletes a few of the entries beyond the retention; returns whether there are more. A database that is trimmed
+    /// elsewhere does nothing.
     fn trim(&mut self, _keep: &Keep, _now: Timestamp) -> Result<bool, StoreError> {
         Ok(false)
     }
 
-    /// Writes a ban; one of that id that is there already stays as it is. When it returns, the ban is there even if this program is killed.
+    /// Writes a ban, unless one of that id exists. When it returns, the ban survives a kill of this program.
     fn add_ban(&mut self, ban: &Ban) -> Result<(), StoreError>;
 
-    /// Takes away the bans of these ids, all or none; those taken away.
+    /// Lifts the bans of these ids, all or none; returns those that were lifted.
     fn lift_bans(&mut self, ids: &[String]) -> Result<Vec<Ban>, StoreError>;
 
-    /// Every ban, the oldest first; also those that have ended and were not cleared away yet.
+    /// Returns every ban that was not lifted, oldest first, even if it has expired.
     fn bans(&mut self) -> Result<Vec<Ban>, StoreError>;
 
-    /// Bans, lifted ones too, that have changed since that change, each with the number of its own: a page of them, in
-    /// the order of the changes. 0: all that are known.
+    /// Returns a page of the bans, lifted ones too, that changed after change number `after` (0: all), each with the
+    /// number of its own change, in the order of the changes.
     fn ban_changes(&mut self, after: i64) -> Result<Vec<(i64, BanState)>, StoreError>;
 
-    /// Writes what is known elsewhere: bans that are not here, and that bans were lifted. How many were news.
+    /// Merges bans that are known elsewhere: adds new ones, and lifts those lifted there; returns how many have changed.
     fn merge_bans(&mut self, bans: &[BanState]) -> Result<u64, StoreError>;
 
-    /// Returns the number of entries that have greater numbers than that.
+    /// Returns the number of entries with a number greater than `seq`.
     fn count_after(&mut self, seq: i64) -> Result<i64, StoreError>;
 }
 
-/// The retention: size and age. Policies that were in force stay as long as decisions by them.
+/// The retention, by age and size. Policies that were in force stay as long as decisions by them.
 #[derive(Clone)]
 pub struct Keep {
-    /// Entries that are older go; `None`: none is too old.
+    /// Entries older than this are deleted; `None` for no limit.
     pub age: Option<Duration>,
-    /// If all of it takes more bytes than that, the oldest entries go.
+    /// Bytes in use beyond which the oldest entries are deleted.
     pub size: u64,
-    /// What the time is.
+    /// The clock by which ages are measured.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 

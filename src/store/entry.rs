@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 names! {
-    /// The kind of an entry.
+    /// Kind of an audit entry.
     #[derive(
         Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
     )]
@@ -30,21 +30,21 @@ names! {
         Gone = "gone",
         /// A room was opened.
         Opened = "opened",
-        /// A room is no more.
+        /// A room has ended.
         Ended = "ended",
-        /// A gate settled something by itself.
+        /// A gate acted without an answer, or could not carry one out.
         Gate = "gate",
-        /// A time of the policy had come.
+        /// A timer of the policy acted.
         Timer = "timer",
-        /// A room differed from the policy.
+        /// A room was found to differ from the policy.
         Drift = "drift",
-        /// Findings of the doctor.
+        /// The doctor recorded its findings.
         Doctor = "doctor",
     }
 }
 
 impl Kind {
-    /// The names of them all.
+    /// Names of all kinds, in the order of [`Self::ALL`].
     pub const NAMES: [&str; Self::ALL.len()] = {
         let mut names = [""; Self::ALL.len()];
         let (mut all, mut free): (&[Self], &mut [&str]) = (&Self::ALL, &mut names);
@@ -55,24 +55,24 @@ impl Kind {
         names
     };
 
-    /// The kind of that name.
+    /// Returns the kind of that name, or `None`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
-/// A name: of a rule, a verdict, a command.
+/// Name of a rule, a verdict, a command and the like, usually a constant.
 pub(crate) type Word = Cow<'static, str>;
 
 /// The operator who gave a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct By {
-    /// The way the request came: `command-line`, `http`, `ad-hoc`; `policy`, where nobody asked.
+    /// Interface of the request: `command-line`, `http` or `ad-hoc`; `policy` where the policy acted by itself.
     #[serde(rename = "interface", alias = "face")]
     pub face: Word,
-    /// The token's name, the bare JID, the account of the system, or what of the policy it was.
+    /// Name of the token, bare JID, or account of the system; the part of the policy that acted by itself.
     pub name: String,
-    /// The role; of the policy itself, `operator`.
+    /// Role of the operator; `operator` where the policy acted by itself.
     pub role: Word,
 }
 
@@ -80,26 +80,26 @@ pub struct By {
 /// (`docs/audit.md`); what is absent is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Entry {
-    /// Its number: the microsecond (since 1970) in which it was made, or the next that was free. It only grows, over
-    /// restarts and where the clock is set back; of several servers each has its own.
+    /// Number of the entry: the microsecond (since 1970) in which it was made, or the next that was free. It only
+    /// grows, over restarts and where the clock is set back; each server has its own numbers.
     pub seq: i64,
-    /// The time, to the microsecond.
+    /// When it happened, to the microsecond.
     #[schemars(with = "crate::schema::Moment")]
     pub at: Timestamp,
-    /// The component that wrote it, by its domain.
+    /// Domain of the component that wrote the entry.
     pub server: String,
-    /// The kind.
+    /// Kind of the entry.
     pub kind: Kind,
-    /// The decision's or the action's id.
+    /// Id of the decision or the action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The room's bare JID.
+    /// Bare JID of the room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<String>,
-    /// The bare JID of whom it is about.
+    /// Bare JID of the person concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<String>,
-    /// The nick.
+    /// Nick of the person concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nick: Option<String>,
     /// Of a decision: the kind of attempt.
@@ -111,25 +111,25 @@ pub struct Entry {
     /// Of a decision: the verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Word>,
-    /// The rule it rests on.
+    /// Name of the rule that it rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<Word>,
-    /// That rule's line in the file; 0: the built-in default.
+    /// Line of that rule in the policy file; 0 for a built-in default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
-    /// Of a decision: the code of the denial, unless allowed.
+    /// Of a decision: the code of the denial, unless the attempt was allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denial: Option<Word>,
-    /// Whether it was only observed.
+    /// Whether it was only observed, not carried out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub observed: bool,
-    /// The policy's revision.
+    /// Revision of the policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Of an action: the command.
+    /// Of an action: the name of the command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<Word>,
-    /// Of an action: the operator.
+    /// Of an action: the operator who gave the command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<By>,
     /// Of an action: the outcome, `done` or `failed`.
@@ -138,14 +138,14 @@ pub struct Entry {
     /// Of an action: why it failed. Of other entries: the given reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The line of the decision log, or the event's details: a JSON object, as text.
+    /// The line of the decision log, or the details of the event, as a JSON object.
     #[serde(serialize_with = "as_json", deserialize_with = "as_text")]
     #[schemars(with = "serde_json::Map<String, Value>")]
     pub body: String,
 }
 
 impl Entry {
-    /// Adds the texts of a row, each read by the number of its column: the tables have them in the same order.
+    /// Adds the texts of a database row, each read by its column number: every kind of database has the same order.
     pub(super) fn with_texts<E>(
         self,
         text: impl Fn(usize) -> Result<Option<String>, E>,
@@ -174,7 +174,7 @@ impl Entry {
         })
     }
 
-    /// An entry of that kind, with nothing in it yet. Its number and its server are given by the audit.
+    /// Creates an entry of that kind with nothing in it yet. The audit sets its number and its server.
     pub fn new(kind: Kind, at: Timestamp) -> Self {
         Self { kind, at, body: "{}".to_owned(), ..Self::default() }
     }
@@ -198,35 +198,35 @@ fn as_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Erro
     Value::deserialize(deserializer).map(|value| value.to_string())
 }
 
-/// A ban, and what became of it.
+/// A ban, and whether it was lifted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BanState {
-    /// The ban.
+    /// The ban itself.
     pub ban: Ban,
-    /// It was lifted. That never ends: banning again makes another ban.
+    /// Whether it was lifted. That is final: banning again makes another ban.
     pub lifted: bool,
 }
 
-/// A ban. Those of the policy file are not here.
+/// A ban made at run time; those of the policy file are not in the database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Ban {
-    /// Its id, unique over servers and restarts.
+    /// Id of the ban, unique over servers and restarts.
     pub id: String,
     /// The target: a bare JID, a domain, or a network (`192.0.2.0/24`).
     pub who: String,
-    /// The rooms it is for, a pattern as in `[[ban]]`; `None`: all.
+    /// Rooms that the ban applies to, a pattern as in `[[ban]]`; absent for all rooms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<String>,
-    /// Its end; `None`: never.
+    /// When the ban ends; absent if it never does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<crate::schema::Moment>")]
     pub until: Option<Timestamp>,
-    /// Why, for the next operator.
+    /// Reason, for other operators.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// The operator who made it.
+    /// The operator who made the ban.
     pub by: String,
-    /// When.
+    /// When the ban was made.
     #[schemars(with = "crate::schema::Moment")]
     pub at: Timestamp,
 }

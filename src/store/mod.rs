@@ -1,8 +1,8 @@
 //! The audit database: what was decided, what operators did, what happened in the rooms; and the bans that
-//! operators have made.
+//! operators have made at run time.
 //!
 //! Decisions never wait for it. The caller leaves an [`Entry`] with the [`Store`] and goes on; a thread takes
-//! all that is there twenty times a second and writes it in one transaction. What a database has to do is a
+//! all waiting entries twenty times a second and writes them in one transaction. Each kind of database is a
 //! [`Database`] that gives [`Connection`]s; the tests in `tests/store.rs` are the same for each kind.
 
 mod addresses;

@@ -7,8 +7,8 @@ use super::entry::{Entry, Kind};
 use crate::policy::rules::renamed;
 use crate::schema;
 
-/// Which entries; everything that is given has to hold. The newest of them, or with [`after`](Self::after) the
-/// oldest, at most [`limit`](Self::limit) of them, always in the order of their numbers.
+/// Selects entries: every condition that is given must hold. Returns the newest of them, or with [`after`](Self::after)
+/// the oldest, at most [`limit`](Self::limit) of them, always in the order of their numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Query {
@@ -28,22 +28,22 @@ pub struct Query {
     pub kind: Option<Kind>,
     /// The id of a decision or an action.
     pub id: Option<String>,
-    /// From that moment on.
+    /// Only entries from this time on.
     #[schemars(with = "Option<schema::Moment>")]
     pub since: Option<Timestamp>,
-    /// Before that moment.
+    /// Only entries before this time.
     #[schemars(with = "Option<schema::Moment>")]
     pub until: Option<Timestamp>,
-    /// Words in the body or the nick; the case of Latin letters does not matter.
+    /// Text that the body or the nick contains; the case of Latin letters does not matter.
     pub text: Option<String>,
-    /// Entries after this number, the oldest first.
+    /// Only entries after this number, the oldest first.
     pub after: Option<i64>,
-    /// Entries before this number.
+    /// Only entries before this number.
     pub before: Option<i64>,
-    /// Only those of the server of that name.
+    /// Only entries of the server of this name.
     #[schemars(skip)]
     pub server: Option<String>,
-    /// At most so many: 100 by default, 1000 at most.
+    /// Most entries to return: 100 by default, 1000 at most.
     pub limit: Option<u32>,
 }
 
@@ -52,43 +52,43 @@ pub struct Query {
 pub struct Found {
     /// The entries, in the order of their numbers.
     pub entries: Vec<Entry>,
-    /// A note on what was not searched, and why.
+    /// What was not searched, and why; `None` if all was.
     pub note: Option<String>,
 }
 
 impl Query {
-    /// The number of entries without a limit in the query.
+    /// Number of entries that a query without a limit returns.
     pub const USUAL: u32 = 100;
-    /// The most that one search gives.
+    /// Most entries that one search returns.
     pub const MOST: u32 = 1000;
 
-    /// Returns how many are wanted.
+    /// Returns how many entries to return, from 1 to [`MOST`](Self::MOST).
     pub fn count(&self) -> u32 {
         self.limit.unwrap_or(Self::USUAL).clamp(1, Self::MOST)
     }
 
-    /// The oldest come first, to go on after them.
+    /// Returns whether the oldest entries come first, so that a reader can continue after them.
     pub const fn goes_forward(&self) -> bool {
         self.after.is_some()
     }
 }
 
-/// The syntax in which the databases differ.
+/// SQL syntax in which the databases differ.
 pub(super) struct Dialect {
-    /// A point in time, from a `?` that is its number of microseconds since 1970.
+    /// Expression for a time, made from a `?` in microseconds since 1970.
     pub(super) moment: &'static str,
-    /// The condition that an entry contains a text, with a `?` twice.
+    /// Condition that an entry contains a text, with two `?` for the pattern.
     pub(super) contains: &'static str,
-    /// Returns the value of these two for a text that is looked for.
+    /// Returns the pattern for a text that is searched for.
     pub(super) pattern: fn(&str) -> String,
 }
 
-/// The value of a `?`.
+/// Value of a `?` in a statement.
 #[derive(Debug)]
 pub(super) enum Value {
-    /// A text.
+    /// A string.
     Text(String),
-    /// A number.
+    /// An integer.
     Number(i64),
 }
 
@@ -110,7 +110,7 @@ impl From<i64> for Value {
     }
 }
 
-/// A `where` clause, and the value of each `?` in it.
+/// A `where` clause, with the value of each `?` in it.
 #[derive(Default)]
 pub(super) struct Conditions {
     pub(super) sql: String,
@@ -118,7 +118,7 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    /// Returns the conditions of a query.
+    /// Translates a query into conditions.
     pub(super) fn of(query: &Query, dialect: &Dialect) -> Self {
         let Dialect { moment, contains, pattern } = dialect;
         let mut all = Self::default();
@@ -131,14 +131,14 @@ impl Conditions {
         if let Some(rule) = &query.rule {
             let now = renamed(rule).filter(|now| !now.starts_with(rule.as_str()));
             let rule = now.unwrap_or(rule);
-            // A family is what stands before the full stop, which is the character before `/`.
+            // A family is the part of a rule's name before the full stop; `/` is the character after the full stop.
             let values = [rule.to_owned(), format!("{rule}."), format!("{rule}/")];
             all.and("(rule = ? or (rule >= ? and rule < ?))", values);
         }
         all.each("verdict = ?", query.verdict.as_deref());
         match query.kind {
             Some(kind) => all.and("kind = ?", [kind.name()]),
-            // One that only a newer version knows is left out.
+            // Entries of a kind that only a newer version knows are left out.
             None => {
                 let places = ["?"; Kind::NAMES.len()].join(", ");
                 all.and(&format!("kind in ({places})"), Kind::NAMES);
@@ -156,7 +156,7 @@ impl Conditions {
         all
     }
 
-    /// Adds a condition, with a value for each `?`.
+    /// Adds a condition with a value for each `?`.
     fn and<V: Into<Value>>(&mut self, condition: &str, values: impl IntoIterator<Item = V>) {
         self.sql.push_str(if self.sql.is_empty() { " where " } else { " and " });
         self.sql.push_str(condition);
@@ -174,7 +174,7 @@ impl Conditions {
         if address.contains('@') {
             return self.and(&format!("{column} = ?"), [address]);
         }
-        // What stands after the `@`, which is the character before `A`.
+        // A range over what may follow the `@`: `A` is the character after it.
         let range = format!("({column} >= ? and {column} < ?)");
         self.and(&range, [format!("{address}@"), format!("{address}A")]);
     }

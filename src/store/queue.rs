@@ -10,27 +10,27 @@ use super::backend::Connection;
 use super::entry::Entry;
 use super::replication::SharedState;
 
-/// Bytes that may wait, with those that are being written.
+/// Most bytes that may wait, with those that are being written.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
-/// Entries that may wait, with those that are being written.
+/// Most entries that may wait, with those that are being written.
 const MOST_ENTRIES: usize = 100_000;
-/// Bytes that are written without waiting for more.
+/// Bytes at which writing begins without waiting for more.
 const PLENTY: usize = 512 * 1024;
 
-/// A job for the writing thread other than an entry.
+/// A job for the writing thread, other than writing an entry.
 pub(super) type Job = Box<dyn FnOnce(&mut dyn Connection) + Send>;
 
 /// The state of the audit database.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StoreState {
-    /// Entries that were lost since the start.
+    /// Entries lost since the start.
     pub lost: u64,
     /// Entries that wait to be written, or are being written.
     pub waiting: usize,
-    /// Why nothing is written at present.
+    /// Why nothing is written at present; absent while all is well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
-    /// The database that several servers have in common; `None`: there is none.
+    /// State of the database that several servers share; absent without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<SharedState>,
 }
@@ -46,7 +46,7 @@ pub(super) struct Queue {
 struct Inner {
     entries: Vec<Arc<Entry>>,
     jobs: Vec<Job>,
-    /// Of the entries here and of those that were taken and are not settled.
+    /// Bytes of the entries here, and of those that were taken and are not settled.
     bytes: usize,
     taken: usize,
     lost: u64,
@@ -63,7 +63,7 @@ impl std::fmt::Debug for Inner {
     }
 }
 
-/// The entries and jobs that were taken out.
+/// Entries and jobs that were taken from the queue.
 #[derive(Default)]
 pub(super) struct Taken {
     pub(super) entries: Vec<Arc<Entry>>,
@@ -72,7 +72,7 @@ pub(super) struct Taken {
 }
 
 impl Queue {
-    /// Leaves an entry. One that finds no place is counted as lost.
+    /// Queues an entry. One that does not fit is counted as lost.
     pub(super) fn leave(&self, entry: Arc<Entry>) {
         let mut inner = self.inner.lock();
         let all = inner.entries.len().saturating_add(inner.taken);
@@ -88,7 +88,7 @@ impl Queue {
         }
     }
 
-    /// Leaves a job; it is given back if nobody will do it any more.
+    /// Queues a job; returns it if the thread has stopped.
     pub(super) fn ask(&self, job: Job) -> Result<(), Job> {
         let mut inner = self.inner.lock();
         if inner.stop {
@@ -99,7 +99,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Nothing is taken in any more; the thread writes what is there, and ends.
+    /// Closes the queue; the thread writes what is queued, and ends.
     pub(super) fn stop(&self) {
         self.inner.lock().stop = true;
         self.news.notify_one();
@@ -126,7 +126,7 @@ impl Queue {
         }
     }
 
-    /// Only jobs, and whether to stop: entries cannot be written at present. Waits at most `pause` for them.
+    /// Takes only jobs, because entries cannot be written at present, and whether to stop. Waits at most `pause`.
     pub(super) fn take_jobs(&self, pause: Duration) -> (Vec<Job>, bool) {
         let nothing = |inner: &mut Inner| inner.jobs.is_empty() && !inner.stop;
         let mut inner = self.inner.lock();
@@ -134,7 +134,7 @@ impl Queue {
         (std::mem::take(&mut inner.jobs), inner.stop)
     }
 
-    /// These are written, or were given up.
+    /// Removes entries from the count of those waiting, once they are written, or `lost`.
     pub(super) fn settle(&self, entries: &[Arc<Entry>], lost: bool) {
         let weight = entries.iter().fold(0_usize, |sum, entry| sum.saturating_add(entry.weight()));
         let mut inner = self.inner.lock();
@@ -146,7 +146,7 @@ impl Queue {
         }
     }
 
-    /// Why nothing is written at present; whether that is news.
+    /// Sets why nothing is written at present; returns whether that has begun or ended.
     pub(super) fn trouble(&self, trouble: Option<String>) -> bool {
         let mut inner = self.inner.lock();
         let is_news = inner.trouble.is_some() != trouble.is_some();

@@ -1,7 +1,7 @@
-//! Names of rules that entries have from before they were renamed.
+//! Updates the names of rules in entries that were written before the rules were renamed.
 
-/// The statement that gives the entries of a table the names of rules that there have been since schema 4 of SQLite and
-/// schema 2 of PostgreSQL. Never changed: a later name is a later migration.
+/// The statement that gives a table's entries the names that rules have since schema 4 of SQLite and schema 2 of
+/// PostgreSQL. Never changed: a later name is a later migration.
 macro_rules! renamed_rules {
     ($table:literal) => {
         concat!(

@@ -1,9 +1,9 @@
 //! Replication between servers through a shared database.
 //!
-//! This server's file comes first: decisions never wait for the database, and what was written while it was away is
-//! in the file. From there entries go to the database, in order, from where it says that it has them; bans go both
-//! ways, and are merged, so that it does not matter who tells whom how often; and the other servers' actions are shown
-//! to the event stream of this server.
+//! This server's file comes first: decisions never wait for the database, and what was written while it was
+//! unreachable is in the file. Entries are copied from there, in order, beginning after the last that the database
+//! has; bans go both ways and are merged, so that repetition does no harm; and the other servers' actions are
+//! shown in the event stream of this server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,57 +20,57 @@ use super::query::Query;
 use super::writer::Store;
 use crate::config::PostgresAddress;
 
-/// The interval at which the file is read.
+/// Interval at which the file is read for new entries.
 const TICK: Duration = Duration::from_millis(200);
-/// The interval at which the database is polled without a notification, to find out whether it is there at all.
+/// Interval at which the database is polled without a notification, which also shows whether it can be reached.
 const BEAT: Duration = Duration::from_secs(2);
-/// The interval at which old entries are deleted.
+/// Interval at which old entries are deleted.
 const TRIM: Duration = Duration::from_secs(60);
-/// Entries in one step.
+/// Most entries that are sent in one step.
 const BATCH: u32 = 500;
-/// The interval at which waiting entries are counted while the database is away.
+/// Interval at which waiting entries are counted while the database is unreachable.
 const COUNT: Duration = Duration::from_secs(1);
-/// The first pause, and the longest, before a database that is away is tried again.
+/// The first and the longest pause before an unreachable database is tried again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
 
-/// The state of the shared database.
+/// The state of the database that servers share.
 #[derive(
     Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
 )]
 pub struct SharedState {
-    /// This server's name in it.
+    /// Name of this server in the database.
     pub server: String,
-    /// Since when it has been away; `None`: it is there.
+    /// Since when the database has been unreachable; absent while it can be reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<crate::schema::Moment>")]
     pub away_since: Option<Timestamp>,
-    /// Why it is away.
+    /// Why the database is unreachable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
-    /// Entries that are here and not there yet.
+    /// Entries that are in this server's file and not in the database yet.
     pub waiting: u64,
-    /// Entries that it refused to take, since the start.
+    /// Entries that the database has refused since the start.
     pub refused: u64,
 }
 
-/// The replication of one server.
+/// Replicates the entries and the bans of one server.
 #[derive(Debug)]
 pub struct Exchange {
     address: Arc<PostgresAddress>,
     server: Arc<str>,
     store: Arc<Store>,
     now: fn() -> Timestamp,
-    /// Entries that are older go; `None`: none is too old.
+    /// Age at which entries are deleted from the database; `None`: never.
     keep: Option<Duration>,
-    /// What is known to be there; `None`: not since the start.
+    /// Number of the last entry known to be in the database; `None` before the first session.
     shipped: Option<i64>,
-    /// The other servers' actions up to this one were shown.
+    /// Arrival number of the last action of other servers that was shown; `None` before the first session.
     shown: Option<i64>,
 }
 
 impl Exchange {
-    /// Between the store and the database at that address; `server`: this server's name in it, whose entries it keeps
-    /// there for so long.
+    /// Replicates between the store and the database at that address. `server`: this server's name in the database,
+    /// which keeps its entries for the time `keep`.
     pub fn new(
         address: Arc<PostgresAddress>,
         server: Arc<str>,
@@ -84,7 +84,7 @@ impl Exchange {
         Self { address, server, store, now, keep, shipped: None, shown: None }
     }
 
-    /// Goes on until it is dropped. `show` is given the other servers' actions.
+    /// Runs until it is dropped. `show` receives the actions of other servers.
     pub async fn run(mut self, show: impl Fn(Arc<Entry>) + Send + Sync) {
         let (first, longest) = PAUSES;
         let mut pause = first;
@@ -118,7 +118,7 @@ impl Exchange {
         if self.shown.is_none() {
             self.shown = Some(session.newest_action().await?);
         }
-        // The last changes of bans that were told and heard, each by its own side's number.
+        // Numbers of the last changes of bans that were sent, and received, each as counted by the side that made them.
         let (mut told_to, mut heard_to) = (0, 0);
         let mut bans = self.store.watch_bans();
         let mut told = false;
@@ -152,7 +152,7 @@ impl Exchange {
         }
     }
 
-    /// Gives up a little of what is too old; whether there may be more.
+    /// Deletes a page of this server's entries that are too old; returns whether there may be more.
     async fn trim(&self, session: &Session) -> Result<bool, StoreError> {
         let age = self.keep.and_then(|age| SignedDuration::try_from(age).ok());
         match age.and_then(|age| (self.now)().checked_sub(age).ok()) {
@@ -161,7 +161,7 @@ impl Exchange {
         }
     }
 
-    /// Tells the bans that have changed here since the change `last`; whether that was all of them.
+    /// Sends the bans that changed here after the change `last`; returns whether all of them were sent.
     async fn tell_bans(&self, session: &mut Session, last: &mut i64) -> Result<bool, StoreError> {
         while let Some(changes) = here(self.store.ban_changes(*last).await) {
             let Some(&(newest, _)) = changes.last() else { return Ok(true) };
@@ -172,7 +172,7 @@ impl Exchange {
         Ok(false)
     }
 
-    /// Hears which bans have changed there since the change `last`.
+    /// Receives the bans that changed in the database after the change `last`.
     async fn hear_bans(&self, session: &Session, last: &mut i64) -> Result<(), StoreError> {
         loop {
             let changes = session.ban_changes(*last).await?;
@@ -185,7 +185,7 @@ impl Exchange {
         }
     }
 
-    /// Shows what others have done since.
+    /// Shows the actions of other servers that have arrived since the last one shown.
     async fn hear_actions(
         &mut self,
         session: &Session,
@@ -194,21 +194,21 @@ impl Exchange {
         let newest = session.newest_action().await?;
         while let Some(shown) = self.shown.filter(|shown| *shown < newest) {
             let actions = session.actions(shown, &self.server).await?;
-            // Beyond the last page there are only this server's own.
+            // Beyond the last page there are only this server's own actions.
             self.shown = Some(actions.last().map_or(newest, |(arrival, _)| *arrival));
             actions.into_iter().for_each(|(_, action)| show(Arc::new(action)));
         }
         Ok(())
     }
 
-    /// Ships the next entries; whether there are more.
+    /// Sends the next entries; returns whether there are more.
     async fn ship(&mut self, session: &mut Session) -> Result<bool, StoreError> {
         let query = Query { after: self.shipped, limit: Some(BATCH), ..Query::default() };
         let Some(entries) = here(self.store.search(query).await) else { return Ok(false) };
         let Some(last) = entries.last().map(|entry| entry.seq) else { return Ok(false) };
         match session.ship(&entries).await {
             Err(trouble) if trouble.lasts() => {
-                // One that is refused takes no other with it.
+                // An entry that is refused must not take others with it.
                 for entry in entries.chunks(1) {
                     match session.ship(entry).await {
                         Err(trouble) if trouble.lasts() => {
@@ -225,7 +225,7 @@ impl Exchange {
         Ok(u32::try_from(entries.len()).is_ok_and(|count| count >= BATCH))
     }
 
-    /// The database has answered.
+    /// Records that the database has answered.
     async fn there(&self, more: bool) {
         let waiting = if more { self.waiting().await } else { 0 };
         let is_news = self.store.shared(|state| {
@@ -238,7 +238,7 @@ impl Exchange {
         }
     }
 
-    /// The database is away.
+    /// Records that the database is unreachable.
     async fn away(&self, trouble: &StoreError) {
         let (waiting, now) = (self.waiting().await, (self.now)());
         let before = self.store.shared(|state| {
@@ -258,7 +258,7 @@ impl Exchange {
     }
 }
 
-/// Reads the bans of the file. A failure is told by the store itself, and is tried again.
+/// Returns the result of an operation on this server's file. The store reports a failure itself; it is tried again.
 fn here<T>(done: Result<T, StoreError>) -> Option<T> {
     done.inspect_err(|error| tracing::debug!(%error, "the file does not answer")).ok()
 }

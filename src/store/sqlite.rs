@@ -19,38 +19,38 @@ use crate::store::entry::Kind;
 use crate::store::query::{Conditions, Dialect, Value};
 use crate::store::renames::renamed_rules;
 
-/// The size of a page, in bytes, as SQLite has it if nothing is said.
+/// Size of a page in bytes: the default of SQLite.
 const PAGE: u64 = 4096;
-/// The time that a connection waits for another that writes.
+/// How long a connection waits for another one that writes.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// A database file.
+/// An SQLite database file.
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     path: PathBuf,
     read_only: bool,
-    /// Bytes that it never grows beyond.
+    /// Most bytes of the file; `None` for no limit.
     most: Option<u64>,
 }
 
 impl Sqlite {
-    /// The file of that name, which is made, with its directory, for its owner only.
+    /// Names the file, which is created when it is opened, with its directory, for its owner only.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), read_only: false, most: None }
     }
 
-    /// The same file, to be looked at.
+    /// Names an existing file that is only read.
     pub fn read_only(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), read_only: true, most: None }
     }
 
-    /// It never takes more bytes of the disk than that, its log apart: what does not fit waits, and is lost at last.
+    /// Limits the file to that many bytes, without its write-ahead log. Entries that do not fit wait, or are lost.
     #[must_use]
     pub fn at_most(self, bytes: u64) -> Self {
         Self { most: Some(bytes), ..self }
     }
 
-    /// Its name.
+    /// Path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -86,10 +86,10 @@ impl Database for Sqlite {
     }
 }
 
-/// Makes the file, for its owner only; SQLite gives its other files the mode of this one.
+/// Creates the file, for its owner only; SQLite gives its other files the same mode.
 ///
-/// A file that is there is not opened: closing it again would take away the locks that this process holds on it
-/// (fcntl, POSIX), and another program could take the log of the database for its own.
+/// An existing file is not opened: closing it would release the locks that this process holds on it (fcntl, POSIX),
+/// and another program could take over the write-ahead log of the database.
 fn make_private(path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let failed = |error: std::io::Error| StoreError::Lasting(error.to_string());
@@ -219,7 +219,7 @@ impl backend::Connection for File {
     }
 }
 
-/// What SQLite says, and whether it may pass.
+/// Takes the message from SQLite, and decides by its code whether a later try may succeed.
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         let passes = matches!(
@@ -241,16 +241,16 @@ impl From<Error> for StoreError {
     }
 }
 
-/// Rows that are read at once.
+/// Most changes of bans that are read at once.
 const BANS_AT_ONCE: u32 = 500;
 
-/// Writes a ban; of one of that id that is there, only that it was lifted.
+/// Writes a ban; if one of that id exists, only that it was lifted.
 const MERGE: &str = "INSERT INTO bans (id, who, room, until, reason, by, at, lifted, change) \
     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, coalesce(max(change), 0) + 1 FROM bans WHERE true \
     ON CONFLICT (id) DO UPDATE SET lifted = 1, change = excluded.change \
     WHERE excluded.lifted AND NOT bans.lifted";
 
-/// Writes a ban by [`MERGE`]; how many rows are others than they were.
+/// Writes a ban by [`MERGE`]; returns how many rows have changed.
 fn write(connection: &Connection, ban: &Ban, lifted: bool) -> Result<usize, Error> {
     let until = ban.until.map(Timestamp::as_microsecond);
     let at = ban.at.as_microsecond();
@@ -258,7 +258,7 @@ fn write(connection: &Connection, ban: &Ban, lifted: bool) -> Result<usize, Erro
     connection.prepare(MERGE)?.execute(values)
 }
 
-/// The ban of a row: id, who, room, until, reason, by, at.
+/// Reads a ban from a row: id, who, room, until, reason, by, at.
 fn ban(row: &Row<'_>) -> Result<Ban, Error> {
     Ok(Ban {
         id: row.get(0)?,
@@ -305,7 +305,7 @@ fn insert(statement: &mut Statement<'_>, entry: &Entry) -> Result<(), Error> {
     statement.execute(values).map(drop)
 }
 
-/// The entry of a row of `SELECT *`.
+/// Reads an entry from a row of `SELECT *`.
 fn entry(row: &Row<'_>) -> Result<Entry, Error> {
     let kind: String = row.get(3)?;
     let kind = Kind::from_name(&kind)
@@ -335,7 +335,7 @@ const DIALECT: Dialect = Dialect {
     pattern,
 };
 
-/// Returns the pattern of `LIKE` for what contains these words.
+/// Returns the `LIKE` pattern for a text that contains these words.
 fn pattern(words: &str) -> String {
     let mut pattern = String::from("%");
     for c in words.chars() {
@@ -357,17 +357,17 @@ impl From<Value> for types::Value {
     }
 }
 
-/// Entries that go at once: what waits to be written does not wait long.
+/// Entries that are deleted at once: few, so that new entries need not wait long to be written.
 const AT_ONCE: u32 = 100;
 /// Pages that are given back to the disk at once.
 const PAGES: u32 = 512;
 
-/// Those before a moment, but not the policy that was in force then: decisions that stay were made by it.
+/// Deletes entries before a moment, except the policy that was in force then: the decisions that stay were made by it.
 const DELETE_OLD: &str = "DELETE FROM entries WHERE seq IN ( \
     SELECT seq FROM entries WHERE at < ?1 AND seq IS NOT ( \
         SELECT max(seq) FROM entries WHERE kind = 'revision' AND at < ?1) \
     ORDER BY at LIMIT ?2)";
-/// The first ones, but not the policy that was in force then.
+/// Deletes the first entries, except the policy that was in force then.
 const DELETE_FIRST: &str = "DELETE FROM entries WHERE seq IN ( \
     SELECT seq FROM entries WHERE seq IS NOT ( \
         SELECT max(seq) FROM entries WHERE kind = 'revision' AND seq <= ( \
@@ -380,7 +380,7 @@ fn number(connection: &Connection, name: &str) -> Result<u64, Error> {
     Ok(u64::try_from(number).unwrap_or_default())
 }
 
-/// Each brings the tables from the version of its place (0: an empty file) to the next. Never changed, only added to.
+/// Each migrates the tables from the version of its index (0: an empty file) to the next. Never changed, only added to.
 const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE entries (
@@ -425,12 +425,12 @@ const MIGRATIONS: [&str; 4] = [
     concat!("ALTER TABLE entries RENAME COLUMN face TO interface;", renamed_rules!("entries")),
 ];
 
-/// Brings a file up to date.
+/// Configures a connection, and migrates the file to the present version.
 fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
-    // Only an empty file takes this; it lets pages that are free be given back.
+    // Takes effect in an empty file only; lets free pages be given back to the disk.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // What the log has grown to while something took long is given back.
+    // Space that the write-ahead log has taken during a long transaction is given back.
     connection.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     if version(connection)? == MIGRATIONS.len() {
@@ -449,7 +449,7 @@ fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(transaction.commit()?)
 }
 
-/// Whether a file can be read as it is.
+/// Checks that a file that is only read has the present version.
 fn check(connection: &Connection) -> Result<(), StoreError> {
     match version(connection)?.cmp(&MIGRATIONS.len()) {
         std::cmp::Ordering::Equal => Ok(()),

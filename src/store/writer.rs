@@ -1,4 +1,4 @@
-//! The thread that writes, and the handle that others have of it.
+//! The thread that writes to a database, and the handle to it.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,34 +17,34 @@ use super::replication::SharedState;
 use crate::thread;
 use crate::thread::Health;
 
-/// The longest that an entry waits for others to be written with: what a kill can lose, and the time of a commit.
+/// Longest time that an entry waits to be written with others: what a kill can lose, in addition to a commit's time.
 const GATHER: Duration = Duration::from_millis(50);
-/// Between two tries, while the database is full or away.
+/// Pause between two tries while the database is full or unreachable.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Without anything to do.
+/// Longest time to wait for something to do.
 const IDLE: Duration = Duration::from_secs(60);
-/// The time within which a server's entry is in the shared database, if that can be reached.
+/// Time within which an entry of any server is in the shared database, if that can be reached.
 const SETTLED: Duration = Duration::from_secs(2);
-/// Between two steps of giving up what is too old or too much.
+/// Pause between two steps of deleting old entries.
 const SOON: Duration = Duration::from_millis(5);
-/// Entries in one transaction.
+/// Most entries in one transaction.
 const AT_ONCE: usize = 500;
 
-/// A database with its writing thread. What was left is written when it is dropped. What fails has changed nothing.
+/// A database with its writing thread. Dropping it writes what is queued. An operation that fails has changed nothing.
 #[derive(Debug)]
 pub struct Store {
     queue: Arc<Queue>,
     readers: Arc<Readers>,
     bans: watch::Sender<u64>,
-    /// Of the database that servers have in common.
+    /// The database that servers share, if there is one.
     common: OnceLock<Common>,
     last: i64,
     thread: Option<JoinHandle<()>>,
-    /// Whether the thread that writes is down.
+    /// Health of the writing thread.
     pub(crate) health: Health,
 }
 
-/// The database that servers have in common, to be searched.
+/// The database that servers share, for searches, and its state.
 #[derive(Debug)]
 struct Common {
     readers: Arc<Readers>,
@@ -53,8 +53,8 @@ struct Common {
 }
 
 impl Store {
-    /// Connects to a database, and starts the thread that writes. Blocks until it is connected. With `keep`, what is too old
-    /// or too much is given up, little by little.
+    /// Connects to a database, and starts the writing thread. Blocks until it is connected. With `keep`, entries beyond
+    /// that retention are deleted little by little.
     pub fn open(database: impl Database, keep: Option<Keep>) -> Result<Self, StoreError> {
         let database: Arc<dyn Database> = Arc::new(database);
         let mut connection = database.connect()?;
@@ -75,12 +75,12 @@ impl Store {
         Ok(Self { queue, readers, bans, common: OnceLock::new(), last, thread, health })
     }
 
-    /// The greatest number of all entries when it was opened.
+    /// Returns the greatest entry number when the store was opened; 0 without entries.
     pub const fn last(&self) -> i64 {
         self.last
     }
 
-    /// Leaves an entry to be written. Never blocks; one that finds no place is counted as lost.
+    /// Queues an entry to be written. Never blocks; one that does not fit is counted as lost.
     pub fn leave(&self, entry: Arc<Entry>) {
         self.queue.leave(entry);
     }
@@ -90,24 +90,24 @@ impl Store {
         StoreState { shared: self.shared(|shared| shared.clone()), ..self.queue.state() }
     }
 
-    /// Looks at, or changes, what is known of the database that servers have in common; `None`: there is none.
+    /// Reads or changes the state of the database that servers share; returns `None` if there is none.
     pub(super) fn shared<T>(&self, with: impl FnOnce(&mut SharedState) -> T) -> Option<T> {
         Some(with(&mut self.common.get()?.state.lock()))
     }
 
-    /// The entries of this server that a query is for, in the order of their numbers. What was left in the last
-    /// twentieth of a second may not be there yet.
+    /// Returns the entries of this server that match a query, in the order of their numbers. Entries queued in the last
+    /// twentieth of a second may be missing.
     pub async fn search(&self, query: Query) -> Result<Vec<Entry>, StoreError> {
         self.readers.read(move |connection| connection.search(&query)).await
     }
 
-    /// The entries of all servers that a query is for, where they have a database in common that is there; else
-    /// those of this one. What was left in the last second may not be there yet; of a search that goes forward, what was
-    /// left in the last two, so that a reader who continues after it misses nothing of a slower server.
+    /// Returns the entries of all servers that match a query, if they share a database that can be reached; else those
+    /// of this server. Entries queued in the last second may be missing; in a search that goes forward, those of the last
+    /// two, so that a reader who continues after it misses nothing of a slower server.
     pub async fn search_all(&self, query: Query) -> Result<Found, StoreError> {
         let mut note = None;
         if let Some(common) = self.common.get() {
-            // What is known to be away is not waited for.
+            // A database that is known to be unreachable is not waited for.
             let everywhere = match self.shared(|state| state.trouble.clone()).flatten() {
                 None => {
                     let query = common.settled(query.clone());
@@ -125,7 +125,7 @@ impl Store {
         Ok(Found { entries: self.search(query).await?, note })
     }
 
-    /// The database that servers have in common, to be searched too.
+    /// Adds the database that servers share, which is then searched too.
     pub(super) fn has_in_common(
         &self,
         database: Arc<dyn Database>,
@@ -133,36 +133,36 @@ impl Store {
         now: fn() -> Timestamp,
     ) {
         let (readers, state) = (Readers::new(database), Mutex::new(state));
-        // There is only one.
+        // It is added only once.
         let _ = self.common.set(Common { readers, state, now });
     }
 
-    /// Every ban, the oldest first; also those that have ended and were not cleared away yet.
+    /// Returns every ban that was not lifted, oldest first, even if it has expired.
     pub async fn bans(&self) -> Result<Vec<Ban>, StoreError> {
         self.readers.read(|connection| connection.bans()).await
     }
 
-    /// Writes a ban, which may be written already: a try that failed may have been carried out. Once it has returned, the
-    /// ban outlives a kill.
+    /// Writes a ban. Writing it again is harmless: a try that failed may have been carried out. Once this returns, the
+    /// ban survives a kill.
     pub async fn add_ban(&self, ban: Ban) -> Result<(), StoreError> {
         self.write(move |connection| connection.add_ban(&ban)).await?;
         self.bans_changed();
         Ok(())
     }
 
-    /// Takes away the bans of these ids, all or none; those taken away.
+    /// Lifts the bans of these ids, all or none; returns those that were lifted.
     pub async fn lift_bans(&self, ids: Vec<String>) -> Result<Vec<Ban>, StoreError> {
         let lifted = self.write(move |connection| connection.lift_bans(&ids)).await?;
         self.bans_changed();
         Ok(lifted)
     }
 
-    /// A page of the bans, lifted ones too, that have changed since that change.
+    /// Returns a page of the bans, lifted ones too, that changed after change number `after`.
     pub(super) async fn ban_changes(&self, after: i64) -> Result<Vec<(i64, BanState)>, StoreError> {
         self.readers.read(move |connection| connection.ban_changes(after)).await
     }
 
-    /// Writes what another server knows of bans, all or nothing.
+    /// Merges the bans that another server knows, all or none.
     pub(super) async fn merge_bans(&self, bans: Vec<BanState>) -> Result<(), StoreError> {
         if self.write(move |connection| connection.merge_bans(&bans)).await? > 0 {
             self.bans_changed();
@@ -170,22 +170,22 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the number of entries that have greater numbers than that.
+    /// Returns the number of entries with a number greater than `seq`.
     pub(super) async fn count_after(&self, seq: i64) -> Result<i64, StoreError> {
         self.readers.read(move |connection| connection.count_after(seq)).await
     }
 
-    /// Notifies readers of changed bans; the value only tells one change from the next.
+    /// Returns a receiver that is notified when bans change; its value only counts the changes.
     pub fn watch_bans(&self) -> watch::Receiver<u64> {
         self.bans.subscribe()
     }
 
-    /// The bans are others than they were.
+    /// Notifies the receivers that bans have changed.
     pub fn bans_changed(&self) {
         self.bans.send_modify(|changes| *changes = changes.wrapping_add(1));
     }
 
-    /// Done by the writing thread, ahead of the entries that wait.
+    /// Runs a write on the writing thread, ahead of the queued entries, and waits for its result.
     async fn write<T: Send + 'static>(
         &self,
         what: impl FnOnce(&mut dyn Connection) -> Result<T, StoreError> + Send + 'static,
@@ -201,7 +201,7 @@ impl Store {
 }
 
 impl Common {
-    /// Of a search that goes forward, the part that no server adds to any more.
+    /// Limits a search that goes forward to the time up to which every server's entries have arrived.
     fn settled(&self, query: Query) -> Query {
         let now = (self.now)().as_microsecond();
         let settled = now.saturating_sub(i64::try_from(SETTLED.as_micros()).unwrap_or_default());
@@ -231,13 +231,13 @@ struct Writer {
     health: Health,
     connection: Box<dyn Connection>,
     trimming: Option<Trimming>,
-    /// Entries that were taken, and are neither written nor given up.
+    /// Entries that were taken from the queue, and are neither written nor given up.
     taken: Vec<Arc<Entry>>,
 }
 
 impl Writer {
     fn run(&mut self) {
-        // After a panic. One of them may have caused it, and some may be written.
+        // After a panic these count as lost: one of them may have caused it, and some may have been written.
         let lost = std::mem::take(&mut self.taken);
         self.queue.settle(&lost, true);
         loop {
@@ -260,7 +260,7 @@ impl Writer {
         }
     }
 
-    /// Makes room where there is none; whether there is some.
+    /// Deletes old entries from a full database; returns whether it deleted any.
     fn make_room(&mut self) -> bool {
         let Some(trimming) = &mut self.trimming else { return false };
         let mut is_some = false;
@@ -278,7 +278,7 @@ impl Writer {
         }
     }
 
-    /// Writes a batch, however long that takes, unless it is told to stop; whether it was told so.
+    /// Writes a batch, however long that takes, unless it has to stop; returns whether it has to.
     fn write(&mut self, batch: &[Arc<Entry>], mut stop: bool) -> bool {
         loop {
             match self.connection.append(batch) {
@@ -290,7 +290,7 @@ impl Writer {
                     return stop;
                 }
                 Err(StoreError::Lasting(_)) if batch.len() > 1 => {
-                    // One that can never be written takes no other with it.
+                    // An entry that can never be written must not take others with it.
                     return batch.chunks(1).fold(stop, |stop, one| self.write(one, stop) || stop);
                 }
                 Err(StoreError::Passing(_)) if !stop && self.make_room() => {}
@@ -315,25 +315,25 @@ impl Writer {
     }
 }
 
-/// Between two looks at whether there is something to give up.
+/// Pause between two checks for entries beyond the retention.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// Giving up what is too old or too much.
+/// Deletes entries beyond the retention, a few at a time.
 pub(super) struct Trimming {
     keep: Keep,
     next: Timestamp,
-    /// There is more to give up.
+    /// Whether there are more entries to delete.
     pub(super) more: bool,
 }
 
 impl Trimming {
-    /// By that, from now on.
+    /// Begins to delete by this retention.
     pub(super) fn by(keep: Keep) -> Self {
         let next = (keep.clock)();
         Self { keep, next, more: true }
     }
 
-    /// Takes a little away, if it is time for that.
+    /// Deletes a few entries, if it is time for that.
     pub(super) fn trim(&mut self, connection: &mut dyn Connection) {
         let now = (self.keep.clock)();
         if !self.more && now < self.next {
@@ -350,10 +350,10 @@ impl Trimming {
     }
 }
 
-/// Connections that are kept.
+/// Most idle connections that are kept.
 const KEPT: usize = 4;
 
-/// Connections to a database.
+/// A pool of connections for reading a database.
 #[derive(Debug)]
 pub(super) struct Readers {
     database: Arc<dyn Database>,
@@ -361,12 +361,12 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    /// To that database.
+    /// Creates an empty pool for that database.
     pub(super) fn new(database: Arc<dyn Database>) -> Arc<Self> {
         Arc::new(Self { database, kept: Mutex::default() })
     }
 
-    /// Looks, with a connection that is free, or a new one.
+    /// Runs a read with an idle connection, or a new one.
     pub(super) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         what: impl FnOnce(&mut dyn Connection) -> Result<T, StoreError> + Send + 'static,
@@ -389,19 +389,19 @@ impl Readers {
     }
 }
 
-/// Gives every entry a number: its microsecond, or the next that is free.
+/// Gives every entry a number: its microsecond since 1970, or the next that is free.
 #[derive(Debug, Default)]
 pub struct Sequence {
     last: AtomicI64,
 }
 
 impl Sequence {
-    /// Numbers greater than this one.
+    /// Creates a sequence whose numbers are greater than this one.
     pub const fn after(last: i64) -> Self {
         Self { last: AtomicI64::new(last) }
     }
 
-    /// The number of what happens now.
+    /// Returns the number of an entry that is made now.
     pub fn next(&self, now: Timestamp) -> i64 {
         let now = now.as_microsecond();
         let next = |last: i64| now.max(last.saturating_add(1));

@@ -1,4 +1,4 @@
-//! The policy engine: answers the gates' requests.
+//! The policy engine: answers the requests of the gates.
 
 mod policies;
 mod reports;
@@ -37,13 +37,13 @@ use crate::xmpp::element::Element;
 /// Whether decisions are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// They are.
+    /// Decisions are carried out.
     Enforce,
-    /// They are written down as what would have happened, and everything goes on as without a gate.
+    /// Decisions are only recorded, and everything goes on as without a gate.
     Observe,
 }
 
-/// Everything that answers rest on.
+/// The policy engine, with all state that its answers depend on.
 #[derive(Debug)]
 pub struct PolicyEngine {
     policy: Arc<Policy>,
@@ -53,15 +53,15 @@ pub struct PolicyEngine {
     /// The counters as they would be if the observed rules were enforced.
     observed: Counters,
     live: RoomRegistry,
-    /// Who was at the rooms lately.
+    /// People who were recently at each room.
     pub lately: Lately,
     audit: Audit,
     services: HashMap<Arc<str>, Option<Hello>>,
-    /// Why a gate that has greeted is refused.
+    /// Why a gate was refused after its handshake, by service.
     refused: HashMap<Arc<str>, HelloError>,
     feeds: HashMap<Arc<str>, Feed>,
     neighbours: HashMap<Arc<str>, Vec<Neighbour>>,
-    /// What was counted since the start.
+    /// Counts of decisions and gate events since the start.
     pub counted: Counted,
     /// The metrics of the drift audits.
     pub drift: DriftMetrics,
@@ -70,7 +70,7 @@ pub struct PolicyEngine {
 }
 
 impl PolicyEngine {
-    /// An engine for these services (their domains). `run` makes decision ids unique over restarts.
+    /// Creates an engine for these services (their domains). `run` makes decision ids unique over restarts.
     pub fn new(
         policy: Arc<Policy>,
         services: impl IntoIterator<Item = String>,
@@ -98,41 +98,41 @@ impl PolicyEngine {
         }
     }
 
-    /// The service of that address, if it is one of the file. Only a service's own address counts: anyone
-    /// else sends us the same elements is nobody.
+    /// Returns the configured service of that address, or `None`. Only a service's own address counts: the same
+    /// elements from any other sender are ignored.
     pub fn service(&self, from: &str) -> Option<Arc<str>> {
         self.services.get_key_value(from).map(|(service, _)| Arc::clone(service))
     }
 
-    /// Returns what the gate of a service has to know before it may ask, by the policy in force.
+    /// Returns the welcome of the policy in force, which the gate of a service needs before it may send requests.
     pub fn welcome(&self, service: &str) -> Element {
         welcome(&self.policy, service, self.mode == Mode::Observe)
     }
 
-    /// These modules of a service do by themselves what the policy decides.
+    /// Records which modules of a service conflict with the policy.
     pub fn found(&mut self, service: &Arc<str>, neighbours: Vec<Neighbour>) {
         self.neighbours.insert(Arc::clone(service), neighbours);
     }
 
-    /// Returns what was found on a service, at its last greeting.
+    /// Returns the conflicting modules of a service, as of its last handshake.
     pub fn neighbours(&self, service: &str) -> &[Neighbour] {
         self.neighbours.get(service).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Every service's gate has greeted, its rooms were read since, and of every host's provider it is known what it proves.
+    /// Returns whether all gates have greeted, all their rooms were read since, and no host's provider is unknown.
     pub fn is_ready(&self) -> bool {
         self.services.values().all(Option::is_some)
             && self.unread().next().is_none()
             && self.unlisted().is_empty()
     }
 
-    /// Returns whether nobody logs in to the server of that service.
+    /// Returns whether there are only guests on the server of that service: none of its hosts has log-ins.
     pub fn nobody_logs_in(&self, service: &str) -> bool {
         let hello = self.services.get(service).and_then(Option::as_ref);
         hello.is_some_and(|hello| self.policy.nobody_logs_in(service, &hello.hosts))
     }
 
-    /// Returns what to write into the file of each host's provider of which nothing is known, once each.
+    /// Returns what to write into the file for each unknown authentication provider, sorted and without duplicates.
     pub fn unlisted(&self) -> Vec<String> {
         let hosts =
             self.services.values().flatten().flat_map(|hello| self.policy.unlisted(&hello.hosts));
@@ -149,7 +149,7 @@ impl PolicyEngine {
         lines
     }
 
-    /// Answers a question. The strength of a typed password must be in it by now.
+    /// Answers a request of a gate. The strength of a typed password must have been measured before.
     pub fn question(&mut self, service: &Arc<str>, question: &Question, now: Timestamp) -> Element {
         let (attempt, mut room) = match self.mode {
             Mode::Enforce => (Cow::Borrowed(&question.attempt), question.room.clone()),
@@ -206,7 +206,7 @@ impl PolicyEngine {
         }
     }
 
-    /// The attempt, with the bans made at run time that hold.
+    /// Returns the attempt with the runtime bans that match it.
     fn noted<'a>(&self, mut attempt: Cow<'a, Attempt>, now: Timestamp) -> Cow<'a, Attempt> {
         let held = self.policy.held(&attempt, now);
         if held != Held::default() {
@@ -215,7 +215,7 @@ impl PolicyEngine {
         attempt
     }
 
-    /// Diagnostics whether a moderator inside has a name like one that is asked for; where it matters, whether anybody has.
+    /// Records whether a moderator inside has a similar name; where `names.unique` covers everybody, whether anyone has.
     fn look_for_namesake(&self, attempt: &mut Cow<'_, Attempt>, rules: &Rules) {
         if !matches!(attempt.action, Action::Join { .. } | Action::Rename) {
             return;
@@ -232,12 +232,12 @@ impl PolicyEngine {
         }
     }
 
-    /// The rooms as they are.
+    /// The rooms, as they are known from reports.
     pub const fn live(&self) -> &RoomRegistry {
         &self.live
     }
 
-    /// The rooms, to be changed.
+    /// The rooms, for changes.
     pub(super) const fn live_mut(&mut self) -> &mut RoomRegistry {
         &mut self.live
     }
@@ -252,7 +252,7 @@ impl PolicyEngine {
         self.counted.tally()
     }
 
-    /// The decision log.
+    /// The audit: decision log, database and event stream.
     pub const fn audit(&self) -> &Audit {
         &self.audit
     }
@@ -262,7 +262,7 @@ impl PolicyEngine {
         self.mode
     }
 
-    /// An id for a decision or an operator's action.
+    /// Returns a new id for a decision or an operator's action, unique over restarts.
     pub fn next_id(&mut self) -> String {
         self.next = self.next.wrapping_add(1);
         format!("{}-{}", self.run, self.next)
@@ -289,7 +289,7 @@ impl PolicyEngine {
         pressure
     }
 
-    /// Writes a decision down; `again`: the revision of the policy that judged a person again who is inside or waits.
+    /// Records a decision. `again`: revision of the policy that judged an occupant or a waiting person again.
     fn write_down(
         &mut self,
         decision: &Decision,
@@ -330,9 +330,9 @@ impl PolicyEngine {
     }
 }
 
-/// Returns the attempt and the room as they would be if the policy were in force. As it is not, nothing is ever written into a room: one
-/// that is there is taken for one that is simply open, and who joins it, for a person who joins.
-/// `claims`: what its record would keep of its opener.
+/// Returns the attempt and the room as if the policy were enforced. In observe mode nothing is written into rooms, so
+/// an existing room is taken for an open one, and a person who opens it for a person who joins.
+/// `claims`: the opener's claims that the room's record would keep.
 pub(super) fn as_if_enforced<'a>(
     question: &'a Question,
     claims: &[Claim],
@@ -349,7 +349,7 @@ pub(super) fn as_if_enforced<'a>(
     (attempt, room)
 }
 
-/// The room has a record, if only this one.
+/// Gives a room without a record the one of a room that is open.
 pub(super) fn as_if_open(room: &mut RoomView, claims: &[Claim], now: Timestamp) {
     if room.record.is_none() {
         let mut record = Record::new(now, String::new(), None);
@@ -360,8 +360,8 @@ pub(super) fn as_if_open(room: &mut RoomView, claims: &[Claim], now: Timestamp) 
 }
 
 impl PolicyEngine {
-    /// Completes what a person has described by what else is known, as with a question of a gate, and the room by what
-    /// becomes of it before that question is answered.
+    /// Completes an attempt that an operator described with what is known, as for a gate's request, and brings the room
+    /// into the state in which the request would be answered.
     pub fn complete(
         &self,
         attempt: Attempt,
@@ -392,7 +392,7 @@ impl PolicyEngine {
         (attempt.into_owned(), room)
     }
 
-    /// A room to which no policy was applied yet, once the first join has brought it under this one.
+    /// Returns a room without a policy as it is once the first join has brought it under this one.
     fn adopted(&self, attempt: &Attempt, room: RoomView, now: Timestamp) -> RoomView {
         let open = Attempt { action: Action::Open { typed: None }, ..attempt.clone() };
         let before = RoomView { exists: true, ..room };
@@ -410,7 +410,7 @@ impl PolicyEngine {
         }
     }
 
-    /// Explains an attempt at a room as it is.
+    /// Explains how an attempt would be decided in this state of the room, and returns the facts.
     pub fn explain<'a>(
         &self,
         attempt: &'a Attempt,

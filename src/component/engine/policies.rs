@@ -1,4 +1,4 @@
-//! Another policy: what it would mean for those who are there, and putting it in force.
+//! Changes of the policy: what they mean for the people in the rooms, and putting a policy in force.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,23 +15,23 @@ use crate::policy::rules::fixed;
 use crate::policy::verdict::{Decision, Verdict};
 use crate::policy::{Policy, Rules};
 
-/// The judgement of a policy on a person.
+/// The decision of a policy on one person.
 #[derive(Clone, Debug)]
 pub struct Judged {
-    /// The attempt: the person, in their room.
+    /// The person in their room, as the attempt that was judged.
     pub attempt: Attempt,
-    /// The room.
+    /// State of the room.
     pub view: RoomView,
-    /// The rules for it.
+    /// Rules of the room.
     pub rules: Arc<Rules>,
-    /// The revision of the policy that judged: by the time it is written down, another may be in force.
+    /// Revision of the policy that judged: another may be in force by the time that this is recorded.
     pub revision: String,
-    /// The decision.
+    /// Decision on the attempt.
     pub decision: Decision,
 }
 
 impl Judged {
-    /// The room and the person.
+    /// Returns the room and the person, or `None` if either has no valid JID.
     pub const fn about(&self) -> Option<(&BareJid, &BareJid)> {
         match (&self.attempt.room, &self.attempt.requester.jid) {
             (Some(room), Some(jid)) => Some((room, jid)),
@@ -40,27 +40,27 @@ impl Judged {
     }
 }
 
-/// The consequences of another policy for those who are there.
+/// What another policy means for the people in the rooms.
 #[derive(Clone, Debug, Default)]
 pub struct Consequences {
-    /// The number of people inside, services apart: each person once for each room.
+    /// Number of people inside, without services; each counts once per room.
     pub inside: usize,
-    /// Those inside who may not stay: each person once for each room.
+    /// People inside who may not stay, each once per room.
     pub removed: Vec<Judged>,
-    /// Those waiting who need not wait any longer.
+    /// People waiting who no longer have to.
     pub let_in: Vec<Judged>,
-    /// Those waiting who would be refused.
+    /// People waiting who would be refused.
     pub turned_away: Vec<Judged>,
 }
 
-/// Sessions of which a part of all rooms consists: so many are judged in about a millisecond.
+/// Number of sessions after which a part of the rooms ends: judging these takes about a millisecond.
 const PART: usize = 256;
 
-/// The rule on who may enter.
+/// Name of the rule on who may enter.
 const ENTER: &str = "access.enter";
 
 impl Consequences {
-    /// Adds those for other rooms.
+    /// Adds the consequences for other rooms.
     pub fn extend(&mut self, other: Self) {
         self.inside = self.inside.saturating_add(other.inside);
         self.removed.extend(other.removed);
@@ -70,8 +70,8 @@ impl Consequences {
 }
 
 impl PolicyEngine {
-    /// Returns what a policy would mean for those who are in the rooms after `after`, as far as is known here, for a part of these
-    /// rooms; and the last of them, `None`: there are no more. Nothing is changed.
+    /// Returns what a policy would mean for the people in a part of the rooms, those after `after`, as far as is known;
+    /// and the last of these rooms, or `None` if no more follow. Changes nothing.
     pub fn consequences(
         &self,
         policy: &Policy,
@@ -81,7 +81,7 @@ impl PolicyEngine {
         self.judge_part(&self.policy, policy, after, now)
     }
 
-    /// The same for those who wait by `before` as well as for those inside.
+    /// Judges a part of the rooms by `policy`; of those waiting, only the ones on whom `before` has another verdict.
     fn judge_part(
         &self,
         before: &Policy,
@@ -99,7 +99,7 @@ impl PolicyEngine {
         (all, last)
     }
 
-    /// Some rooms after an address; and the last of them, `None`: there are no more.
+    /// Returns some rooms after an address; and the last of them, or `None` if no more follow.
     pub fn part(&self, after: Option<&BareJid>) -> (Vec<BareJid>, Option<BareJid>) {
         let (mut part, mut sessions) = (Vec::new(), 0_usize);
         for (jid, room) in self.live.rooms.after(after) {
@@ -152,15 +152,15 @@ impl PolicyEngine {
         }
     }
 
-    /// Puts another policy in force for all that is decided from now on; returns the one before. Those who are there are
+    /// Puts another policy in force for all later decisions, and returns the one before. The people in the rooms are
     /// judged by [`Self::judge_again`].
     pub fn replace_policy(&mut self, policy: Arc<Policy>) -> Arc<Policy> {
         self.live.policy_replaced();
         std::mem::replace(&mut self.policy, policy)
     }
 
-    /// Returns what the policy in force, instead of the one before, means for those who are in a part of the rooms after `after`;
-    /// and the last of these rooms, `None`: there are no more.
+    /// Judges the people in a part of the rooms, those after `after`, by the policy in force instead of the one before,
+    /// and records who is to be removed; returns the last of these rooms too, or `None` if no more follow.
     pub fn judge_again(
         &mut self,
         before: &Policy,
@@ -176,8 +176,8 @@ impl PolicyEngine {
         (consequences, last)
     }
 
-    /// Returns who is inside of a part of the rooms after `after` and may not be, and who waits and may not enter, as the person
-    /// that they are; and the last of these rooms, `None`: there are no more.
+    /// Returns who is inside a part of the rooms, those after `after`, and may not stay, and who waits in vain;
+    /// and the last of these rooms, or `None` if no more follow.
     pub fn misplaced(
         &self,
         after: Option<&BareJid>,
@@ -195,7 +195,7 @@ impl PolicyEngine {
         (all, last)
     }
 
-    /// Writes down that these are to be out.
+    /// Records that these people are to be removed.
     pub fn write_removals(&mut self, removed: &[Judged], now: Timestamp) {
         let pressure = Pressure::default();
         for Judged { attempt, view, rules, revision, decision } in removed {
@@ -206,13 +206,13 @@ impl PolicyEngine {
     }
 }
 
-/// Returns whether the policy refuses this person, whatever becomes of the room: one that is closed may be opened again.
+/// Returns whether a ban or `access.enter` refuses this person. Other refusals may pass: a closed room can open again.
 fn waits_in_vain(judged: &Judged) -> bool {
     let Decision { verdict, rule, .. } = &judged.decision;
     *verdict == Verdict::Deny && (rule.name == fixed::BAN.name || rule.name == ENTER)
 }
 
-/// A policy that judges the people of a room.
+/// Judges the people of one room by a policy.
 struct Judge<'a> {
     policy: &'a Policy,
     rules: &'a Arc<Rules>,
@@ -222,7 +222,7 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Judges a person who waits; `None` where the verdict is that of the policy before.
+    /// Judges a person who waits; `None` if the policy before has the same verdict.
     fn waiting(&self, before: &Policy, who: &Requester) -> Option<Judged> {
         let judged = self.knocking(who);
         let unnoted = Attempt { banned: Held::default(), ..judged.attempt.clone() };
@@ -232,18 +232,18 @@ impl Judge<'_> {
         (decided.verdict != judged.decision.verdict).then_some(judged)
     }
 
-    /// Judges a person who waits.
+    /// Judges a person who waits as one who joins without a password.
     fn knocking(&self, who: &Requester) -> Judged {
         let Self { policy, rules, now, .. } = *self;
         let attempt = self.attempt(who, Action::Join { credential: Credential::None });
-        // They have their place among them already.
+        // They have a place in the lobby already, so its limit must not count against them.
         let view = RoomView { waiting: 0, exists: true, ..self.room.view.clone() };
         let decision = decide(policy, rules, &attempt, &view, &Pressure::default(), now);
         let revision = policy.revision.clone();
         Judged { attempt, view, rules: Arc::clone(rules), revision, decision }
     }
 
-    /// An occupant, as the policy would judge them.
+    /// Returns the attempt by which the policy judges a person.
     fn attempt(&self, who: &Requester, action: Action) -> Attempt {
         let attempt = Attempt {
             id: "reload".to_owned(),

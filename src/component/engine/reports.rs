@@ -18,8 +18,8 @@ use crate::wire::room::LiveRoom;
 use crate::xmpp::element::Element;
 
 impl PolicyEngine {
-    /// A gate reports what happened. Returns whether a report is missing, so that the rooms of the service have to be read
-    /// again; once, until they are.
+    /// Handles a report of a gate. Returns whether a report is missing, so that the rooms of the service must be read
+    /// again; true only once until they are.
     pub fn report(&mut self, service: &Arc<str>, report: &Element, now: Timestamp) -> bool {
         if report.attr("event") == Some("unloading") {
             tracing::warn!(%service, "the gate is unloaded: the rooms of this service are under no policy");
@@ -40,7 +40,7 @@ impl PolicyEngine {
         is_missing
     }
 
-    /// Writes a report down, and remembers who is gone by it.
+    /// Records a report in the audit, and remembers who left.
     fn write_report(&mut self, jid: &BareJid, report: &Element, now: Timestamp) {
         let full = report.attr("jid").unwrap_or_default();
         let who = || read_requester(report);
@@ -51,7 +51,7 @@ impl PolicyEngine {
             "left" => {
                 let who = who();
                 self.audit.person(Kind::Left, jid, full, &who, now);
-                // The token's claims were told when they came in.
+                // The token's claims were reported only when they joined.
                 let known = self.live.room(jid).and_then(|room| room.occupants.get(full));
                 let who = known.map_or(who, |known| known.who.clone());
                 let proof = self.policy.proof(&who);
@@ -83,7 +83,7 @@ impl PolicyEngine {
         }
     }
 
-    /// Shows in the view of the rooms what a report says.
+    /// Applies a report to the room registry.
     fn show(&mut self, service: &Arc<str>, jid: &BareJid, report: &Element, now: Timestamp) {
         let full = report.attr("jid").unwrap_or_default();
         let generation = report.attr("generation").unwrap_or_default();
@@ -116,25 +116,25 @@ impl PolicyEngine {
         }
     }
 
-    /// Returns how often the gate of a service has greeted.
+    /// Returns the number of handshakes of a service's gate.
     pub fn life(&self, service: &str) -> u64 {
         self.feeds.get(service).map_or(0, |feed| feed.life)
     }
 
-    /// Everything is known that the gate of a service knows whose last report has this number.
+    /// Returns whether everything is known that a service's gate has reported, up to the report of this number.
     pub fn is_up_to(&self, service: &str, last: Option<u64>) -> bool {
         let is_known = |feed: &Feed| !feed.is_lost && feed.reading.is_none() && feed.heard >= last;
         last.is_some() && self.feeds.get(service).is_some_and(is_known)
     }
 
-    /// All rooms of a service are read from now on.
+    /// Begins to read all rooms of a service.
     pub fn begin_reading(&mut self, service: &Arc<str>) {
         let feed = self.feeds.entry(Arc::clone(service)).or_default();
         feed.reading = Some(Reading { was_lost: feed.is_lost, ..Reading::default() });
         feed.is_lost = false;
     }
 
-    /// The next page of them is asked for.
+    /// Prepares for the next page of rooms, which is requested now.
     pub fn ask_for_page(&mut self, service: &str) {
         let feed = self.feeds.get_mut(service);
         if let Some(reading) = feed.and_then(|feed| feed.reading.as_mut()) {
@@ -142,19 +142,19 @@ impl PolicyEngine {
         }
     }
 
-    /// A page of rooms says that the last report had this number.
+    /// Takes the number of the gate's last report, which a page of rooms contains.
     pub fn told(&mut self, service: &str, number: Option<u64>) {
         if let Some(feed) = self.feeds.get_mut(service) {
             feed.told(number);
         }
     }
 
-    /// Takes a room as it was read, and then what was reported since; nothing of one that has ended since.
+    /// Takes a room as it was read, then applies the reports that came later; ignores a room that has ended since.
     pub fn restore(&mut self, service: &Arc<str>, mut room: LiveRoom, now: Timestamp) {
         room.view.nobody_logs_in = self.nobody_logs_in(service);
         let feed = self.feeds.entry(Arc::clone(service)).or_default();
         let (is_older, later) = feed.met(&room.jid, room.number);
-        // All that is known of that address was reported since, with the record that another room of it was opened with.
+        // What is known of the address was reported later, and belongs to the room that was opened there since.
         if later.iter().any(|(_, report)| report.attr("event") == Some("destroyed")) {
             return;
         }
@@ -168,7 +168,7 @@ impl PolicyEngine {
         }
     }
 
-    /// Writes down who came and went by what was read of a room, with no report.
+    /// Records who joined and left according to what was read of a room, where no report said so.
     fn write_unreported(&mut self, jid: &BareJid, before: Room, now: Timestamp) {
         let Some(room) = self.live.room(jid) else { return };
         for (full, known) in &room.occupants {
@@ -193,13 +193,13 @@ impl PolicyEngine {
         }
     }
 
-    /// A room of a service that is known was not among those read, and nothing was heard of it meanwhile.
+    /// Returns whether a known room of a service was neither among those read nor reported meanwhile.
     pub fn is_unmet(&self, service: &str, jid: &BareJid) -> bool {
         let is_own = self.live.room(jid).is_some_and(|room| &*room.service == service);
         is_own && self.feeds.get(service).is_some_and(|feed| feed.is_unmet(jid))
     }
 
-    /// The gate says that a room which was not met is not there.
+    /// Ends a room that was not among those read, once the gate confirms that it does not exist.
     pub fn not_there(&mut self, service: &str, jid: &BareJid, now: Timestamp) {
         if self.feeds.get(service).is_some_and(|feed| feed.is_unmet(jid)) {
             self.audit.room(Kind::Ended, jid, now);
@@ -209,7 +209,7 @@ impl PolicyEngine {
         }
     }
 
-    /// The rooms of a service were read, or not all of them; returns whether every room is known as it is.
+    /// Ends the reading of a service's rooms; returns whether every room is known as it is.
     pub fn end_reading(&mut self, service: &str, is_complete: bool) -> bool {
         let Some(feed) = self.feeds.get_mut(service) else { return false };
         let reading = feed.reading.take().unwrap_or_default();
@@ -221,7 +221,7 @@ impl PolicyEngine {
 }
 
 impl PolicyEngine {
-    /// The link is gone: no gate is known until it greets again.
+    /// Forgets all handshakes when the link is lost: each gate has to greet again.
     pub fn link_lost(&mut self) {
         self.refused.clear();
         for hello in self.services.values_mut() {
@@ -229,10 +229,10 @@ impl PolicyEngine {
         }
     }
 
-    /// A gate introduces itself. What is known of its rooms stays until they are read.
+    /// Handles the handshake of a gate. What is known of its rooms stays until they are read.
     ///
     /// # Errors
-    /// It speaks another version. It is refused until it greets again.
+    /// When the gate speaks another version. It is refused until it greets again.
     pub fn hello(&mut self, service: &Arc<str>, element: &Element) -> Result<Element, HelloError> {
         match Hello::read(element) {
             Ok(hello) => {
@@ -251,13 +251,13 @@ impl PolicyEngine {
         }
     }
 
-    /// The services whose gates have greeted.
+    /// Returns the services whose gates have greeted.
     pub fn greeted(&self) -> Vec<Arc<str>> {
         let greeted = self.services.iter().filter(|(_, hello)| hello.is_some());
         greeted.map(|(service, _)| Arc::clone(service)).collect()
     }
 
-    /// Returns the services whose gates have greeted and whose rooms were not read since: what is known of these may be
+    /// Returns the services whose gates have greeted but whose rooms were not read since: what is known of them may be
     /// out of date.
     pub fn unread(&self) -> impl Iterator<Item = &str> {
         let greeted = self.services.iter().filter(|(_, hello)| hello.is_some());
@@ -266,49 +266,49 @@ impl PolicyEngine {
         greeted.map(|(service, _)| service).filter(is_unread).map(|service| &**service)
     }
 
-    /// The services of the file, and what their gates have said of themselves.
+    /// Returns the configured services, each with the handshake of its gate, or `None` before that.
     pub fn services(&self) -> impl Iterator<Item = (&str, Option<&Hello>)> {
         self.services.iter().map(|(domain, hello)| (&**domain, hello.as_ref()))
     }
 
-    /// Why the gate of a service is refused; `None`: it is not.
+    /// Returns why the gate of a service is refused, or `None` if it is not.
     pub fn refusal(&self, service: &str) -> Option<&HelloError> {
         self.refused.get(service)
     }
 }
 
-/// The most reports that are kept while rooms are read. After more, the rooms are read again.
+/// Most reports that are kept while rooms are read. If more arrive, the rooms are read again.
 const MOST_KEPT: usize = 100_000;
 
-/// The reports of a gate.
+/// State of the reports of one gate.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
-    /// The number of greetings of the gate.
+    /// Number of handshakes of the gate.
     life: u64,
-    /// The number of the last report.
+    /// Number of the last report; `None` before the first.
     heard: Option<u64>,
-    /// A report is missing since the rooms were read last.
+    /// Whether a report is missing since the rooms were last read.
     is_lost: bool,
-    /// All rooms were read once since the gate has greeted.
+    /// Whether all rooms were read once since the handshake.
     is_read: bool,
     reading: Option<Reading>,
 }
 
-/// The rooms of a gate are being read.
+/// A reading of a gate's rooms that is under way.
 #[derive(Debug, Default)]
 struct Reading {
-    /// A report was missing when this began.
+    /// Whether a report was missing when the reading began.
     was_lost: bool,
     met: HashSet<BareJid>,
-    /// The reports that came meanwhile: number, time, report.
+    /// Reports that arrived meanwhile, by room: number, time, report.
     reports: HashMap<BareJid, Vec<(u64, Timestamp, Element)>>,
     kept: usize,
-    /// Rooms whose record a decision or a command has changed since the page that is awaited was asked for.
+    /// Rooms whose record was changed by a decision or a command since the awaited page was requested.
     decided: HashSet<BareJid>,
 }
 
 impl Feed {
-    /// Diagnostics a report; returns whether the rooms have to be read again, for that was not known before.
+    /// Records a report; returns whether the rooms have to be read again, unless that was known before.
     fn reported(&mut self, report: &Element, now: Timestamp) -> bool {
         let number = report.attr("seq").and_then(|number| number.parse().ok());
         let Some(number) = number else { return false };
@@ -327,22 +327,22 @@ impl Feed {
         self.is_lost && !was_lost
     }
 
-    /// The record of a room was changed by a decision or a command.
+    /// Records that a decision or a command changed the record of a room.
     pub(super) fn decided(&mut self, room: &BareJid) {
         if let Some(reading) = &mut self.reading {
             reading.decided.insert(room.clone());
         }
     }
 
-    /// The gate says that its last report had this number.
+    /// Takes the number of the gate's last report; one that is ahead means that a report is missing.
     fn told(&mut self, number: Option<u64>) {
         let is_behind = |number| self.heard.is_some_and(|heard| heard < number);
         self.is_lost |= number.is_some_and(is_behind);
         self.heard = self.heard.max(number);
     }
 
-    /// A room was read as it was after report `number`. Returns whether its record is older than the one that is known,
-    /// and the reports that came later.
+    /// Records that a room was read as it was after report `number`. Returns whether its record is older than the known
+    /// one, and the reports that came later.
     fn met(&mut self, room: &BareJid, number: Option<u64>) -> (bool, Vec<(Timestamp, Element)>) {
         self.told(number);
         let Some(reading) = &mut self.reading else { return (false, Vec::new()) };
@@ -353,7 +353,7 @@ impl Feed {
         (reading.decided.contains(room), later)
     }
 
-    /// The room was not among those read, and nothing was heard of it meanwhile.
+    /// Returns whether the room was neither among those read nor reported or changed meanwhile.
     fn is_unmet(&self, room: &BareJid) -> bool {
         self.reading.as_ref().is_some_and(|it| {
             !it.met.contains(room) && !it.reports.contains_key(room) && !it.decided.contains(room)

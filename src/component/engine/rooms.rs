@@ -1,4 +1,4 @@
-//! The rooms as the engine has left them: what their number, their records and their strangers come to.
+//! What the engine keeps of rooms: how many there are, their records, and their strangers.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::wire::request::Question;
 use crate::wire::room::LiveRoom;
 
 impl PolicyEngine {
-    /// Sets the number of rooms, for an attempt to open one, and the number of strangers, for a join.
+    /// Sets the number of rooms for an attempt to open one, and the number of strangers for a join.
     pub(super) fn numbers(
         &self,
         attempt: &Attempt,
@@ -62,7 +62,7 @@ impl PolicyEngine {
         }
     }
 
-    /// Keeps the view of a room up to date with what was decided about it.
+    /// Updates the room registry with what was decided.
     pub(super) fn remember(
         &mut self,
         service: &Arc<str>,
@@ -94,7 +94,7 @@ impl PolicyEngine {
         }
     }
 
-    /// From now on strangers have to knock: the operator sees why.
+    /// Records the beginning of a join flood, in which strangers have to knock, so that operators see why.
     pub(super) fn tell_of_wave(
         &self,
         attempt: &Attempt,
@@ -110,7 +110,7 @@ impl PolicyEngine {
         }
     }
 
-    /// Writes down what happened in a room by itself; `observed`: would have, if that rule were enforced.
+    /// Records what a timer did in a room; `observed`: what it would have done if that rule were enforced.
     pub fn timed(&self, done: &str, room: &BareJid, rule: Rule, observed: bool, now: Timestamp) {
         let (name, line) = (rule.name, rule.line);
         tracing::info!(room = room.as_str(), done, rule = name, line, observed, "by itself");
@@ -124,13 +124,13 @@ impl PolicyEngine {
         self.audit.event("timer", room.as_str(), details, now);
     }
 
-    /// Ends a join flood: those who came with it start no new one.
+    /// Ends a join flood: the strangers who caused it start no new one.
     pub fn calmed(&mut self, room: &BareJid) {
         self.arrivals.forget(room);
         self.look_by(Watch::Timers, room, Timestamp::MIN);
     }
 
-    /// The next room that has changed or whose time to be looked at has come.
+    /// Takes the next room that has changed or is due for this watcher.
     pub(in crate::component) fn take(&mut self, watch: Watch, now: Timestamp) -> Option<BareJid> {
         let room = self.live.rooms.take(watch, now)?;
         if self.live.room(&room).is_some() {
@@ -139,22 +139,22 @@ impl PolicyEngine {
         Some(room)
     }
 
-    /// Has a room looked at by that time at the latest; returns whether it is there.
+    /// Schedules a look at a room by that time at the latest; returns whether the room is known.
     pub fn look_by(&mut self, watch: Watch, room: &BareJid, at: Timestamp) -> bool {
         self.live.rooms.look_by(watch, room, at)
     }
 
-    /// Returns when the next room is to be looked at, unless one changes.
+    /// Returns when the next room is due for this watcher, unless one changes before.
     pub fn next_look(&self, watch: Watch) -> Option<Timestamp> {
         self.live.rooms.next_look(watch)
     }
 
-    /// Returns how often rooms were looked at since the start.
+    /// Returns how many rooms this watcher has looked at since the start.
     pub fn looks(&self, watch: Watch) -> u64 {
         self.counted.metrics.room_looks.get_or_create(&watch.label()).get()
     }
 
-    /// Takes a room as its gate shows it; `None`: it is another one by now. Since when no moderator is inside, if none is.
+    /// Takes a room as its gate shows it; returns when its last moderator left, if known. `None`: it is another room.
     pub(in crate::component) fn shown(&mut self, live: &LiveRoom) -> Option<Option<Timestamp>> {
         let known = self.live.room(&live.jid).filter(|room| room.generation == live.generation)?;
         let until = known.moderated_until.max(live.unmoderated_since);
@@ -163,12 +163,12 @@ impl PolicyEngine {
         Some(until)
     }
 
-    /// Returns when the last stranger came to a room or knocked at it, as far as is remembered.
+    /// Returns when the last stranger joined a room or knocked, or `None` if none is remembered.
     pub fn last_stranger(&self, room: &BareJid) -> Option<Timestamp> {
         self.arrivals.last(room)
     }
 
-    /// A room was given another record.
+    /// Stores the new record of a room.
     pub fn recorded(&mut self, room: &BareJid, record: Record) {
         let service = self.live.room(room).map(|room| Arc::clone(&room.service));
         if let Some(feed) = service.and_then(|service| self.feeds.get_mut(&service)) {
@@ -178,17 +178,17 @@ impl PolicyEngine {
     }
 }
 
-/// The limits by which strangers are counted, if any: those in force, or else those that are observed.
+/// Returns the limits that detect join floods, or `None`: those in force, or else those that are observed.
 fn waves(rules: &Rules) -> Option<&Limits> {
     let observed = rules.observed.as_ref().map(|rules| &rules.limits);
     let limits = [Some(&rules.limits), observed].into_iter().flatten();
     limits.map(|limits| &**limits).find(|limits| limits.flood_strangers.value > 0)
 }
 
-/// The password that a decision asks for in a room; `typed`: what the requester typed for it.
+/// Returns the password that a decision requires for a room; `typed` is what the requester typed for it.
 ///
 /// # Errors
-/// No password could be made.
+/// When no password was typed or configured, or none could be generated.
 pub fn password(
     new: NewPassword,
     room: Option<&BareJid>,
@@ -214,9 +214,9 @@ pub fn password(
     }
 }
 
-/// Returns the strength of the password typed in this question, if it matters.
+/// Returns the strength of the password typed in this request, or `None` if none was typed.
 ///
-/// Takes up to some 12 ms.
+/// Takes up to about 12 ms.
 pub fn strength(question: &Question, rules: &Rules) -> Option<Strength> {
     let typed = question.typed.as_ref()?;
     let room = question.attempt.room.as_ref()?;

@@ -1,7 +1,7 @@
-//! PostgreSQL: the database that several servers have in common.
+//! PostgreSQL: the database that several servers share.
 //!
-//! A `Session` does the work, in steps none of which may take longer than a few seconds.
-//! [`Postgres`] makes it a [`Database`], for searches; what the servers tell each other is written by
+//! A `Session` does the work, in steps of at most a few seconds each.
+//! [`Postgres`] makes it a [`Database`], for searches; what the servers exchange is written by
 //! `super::replication`.
 
 pub(super) mod session;
@@ -17,12 +17,12 @@ use super::entry::{Ban, BanState, Entry};
 use super::query::Query;
 use crate::config::PostgresAddress;
 
-/// A PostgreSQL database.
+/// A PostgreSQL database, by its address.
 #[derive(Clone, Debug)]
 pub struct Postgres(Arc<PostgresAddress>);
 
 impl Postgres {
-    /// The database of that address.
+    /// Names the database at that address; connecting comes later.
     pub const fn new(address: Arc<PostgresAddress>) -> Self {
         Self(address)
     }
@@ -42,7 +42,7 @@ impl Database for Postgres {
 #[derive(Debug)]
 struct Used {
     address: Arc<PostgresAddress>,
-    /// `None`: only while it is dropped.
+    /// `None` only while this is dropped.
     runtime: Option<Runtime>,
     session: Option<Session>,
 }
@@ -50,7 +50,7 @@ struct Used {
 impl Drop for Used {
     fn drop(&mut self) {
         self.session = None;
-        // It may be dropped where others run tasks, who must not be waited for.
+        // It may be dropped inside another runtime, which must not be blocked.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

@@ -1,4 +1,4 @@
-//! A session with the database: opened, listening, and given up when it does not answer.
+//! A session with the database: opened, listening, and abandoned when it does not answer.
 
 use std::error::Error as _;
 use std::future::{Future, poll_fn};
@@ -18,13 +18,13 @@ use super::tables;
 use crate::config::PostgresAddress;
 use crate::store::backend::StoreError;
 
-/// The longest that one step may take. A database that is frozen is found out so soon.
+/// Longest time that one step may take, after which a frozen database is noticed.
 pub(crate) const ANSWER: Duration = Duration::from_secs(5);
 
-/// The names of the servers, among the locks: "vest" in ASCII.
+/// Key of the advisory locks on the servers' names: "vest" in ASCII.
 const NAMES: i32 = 0x7665_7374;
 
-/// A session.
+/// A session with the database, and the task that drives it.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) client: Client,
@@ -47,7 +47,7 @@ impl Session {
         if !database.uses_tls() {
             return Self::open_with(database, NoTls, news).await;
         }
-        // The certificates of the system, or of `SSL_CERT_FILE`.
+        // The certificates of the system, or those that `SSL_CERT_FILE` names.
         let (tls, _) = MakeRustlsConnect::with_native_certs().map_err(|_| {
             StoreError::Passing(format!(
                 "{database} cannot be verified, because this system has no certificates of authorities: install \
@@ -79,7 +79,7 @@ impl Session {
         Ok(Self { client, database: Arc::clone(database), driver })
     }
 
-    /// Waits for one step, and not for ever. After an error that does not [last](StoreError::lasts), the session is of no use.
+    /// Waits a limited time for one step. After an error that does not [last](StoreError::lasts), the session is unusable.
     pub(crate) async fn step<T>(
         &self,
         step: impl Future<Output = Result<T, Error>>,
@@ -87,9 +87,9 @@ impl Session {
         in_time(&self.database, step).await
     }
 
-    /// Takes this server's name, which only one session has at a time, and listens.
+    /// Locks this server's name, which only one session can have at a time, and listens for notifications.
     pub(crate) async fn enter(&self, server: &str) -> Result<(), StoreError> {
-        // A server that was cut off is noticed, so that its name is free again.
+        // The keepalives detect a server that was cut off, so that its name is free again.
         let set = "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3; \
                    set idle_in_transaction_session_timeout = '10s'; set lock_timeout = '4s'; listen vestibule";
         self.step(self.client.batch_execute(set)).await?;
@@ -117,7 +117,7 @@ impl Session {
     }
 }
 
-/// Waits for one step, and not for ever.
+/// Waits for one step, at most [`ANSWER`].
 pub(crate) async fn in_time<T>(
     database: &PostgresAddress,
     step: impl Future<Output = Result<T, Error>>,
@@ -128,7 +128,7 @@ pub(crate) async fn in_time<T>(
     }
 }
 
-/// The message of the driver or the database. Nothing secret is in it, nor anything of an entry.
+/// Converts an error of the driver or the database. Its message contains no secret, and nothing of an entry.
 fn failed(error: &Error, database: &PostgresAddress) -> StoreError {
     match error.as_db_error() {
         Some(error) if is_about_values(error) => StoreError::Lasting(refused(error, database)),
@@ -137,7 +137,7 @@ fn failed(error: &Error, database: &PostgresAddress) -> StoreError {
     }
 }
 
-/// The classes of what cannot be kept, and of limits (PostgreSQL's manual, appendix A).
+/// Returns whether the error concerns values or limits, by its class (PostgreSQL's manual, appendix A).
 fn is_about_values(error: &DbError) -> bool {
     ["22", "23", "54"].iter().any(|class| error.code().code().starts_with(class))
 }

@@ -15,14 +15,14 @@ use crate::store::entry::{Ban, BanState, Entry, Kind};
 use crate::store::query::{Conditions, Dialect, Query, Value};
 use crate::store::renames::renamed_rules;
 
-/// Held by who writes what others read on from where they were, so that numbers come in the order of the commits:
+/// Lock of transactions whose rows others read from where they left off, so that numbers come in the order of commits:
 /// "vest" and "news" in ASCII.
 const LOCK: i64 = 0x7665_7374_6e65_7773;
-/// Rows that are read at once.
+/// Most rows that are read at once.
 pub(crate) const PAGE: i64 = 500;
 
 impl Session {
-    /// Writes entries, all or none.
+    /// Writes all entries, or none.
     pub(crate) async fn append<E: Borrow<Entry>>(
         &mut self,
         entries: &[E],
@@ -30,7 +30,7 @@ impl Session {
         self.insert(INSERT, entries).await
     }
 
-    /// Writes entries, all or none. Those that are there already stay as they are.
+    /// Writes all entries, or none. Existing ones stay as they are.
     pub(crate) async fn ship(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
         self.insert(&format!("{INSERT} on conflict do nothing"), entries).await
     }
@@ -44,12 +44,12 @@ impl Session {
         self.write(statement, entry_columns(entries), has_action).await.map(drop)
     }
 
-    /// Writes bans, and that bans were lifted; how many were news.
+    /// Writes bans, and that bans were lifted; returns how many rows have changed.
     pub(crate) async fn merge_bans(&mut self, bans: &[BanState]) -> Result<u64, StoreError> {
         self.write(MERGE, ban_columns(bans), true).await
     }
 
-    /// Writes all or none. With `tell`, the others are told when it is done.
+    /// Writes all rows, or none. With `tell`, the other servers are notified.
     async fn write(
         &mut self,
         statement: &str,
@@ -72,7 +72,7 @@ impl Session {
         in_time(&database, transacted).await
     }
 
-    /// The entries that a query is for, in the order of their numbers.
+    /// Returns the entries that match a query, in the order of their numbers.
     pub(crate) async fn search(&self, query: &Query) -> Result<Vec<Entry>, StoreError> {
         let Conditions { sql: conditions, values } = Conditions::of(query, &DIALECT);
         let mut sql = format!("select {COLUMNS} from vestibule_entry");
@@ -92,37 +92,37 @@ impl Session {
         Ok(found)
     }
 
-    /// The greatest number of all entries; 0: there is none.
+    /// Returns the greatest entry number, or 0 without entries.
     pub(crate) async fn last(&self) -> Result<i64, StoreError> {
         let last = "select coalesce(max(seq), 0) from vestibule_entry";
         self.step(self.client.query_one_scalar(last, &[])).await
     }
 
-    /// The greatest number of a server's entries; 0: there is none.
+    /// Returns the greatest number of a server's entries, or 0 without entries.
     pub(crate) async fn last_of(&self, server: &str) -> Result<i64, StoreError> {
         let last = "select coalesce(max(seq), 0) from vestibule_entry where server = $1";
         self.step(self.client.query_one_scalar(last, &[&server])).await
     }
 
-    /// Returns the number of entries that have a greater number.
+    /// Returns the number of entries with a number greater than `seq`.
     pub(crate) async fn count_after(&self, seq: i64) -> Result<i64, StoreError> {
         let count = "select count(*) from vestibule_entry where seq > $1";
         self.step(self.client.query_one_scalar(count, &[&seq])).await
     }
 
-    /// Every ban that was not lifted, the oldest first.
+    /// Returns every ban that was not lifted, oldest first.
     pub(crate) async fn bans(&self) -> Result<Vec<Ban>, StoreError> {
         let sql = format!("select {BAN} from vestibule_ban where not lifted order by at, id");
         self.rows(&sql, &[], |row| ban(row).map(|(_, state)| state.ban)).await
     }
 
-    /// Returns where the newest action is, in the order of arrival; 0: there is none.
+    /// Returns the arrival number of the newest action, or 0 without actions.
     pub(crate) async fn newest_action(&self) -> Result<i64, StoreError> {
         let newest = "select coalesce(max(arrival), 0) from vestibule_entry where kind = 'action'";
         self.step(self.client.query_one_scalar(newest, &[])).await
     }
 
-    /// A page of the other servers' actions that arrived after that one, each with where it is.
+    /// Returns a page of the other servers' actions after the arrival number `after`, each with its own.
     pub(crate) async fn actions(
         &self,
         after: i64,
@@ -135,7 +135,7 @@ impl Session {
         self.rows(&sql, &[&after, &server], |row| Ok((row.try_get(23)?, entry(row)?))).await
     }
 
-    /// Lifts the bans of these ids; those that were there.
+    /// Lifts the bans of these ids; returns those that were lifted.
     pub(crate) async fn lift_bans(&mut self, ids: &[String]) -> Result<Vec<Ban>, StoreError> {
         let sql = format!(
             "select {BAN} from vestibule_ban where id = any($1) and not lifted order by at, id"
@@ -147,7 +147,7 @@ impl Session {
         Ok(lifted)
     }
 
-    /// A page of the bans that have changed after that change, each with the number of its own.
+    /// Returns a page of the bans that changed after the change `after`, each with the number of its own.
     pub(crate) async fn ban_changes(&self, after: i64) -> Result<Vec<(i64, BanState)>, StoreError> {
         let sql = format!(
             "select {BAN} from vestibule_ban where change > $1 order by change limit {PAGE}"
@@ -155,10 +155,10 @@ impl Session {
         self.rows(&sql, &[&after], ban).await
     }
 
-    /// Removes a page of this server's entries from before that moment, the oldest first; whether there may be more.
-    /// Policies stay: decisions that stay were made by them.
+    /// Deletes a page of this server's entries before a moment, oldest first; returns whether there may be more.
+    /// Policies stay, because the decisions that stay were made by them.
     pub(crate) async fn trim(&self, server: &str, before: Timestamp) -> Result<bool, StoreError> {
-        // The numbers are moments too, and there is an index of them.
+        // Entry numbers are microseconds too, and they are indexed.
         let sql = format!(
             "delete from vestibule_entry where server = $1 and seq in (select seq from vestibule_entry \
              where server = $1 and seq < $2 and kind <> 'revision' order by seq limit {PAGE})"
@@ -182,12 +182,12 @@ impl Session {
     }
 }
 
-/// The columns of an entry, in the order of [`INSERT`], read as [`entry`] does. A moment is its microseconds since 1970.
+/// Columns of an entry in the order of [`INSERT`], as [`entry`] reads them. Times are microseconds since 1970.
 const COLUMNS: &str = "server, seq, (extract(epoch from at) * 1000000)::bigint, kind, id, room, person, \
     nick, attempt_kind, class, verdict, rule, line, denial, observed, revision, command, interface, caller, role, outcome, \
     reason, body::text";
 
-/// Writes entries, each column an array.
+/// Writes entries; each parameter is an array with one column of all of them.
 const INSERT: &str = "insert into vestibule_entry (server, seq, at, kind, id, room, person, nick, \
     attempt_kind, class, verdict, rule, line, denial, observed, revision, command, interface, caller, role, outcome, reason, \
     body) \
@@ -201,11 +201,11 @@ const INSERT: &str = "insert into vestibule_entry (server, seq, at, kind, id, ro
     revision, command, interface, caller, role, outcome, reason, body) \
     order by seq";
 
-/// The columns of a ban, read as [`ban`] does.
+/// Columns of a ban, as [`ban`] reads them.
 const BAN: &str = "id, who, room, (extract(epoch from until) * 1000000)::bigint, reason, made_by, \
     (extract(epoch from at) * 1000000)::bigint, lifted, change";
 
-/// Writes bans, each column an array, and of those that are there already, that they were lifted.
+/// Writes bans, each parameter an array; of bans that exist, only that they were lifted.
 const MERGE: &str = "insert into vestibule_ban as known (id, who, room, until, reason, made_by, at, lifted, \
     change) \
     select id, who, room, 'epoch'::timestamptz + until * interval '1 microsecond', reason, made_by, \
@@ -217,7 +217,7 @@ const MERGE: &str = "insert into vestibule_ban as known (id, who, room, until, r
 
 type Columns = Vec<Box<dyn ToSql + Sync + Send>>;
 
-/// One column of them all. It owns its texts because the driver needs them for as long as it runs.
+/// Returns one column of all rows. It owns its texts because the driver needs them for as long as it runs.
 fn column<'a, E, T: ToSql + Sync + Send + 'static>(
     rows: &'a [E],
     value: impl Fn(&'a E) -> T,
@@ -225,7 +225,7 @@ fn column<'a, E, T: ToSql + Sync + Send + 'static>(
     Box::new(rows.iter().map(value).collect::<Vec<T>>())
 }
 
-/// PostgreSQL has no texts with NUL in them.
+/// Replaces NUL characters, which texts of PostgreSQL cannot contain.
 fn text(text: &str) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text.to_owned() }
 }
@@ -234,7 +234,7 @@ fn maybe(value: Option<&str>) -> Option<String> {
     value.map(text)
 }
 
-/// The parameters of [`INSERT`].
+/// Returns the parameters of [`INSERT`].
 fn entry_columns<E: Borrow<Entry>>(rows: &[E]) -> Columns {
     let of = |value: fn(&Entry) -> Option<&str>| column(rows, move |it| maybe(value(it.borrow())));
     vec![
@@ -264,7 +264,7 @@ fn entry_columns<E: Borrow<Entry>>(rows: &[E]) -> Columns {
     ]
 }
 
-/// A body is JSON; whatever else it were would stop all that is behind it.
+/// Returns a body that is valid JSON: the database would refuse any other, and the entries after it would wait.
 fn json(body: &str) -> Cow<'_, str> {
     match serde_json::from_str::<IgnoredAny>(body) {
         Ok(_) => Cow::Borrowed(body),
@@ -272,7 +272,7 @@ fn json(body: &str) -> Cow<'_, str> {
     }
 }
 
-/// The parameters of [`MERGE`].
+/// Returns the parameters of [`MERGE`].
 fn ban_columns(rows: &[BanState]) -> Columns {
     vec![
         column(rows, |it| text(&it.ban.id)),
@@ -286,12 +286,12 @@ fn ban_columns(rows: &[BanState]) -> Columns {
     ]
 }
 
-/// Such parameters, as the driver takes them.
+/// Converts columns to parameters of the driver.
 fn parameters(columns: &Columns) -> Vec<&(dyn ToSql + Sync)> {
     columns.iter().map(|column| &**column as &(dyn ToSql + Sync)).collect()
 }
 
-/// The entry of a row of [`COLUMNS`]. One of a kind that only newer versions know counts as a decision.
+/// Reads an entry from a row of [`COLUMNS`]. A kind that only newer versions know counts as a decision.
 fn entry(row: &Row) -> Result<Entry, Error> {
     let kind = Kind::from_name(row.try_get(3)?).unwrap_or_default();
     let entry = Entry {
@@ -305,7 +305,7 @@ fn entry(row: &Row) -> Result<Entry, Error> {
     entry.with_texts(|at| row.try_get(at))
 }
 
-/// The ban of a row of [`BAN`], and the number of its last change.
+/// Reads a ban from a row of [`BAN`], and the number of its last change.
 fn ban(row: &Row) -> Result<(i64, BanState), Error> {
     let moment_at = |at: usize| row.try_get::<_, Option<i64>>(at).map(|micro| micro.map(moment));
     let ban = Ban {
@@ -337,7 +337,7 @@ fn parameter(value: Value) -> Box<dyn ToSql + Sync + Send> {
     }
 }
 
-/// Migrations: each makes a version of the tables from the one before, the first from nothing.
+/// Migrations: each makes a version of the tables from the one before, the first from an empty database.
 const VERSIONS: [&str; 2] = [
     include_str!("schema-1.sql"),
     concat!(
@@ -345,20 +345,20 @@ const VERSIONS: [&str; 2] = [
         renamed_rules!("vestibule_entry")
     ),
 ];
-/// The version that this program knows.
+/// Version of the tables that this program knows.
 #[expect(clippy::cast_possible_truncation, reason = "a handful")]
 #[expect(clippy::cast_possible_wrap, reason = "a handful")]
 pub(super) const VERSION: i32 = VERSIONS.len() as i32;
-/// Held while the tables are changed: "vest" and "ibul" in ASCII.
+/// Lock that is held while the tables are changed: "vest" and "ibul" in ASCII.
 const MIGRATION_LOCK: i64 = 0x7665_7374_6962_756c;
 
-/// Brings the tables to [`VERSION`]; the version they have then, which may be a newer one.
+/// Migrates the tables to [`VERSION`]; returns the version that they have then, which may be a newer one.
 ///
 /// Components that start at once take turns.
 pub(super) async fn migrate(client: &mut Client) -> Result<i32, Error> {
     let transaction = client.transaction().await?;
     transaction.execute("select pg_advisory_xact_lock($1)", &[&MIGRATION_LOCK]).await?;
-    // Whether it is there is asked first: to make tables may be forbidden where all are made.
+    // Existence is checked first: creating a table may be forbidden even where it exists.
     let is_there = "select to_regclass('vestibule_schema') is not null";
     if !transaction.query_one(is_there, &[]).await?.try_get::<_, bool>(0)? {
         let make = "create table vestibule_schema (version integer primary key, made timestamptz not null default now())";
