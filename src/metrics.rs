@@ -1,8 +1,8 @@
 //! Groups of metrics, each declared in the file that counts them.
 //!
-//! `metrics!` declares a group: a struct with one row per metric, which gives the help text, the field, the
-//! type and the registered name. A row without a name is a count that only `status` or the page shows. Registering a group
-//! registers clones, which share their value with the original.
+//! `metrics!` declares a group: a struct with one row per metric, which gives the help text, field, type and
+//! registered name. A row without a name is a count that only `status` or the page shows. Registering a group registers
+//! clones, which share their value with the original.
 
 use std::fmt;
 use std::hash::Hash;
@@ -17,12 +17,12 @@ pub use prometheus_client::metrics::gauge::Gauge;
 pub use prometheus_client::metrics::{MetricType, TypedMetric};
 pub use prometheus_client::registry::Registry;
 
-/// The labels of a sample: the name and the value of each.
+/// The labels of a sample, as pairs of name and value.
 pub type Labels<const N: usize, V = &'static str> = [(&'static str, V); N];
 
-/// Metrics that are counted in one place.
+/// A group of metrics that are counted in the same place.
 pub trait Group {
-    /// The registered name and the type of each metric.
+    /// Registered name and type of each metric that has a name.
     const DECLARED: &'static [(&'static str, MetricType)];
 
     /// Registers every metric that has a name.
@@ -74,7 +74,7 @@ macro_rules! initial {
 
 pub(crate) use {initial, metrics};
 
-/// Returns the names under which the samples of a metric are read.
+/// Returns the names of the samples of a metric, with the suffixes of its type.
 pub fn sample_names(name: &str, kind: MetricType) -> Vec<String> {
     let suffixes: &[&str] = match kind {
         MetricType::Counter => &["_total"],
@@ -85,7 +85,7 @@ pub fn sample_names(name: &str, kind: MetricType) -> Vec<String> {
     suffixes.iter().map(|suffix| format!("{name}{suffix}")).collect()
 }
 
-/// Returns a family in which each of these label sets is there from the start, as 0.
+/// Returns a family that contains each of these label sets from the start, with the value 0.
 pub fn zeroed<L, M>(labels: impl IntoIterator<Item = L>) -> Family<L, M>
 where
     L: Clone + Eq + Hash,
@@ -98,12 +98,12 @@ where
     family
 }
 
-/// Returns a count as the value of a gauge.
+/// Converts a count to the value of a gauge; one that is too large becomes `i64::MAX`.
 pub fn gauged(count: impl TryInto<i64>) -> i64 {
     count.try_into().unwrap_or(i64::MAX)
 }
 
-/// Labels whose value is always 1, like those of a build.
+/// An info metric: constant labels, such as a version, on a sample whose value is always 1.
 #[derive(Clone, Debug, Default)]
 pub struct Info<L>(pub L);
 
@@ -126,7 +126,7 @@ impl<L: EncodeLabelSet> EncodeMetric for Info<L> {
 pub struct Raised(Gauge);
 
 impl Raised {
-    /// Raises the gauge.
+    /// Raises the gauge by 1 until the returned guard is dropped.
     pub fn new(gauge: &Gauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
@@ -139,7 +139,7 @@ impl Drop for Raised {
     }
 }
 
-/// The upper bounds of the buckets of [`Latency`], in ns; above the last there is one more.
+/// Upper bounds of the buckets of [`Latency`], in ns; one more bucket takes everything above the last bound.
 pub const BOUNDS: [u64; 16] = [
     1_000,
     2_000,
@@ -159,7 +159,7 @@ pub const BOUNDS: [u64; 16] = [
     1_000_000_000,
 ];
 
-/// A latency histogram that can be read, for the quantiles of the page: that of `prometheus-client` can only be encoded.
+/// A latency histogram whose quantiles can be read: that of `prometheus-client` can only be encoded.
 #[derive(Clone, Debug, Default)]
 pub struct Latency(Arc<Buckets>);
 
@@ -172,14 +172,14 @@ struct Buckets {
 /// The counts of a [`Latency`] at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LatencyCounts {
-    /// The number of samples in each bucket alone.
+    /// Number of samples in each bucket, not cumulative; the last bucket has no upper bound.
     pub buckets: [u64; BOUNDS.len() + 1],
-    /// The sum of all samples, in ns.
+    /// Sum of all samples, in ns.
     pub nanoseconds: u64,
 }
 
 impl Latency {
-    /// Adds a sample.
+    /// Adds a sample to the bucket of its latency.
     pub fn observe(&self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.iter().position(|bound| nanoseconds <= *bound).unwrap_or(BOUNDS.len());
@@ -189,7 +189,7 @@ impl Latency {
         self.0.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
-    /// Returns the counts at this moment.
+    /// Returns a copy of the counts.
     pub fn counts(&self) -> LatencyCounts {
         let mut counts = LatencyCounts::default();
         for (into, bucket) in counts.buckets.iter_mut().zip(&self.0.counts) {
@@ -201,12 +201,12 @@ impl Latency {
 }
 
 impl LatencyCounts {
-    /// Returns the number of samples.
+    /// Returns the number of samples in all buckets.
     pub fn count(&self) -> u64 {
         self.buckets.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// Returns what was added after `before`.
+    /// Returns the counts of the samples that were added after `before`.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         let mut since = *self;

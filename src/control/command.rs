@@ -1,4 +1,4 @@
-//! What the interfaces know of a command: its name, who may give it, what it takes and replies. All of it is made from
+//! Operator commands as the interfaces use them: name, required role, arguments and reply. All of it is made from
 //! the command's declaration (`src/app/commands`).
 
 use indexmap::IndexMap;
@@ -14,108 +14,108 @@ use super::request::{Failure, FailureKind, Request};
 use crate::config::Role;
 use crate::schema::KIND;
 
-/// A command.
+/// An operator command: its names, what it takes and what it replies.
 #[derive(Debug)]
 pub struct Command {
-    /// The request's `do`, the path of the API, the node of the ad-hoc command.
+    /// Name of the command: the request's `do`, the path in the API, the node of the ad-hoc command.
     pub name: &'static str,
-    /// A few words for a button or a list.
+    /// Short title for a button or a list.
     pub title: &'static str,
-    /// One sentence.
+    /// One-sentence description, without the full stop.
     pub about: &'static str,
-    /// The least role that may give it.
+    /// Lowest role that may give it.
     pub role: Role,
     /// Whether it changes anything, and whether that can be undone.
     pub impact: Impact,
-    /// Only those who may open the socket give it; no other interface shows it.
+    /// Whether it is for the control socket only; no other interface shows it.
     pub is_local: bool,
-    /// What it takes.
+    /// Arguments that it takes, in the order of their declaration.
     pub fields: &'static [Field],
-    /// The JSON Schema of what it takes.
+    /// JSON Schema of the arguments.
     pub arguments: Schema,
-    /// Makes the JSON Schema of its reply.
+    /// Makes the JSON Schema of the reply.
     pub reply: fn(&mut SchemaGenerator) -> Schema,
-    /// Puts a reply into words, for the command line.
+    /// Formats a reply for the command line.
     pub show: fn(Value) -> Result<Shown, serde_json::Error>,
     read: fn(Map<String, Value>) -> Result<Value, serde_json::Error>,
 }
 
-/// A reply in words.
+/// A reply as the command line shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
-    /// The words.
+    /// Text to print.
     pub text: String,
-    /// All of it was done.
+    /// Whether everything that was asked for was done; otherwise the exit status is 1.
     pub is_complete: bool,
 }
 
-/// What a command replies.
+/// The type of a command's reply.
 pub trait Answer: Serialize + DeserializeOwned + JsonSchema {
-    /// Returns the words that the command line shows.
+    /// Returns the text that the command line shows.
     fn words(&self) -> String;
 
-    /// Returns whether all was done that was asked for: else the exit status is 1.
+    /// Returns whether everything that was asked for was done; otherwise the exit status is 1.
     fn is_complete(&self) -> bool {
         true
     }
 }
 
 names! {
-    /// What a command changes.
+    /// Effect of a command, and whether it can be undone.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Impact {
-        /// Nothing.
+        /// It changes nothing.
         ReadOnly = "looks",
-        /// Something that another command undoes.
+        /// It changes something that another command undoes.
         Reversible = "changes",
-        /// Something that nothing undoes: an interface asks again before it is done.
+        /// It does something that no command undoes: an interface asks for confirmation first.
         Irreversible = "final",
     }
 }
 
-/// Something that a command takes.
+/// An argument of a command.
 #[derive(Debug)]
 pub struct Field {
-    /// Its key in the request.
+    /// Key of the argument in the request.
     pub name: &'static str,
-    /// A few words for a form.
+    /// Short label for a form.
     pub label: &'static str,
-    /// What may stand there.
+    /// Type of the value.
     pub kind: FieldKind,
-    /// It has to be given.
+    /// Whether the argument must be given.
     pub required: bool,
 }
 
-/// What may stand in a field.
+/// The type of an argument's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum FieldKind {
-    /// A line of text.
+    /// A single line of text.
     Text,
-    /// Text of many lines.
+    /// Text of several lines.
     Lines,
     /// The bare JID of a room.
     Room,
     /// The bare JID of a person.
     Person,
-    /// A length of time: "2 hours".
+    /// A length of time such as `2 hours`.
     Duration,
-    /// A moment (RFC 3339).
+    /// A point in time (RFC 3339).
     Time,
-    /// Yes or no; no if it is absent.
+    /// Yes or no; an absent one is no.
     Flag,
     /// A whole number.
     Number,
-    /// A text that is shown to nobody.
+    /// A password or similar: no interface shows it.
     Secret,
-    /// One of these words.
+    /// One of the listed words.
     Choice(&'static [&'static str]),
-    /// Any number of lines, each a text of its own.
+    /// A list of texts, one in each line of a form.
     List,
 }
 
 impl FieldKind {
-    /// The name in the API.
+    /// Returns the name that the API uses for the type.
     pub fn name(self) -> &'static str {
         self.into()
     }
@@ -141,20 +141,20 @@ impl FieldKind {
     }
 }
 
-/// Keeps a text of the table, which is made once.
+/// Leaks a text of the command table, which is made once per process.
 fn forever(text: &str) -> &'static str {
     String::leak(text.to_owned())
 }
 
-/// The first paragraph of a docstring, without the full stop.
+/// Returns the first paragraph of a docstring on one line, without the full stop.
 fn first_paragraph(text: &str) -> String {
     let first = text.split("\n\n").next().unwrap_or_default();
     first.replace('\n', " ").trim_end_matches('.').to_owned()
 }
 
 impl Command {
-    /// The command that takes `A` and replies `R`. Its sentence is the first paragraph of the docstring of `A`, the label of
-    /// a field that of the field's.
+    /// Makes the command that takes `A` and replies `R`. Its description is the first paragraph of the docs of `A`,
+    /// the label of each field that of the field's docstring, unless a title is set.
     pub fn new<A, R>(
         (name, title): (&'static str, &'static str),
         role: Role,
@@ -192,15 +192,15 @@ impl Command {
         }
     }
 
-    /// The one of these that has that name, unless only the socket takes it.
+    /// Returns the command of that name, or `None` if there is none or it is for the control socket only.
     pub fn named(commands: &'static [Self], name: &str) -> Option<&'static Self> {
         commands.iter().find(|command| command.name == name && !command.is_local)
     }
 
-    /// The request that this command is with these values. A field that is absent or null has its default.
+    /// Makes a request of these arguments. An argument that is absent or null gets its default.
     ///
     /// # Errors
-    /// [`FailureKind::Invalid`] when a value is missing, unknown, or cannot be what it should be.
+    /// [`FailureKind::Invalid`] when an argument is missing or unknown, or its value is of the wrong type.
     pub fn request(&'static self, mut values: Map<String, Value>) -> Result<Request, Failure> {
         let invalid = |reason: String| Failure::new(FailureKind::Invalid, reason);
         values.retain(|_, value| !value.is_null());
@@ -225,10 +225,10 @@ impl Command {
         Ok(Request { command: self, arguments })
     }
 
-    /// Whether this caller may give it.
+    /// Checks that this caller may give the command.
     ///
     /// # Errors
-    /// [`FailureKind::Forbidden`] when not.
+    /// [`FailureKind::Forbidden`] when the role is too low, or the command is for the control socket only.
     pub fn authorise(&self, caller: &Caller) -> Result<(), Failure> {
         let name = self.name;
         let reason = if self.is_local && caller.face != Interface::CommandLine {
@@ -243,7 +243,7 @@ impl Command {
     }
 }
 
-/// Returns what stands in the properties of a schema, in this order; the kind of each is noted there.
+/// Returns the arguments that a schema describes, in this order, and adds the type of each to its property.
 fn fields(schema: &mut Schema, order: &[String]) -> Vec<Field> {
     let required = schema.get("required").cloned().unwrap_or_default();
     let is_required =
@@ -266,7 +266,7 @@ fn fields(schema: &mut Schema, order: &[String]) -> Vec<Field> {
     order.iter().filter_map(field).collect()
 }
 
-/// Makes a schema say no more than it has to: nothing else is sent, and what may be left out is not null.
+/// Makes a schema strict: no other properties, and an optional one is absent rather than null.
 pub fn strict(schema: &mut Schema) {
     transform_subschemas(&mut strict, schema);
     let required = schema.get("required").cloned().unwrap_or_default();
@@ -282,7 +282,7 @@ pub fn strict(schema: &mut Schema) {
         }
         schema.insert("additionalProperties".to_owned(), false.into());
     }
-    // The variants of an enum, each with a docstring.
+    // The variants of an enum with docstrings become a plain list of names.
     let variants = schema.get("oneOf").and_then(Value::as_array);
     let words = variants.and_then(|all| all.iter().map(|it| it.get("const").cloned()).collect());
     if let Some(words) = words {
@@ -293,7 +293,7 @@ pub fn strict(schema: &mut Schema) {
     if schema.get("additionalProperties") == Some(&Value::Bool(true)) {
         schema.remove("additionalProperties");
     }
-    // What the machine makes of a number is no concern of those who read it.
+    // The width of the integer in the program is of no use to API users.
     if schema.get("type").is_some_and(is_number) {
         schema.remove("format");
         schema.remove("maximum");
@@ -326,7 +326,7 @@ fn not_null(property: &mut Map<String, Value>) {
     }
 }
 
-/// The keys under which a struct is written, in the order of its fields: a [`Map`] does not keep it.
+/// Returns the keys that a struct serializes to, in the order of its fields, which a [`Map`] does not keep.
 fn keys_in_order(value: &impl Serialize) -> Vec<String> {
     let text = serde_json::to_string(value).unwrap_or_default();
     let keys: IndexMap<String, IgnoredAny> = serde_json::from_str(&text).unwrap_or_default();
@@ -334,10 +334,10 @@ fn keys_in_order(value: &impl Serialize) -> Vec<String> {
 }
 
 names! {
-    /// The interface by which a request came.
+    /// The interface by which a request arrived.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum Interface {
-        /// The command line, over the socket.
+        /// The command line, over the control socket.
         CommandLine = "command-line",
         /// The JSON API, and the page that uses it.
         Http = "http",
@@ -346,13 +346,13 @@ names! {
     }
 }
 
-/// The person or program that gives a command, authenticated.
+/// The authenticated person or program that gives a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The interface.
+    /// Interface that the command came by.
     pub face: Interface,
-    /// The name of the token, the bare JID, or the system's account.
+    /// Name of the API token, bare JID, or account of the operating system, depending on the interface.
     pub name: String,
-    /// The role.
+    /// Role that decides which commands are allowed.
     pub role: Role,
 }

@@ -1,11 +1,11 @@
-//! The operators' commands: what can be asked of the running component, by whom, and the socket that the command
-//! line speaks to, one JSON request a line, one JSON reply a line.
+//! The operators' commands: their requests and replies, who may give them, and the Unix socket of the command line,
+//! which carries one JSON request and one JSON reply per line.
 //!
-//! A [`Command`] is made from its declaration in `app::commands`, and handed to each interface by the [`Handler`].
+//! Each [`Command`] is made from its declaration in `app::commands`, and offered to each interface by a [`Handler`].
 //!
-//! It is a Unix socket that only the component's own account (and root) may open: anyone who can, is an
-//! operator. Every other face (ad-hoc commands, HTTP) hands the same [`Request`] to the same [`Handler`], with
-//! a [`Caller`] of its own.
+//! Only the component's own account (and root) may open the socket: anyone who can, is an operator. The other
+//! interfaces (ad-hoc commands, HTTP) hand the same [`Request`] to the same [`Handler`], with a [`Caller`] that
+//! they have authenticated.
 
 mod command;
 mod reply;

@@ -1,4 +1,4 @@
-//! Replies of the commands that only look: the status, the plan, the rooms; and the metrics made of them.
+//! Replies of the commands that only read: status, plan and rooms; and the metrics made of them.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -12,91 +12,91 @@ use crate::metrics::{Counter, Family, Gauge, Info, Labels, gauged, metrics};
 use crate::schema;
 use crate::store::StoreState;
 
-/// How the component is.
+/// The state of the component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
-    /// Its version.
+    /// Version of the component.
     pub version: String,
-    /// Linked, every service's gate has greeted and its rooms were read, and it is known what each log-in proves.
+    /// Whether the link is up, every gate has greeted, its rooms were read, and what each log-in proves is known.
     pub ready: bool,
-    /// The link is up.
+    /// Whether the link to the server is up.
     pub linked: bool,
-    /// What is wrong with the link, or an address of the file that the server prepares otherwise.
+    /// Why the link is down, or an address of the file that the server prepares differently; null: no problem.
     pub trouble: Option<String>,
-    /// The policy's revision.
+    /// Revision of the policy in force.
     pub revision: String,
-    /// What there is to say of the file on the disk: that it is wrong, or not the one in force; `None`: it is in force.
+    /// Problem with the file on disk: it is invalid, or not the one in force; null: it is in force.
     #[serde(default)]
     pub file: Option<String>,
-    /// Decisions are only observed.
+    /// Whether decisions are only observed, not enforced.
     pub observe: bool,
-    /// Each service of the file, and what its gate said of itself.
+    /// Each service of the file, with the state of its gate.
     pub services: Vec<ServiceStatus>,
-    /// What to write into the file of authentication providers of which nothing is known.
+    /// Lines to add to the file about authentication providers that it does not name and that are unknown.
     #[serde(default)]
     pub unlisted: Vec<String>,
-    /// Rooms that are open.
+    /// Number of open rooms.
     pub rooms: usize,
-    /// Decisions since the start.
+    /// Counts of the decisions since the start.
     pub decisions: Tally,
-    /// How the live rooms compare with the policy.
+    /// Differences found between the live rooms and the policy.
     #[serde(default)]
     pub drift: DriftTally,
     /// Lines of the decision log that were lost since the start.
     pub log_lines_lost: u64,
-    /// The audit database; `None`: there is none.
+    /// State of the audit database; null: none is configured.
     #[serde(default)]
     pub store: Option<StoreState>,
-    /// What the doctor found last; `None`: nobody has looked yet.
+    /// Findings of the last doctor run, by severity; null: it has not run yet.
     #[serde(default)]
     pub doctor: Option<Counts>,
-    /// What is not needed for deciding, and is down.
+    /// Background tasks that are down; none of them is needed for deciding.
     #[serde(default)]
     pub down: Vec<TaskDown>,
     /// Seconds since the start.
     pub uptime: u64,
 }
 
-/// A task that is not needed for deciding, and is started again until it stays up.
+/// A background task that is down. It is restarted until it stays up, and is not needed for deciding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskDown {
-    /// Its name: `page`, `commands`, `audit`, `reload`, `doctor` or `PostgreSQL`; of the threads that write, `log` or
+    /// Name of the task: `page`, `commands`, `audit`, `reload`, `doctor` or `PostgreSQL`; of a writer thread, `log` or
     /// `database`.
     pub task: String,
-    /// Why it ended last.
+    /// Why the task last ended.
     pub reason: String,
-    /// Since when it has been down.
+    /// When the task went down.
     #[schemars(with = "schema::Moment")]
     pub since: Timestamp,
 }
 
-/// How one service is.
+/// The state of a service and its gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceStatus {
-    /// Its domain.
+    /// Domain of the service.
     pub domain: String,
-    /// Its gate's version; `None`: no gate has greeted.
+    /// Version of the gate; null: no gate has greeted.
     pub gate: Option<String>,
-    /// Why the gate that has greeted is refused: nobody is let in there; `None`: it is not.
+    /// Why the gate that has greeted is refused, so that all joins are denied; null: it is not refused.
     #[serde(default)]
     pub refused: Option<String>,
-    /// The gate has greeted, and its rooms were not read since: who is there is not known for certain.
+    /// Whether the gate has greeted but its rooms have not been read since: the list of occupants may be incomplete.
     #[serde(default)]
     pub unread: bool,
-    /// The server's name and version.
+    /// Name and version of the server; null: no gate has greeted.
     pub server: Option<String>,
-    /// What the gate does while the component is away: `refuse` or `allow`.
+    /// What the gate does while the component is unreachable: `refuse` or `allow`; null: no gate has greeted.
     pub failure: Option<String>,
-    /// Who may open rooms there, where no override says otherwise, and why; `None`: no gate has greeted.
+    /// Who may open rooms there unless an override says otherwise, and why; null: no gate has greeted.
     #[serde(default)]
     pub opening: Option<String>,
-    /// The same where `access.create` is left at its default, for `show`; `None`: no gate has greeted.
+    /// The same with `access.create` at its default; null: no gate has greeted.
     #[serde(default)]
     pub default_opening: Option<String>,
-    /// The hosts that a person could log in to, by name.
+    /// Hosts that a person could log in to, sorted by name.
     #[serde(default)]
     pub log_ins: Vec<LogIn>,
-    /// Other modules of the server that do by themselves what the policy decides, each with what to do about it.
+    /// Other modules of the server that conflict with the policy, each with what to do about it.
     #[serde(default)]
     pub neighbours: Vec<String>,
 }
@@ -104,20 +104,20 @@ pub struct ServiceStatus {
 /// A host of the server that a person could log in to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogIn {
-    /// Its name.
+    /// Name of the host.
     pub host: String,
-    /// Its authentication provider.
+    /// Authentication provider of the host.
     pub provider: String,
-    /// What a log-in with it proves: `account`, `token` or `guest`; `None`: neither the file nor the table names it.
+    /// What a log-in with it proves: `account`, `token` or `guest`; null: neither the file nor a built-in rule says.
     pub proves: Option<String>,
-    /// The line of the file that says so; 0: none does.
+    /// Line of the file that says what it proves; 0: no line does.
     pub line: u32,
-    /// It counts as a host that people log in to.
+    /// Whether it counts as a host that people log in to.
     pub people: bool,
 }
 
 metrics! {
-    /// What a [`Status`] shows, as metrics.
+    /// The metrics made of a [`Status`].
     pub struct StatusMetrics {
         /// The program
         build: Info<Labels<1, String>> = "vestibule_build";
@@ -183,58 +183,58 @@ impl From<&Status> for StatusMetrics {
     }
 }
 
-/// Most entries of a list that are told one by one.
+/// The number of entries above which a list is truncated.
 const MOST: usize = 1000;
 
-/// What another file would do.
+/// The effect of another policy file, compared with the file in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
-    /// The revision in force.
+    /// Revision of the policy in force.
     pub running: String,
-    /// The revision of the other file.
+    /// Revision of the other file.
     pub revision: String,
-    /// What may not be meant in the other file.
+    /// Warnings about the other file: settings that may not be meant.
     pub warnings: Vec<String>,
-    /// Keys that the files give differently, secrets not shown.
+    /// Keys whose values differ between the files; secrets are not shown.
     pub keys: Vec<KeyChange>,
-    /// Rooms that are there; `None`: there is no link to the server, and only the keys were compared.
+    /// Number of live rooms; null: there is no link to the server, and only the keys were compared.
     pub rooms: Option<usize>,
-    /// Rooms that the server has stored.
+    /// Number of rooms that the server has stored.
     #[serde(default)]
     pub stored: usize,
-    /// Of these, rooms that were there before the policy and stay as they are.
+    /// How many of these were there before the policy and stay as they are.
     #[serde(default)]
     pub kept: usize,
-    /// People inside, services apart: each once for each room.
+    /// Number of people inside, without services; a person in two rooms counts twice.
     pub inside: usize,
-    /// Authentication providers of which the other file says something else than the one in force, or nothing.
+    /// Authentication providers for which the two files differ, or that the other file does not name.
     #[serde(default)]
     pub providers: Vec<ProviderChange>,
-    /// What would differ in rooms, and does not now.
+    /// New differences between rooms and the policy.
     pub changes: List<RoomChange>,
-    /// Who would be removed.
+    /// Occupants who would be removed.
     pub removed: List<PersonChange>,
-    /// Who waits, and would be let in.
+    /// People in a lobby who would be let in.
     pub let_in: List<PersonChange>,
-    /// Who waits, and would be turned away.
+    /// People in a lobby who would be turned away.
     pub turned_away: List<PersonChange>,
-    /// Most people whom a reload may remove, by the file in force.
+    /// Most people whom a reload may remove, according to the file in force.
     pub limit: usize,
-    /// A reload would be refused unless it is forced.
+    /// Whether a reload would be refused unless it is forced.
     pub refused: bool,
 }
 
-/// Some of many.
+/// A list that may be truncated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct List<T> {
-    /// How many there are.
+    /// Number of entries before truncation.
     pub count: usize,
-    /// The first of them, at most 1000.
+    /// The first entries, at most 1000.
     pub first: Vec<T>,
 }
 
 impl<T> List<T> {
-    /// The list of all these.
+    /// Makes a list of these entries, of which it keeps the first 1000.
     pub fn of(mut all: Vec<T>) -> Self {
         let count = all.len();
         all.truncate(MOST);
@@ -242,112 +242,112 @@ impl<T> List<T> {
     }
 }
 
-/// What would differ in a room.
+/// A new difference between a room and the policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RoomChange {
-    /// The room.
+    /// Bare JID of the room.
     pub room: String,
-    /// The rule that would ask for something else.
+    /// Rule that requires a change.
     pub rule: String,
-    /// Its line in the other file; 0: a built-in default.
+    /// Line of the rule in the other file; 0: a built-in default.
     pub line: u32,
-    /// Whom it is about, if it is about a person.
+    /// Bare JID of the person concerned; null: the difference is about the room.
     pub jid: Option<String>,
-    /// What is.
+    /// Current state.
     pub is: String,
-    /// What should be.
+    /// State that the rule requires.
     pub should: String,
-    /// It would be repaired, not only reported.
+    /// Whether it would be repaired, not only reported.
     pub repaired: bool,
 }
 
-/// What would become of a person.
+/// A person for whom the other file has consequences.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PersonChange {
-    /// The room.
+    /// Bare JID of the room.
     pub room: String,
-    /// Who.
+    /// Bare JID of the person.
     pub jid: String,
-    /// By which rule.
+    /// Rule that decides it.
     pub rule: String,
-    /// Its line in the other file; 0: a built-in default.
+    /// Line of the rule in the other file; 0: a built-in default.
     pub line: u32,
 }
 
-/// What a log-in with an authentication provider proves, by the file in force and by another one.
+/// What a log-in with an authentication provider proves, according to the file in force and to another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderChange {
-    /// The provider.
+    /// Name of the provider.
     pub name: String,
-    /// The hosts that have it.
+    /// Hosts that use it.
     pub hosts: Vec<String>,
-    /// What it proves now: `account`, `token` or `guest`; `None`: it is not known, and counts as `guest`.
+    /// What it proves now: `account`, `token` or `guest`; null: it is not known, and counts as `guest`.
     pub before: Option<String>,
-    /// What it would prove.
+    /// What it would prove, in the same words; null: it would not be known.
     pub after: Option<String>,
-    /// People inside who logged in with it: each once for each room.
+    /// Number of people inside who logged in with it; a person in two rooms counts twice.
     pub inside: usize,
 }
 
-/// A room in the list.
+/// A room in the list of rooms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RoomLine {
-    /// Its address.
+    /// Bare JID of the room.
     pub room: String,
-    /// The service that it lives on.
+    /// Domain of the service that hosts the room.
     pub service: String,
     /// Who may enter.
     pub state: RoomState,
-    /// Occupants (XEP-0045: one for each nick), services apart. A person with two tabs is two.
+    /// Number of occupants (XEP-0045: one for each nick) without services. A person with two tabs counts twice.
     pub occupants: usize,
-    /// People inside, services apart, however many sessions each has.
+    /// Number of people inside, without services, however many sessions each has.
     #[serde(default)]
     pub people: usize,
-    /// Of the occupants, moderators.
+    /// Number of occupants who are moderators.
     pub moderators: usize,
-    /// People who wait to be let in.
+    /// Number of people who wait to be let in.
     pub waiting: usize,
-    /// It has a password.
+    /// Whether the room has a password.
     pub password: bool,
-    /// Strangers have to be let in.
+    /// Whether the room has a lobby, in which strangers wait to be let in.
     pub lobby: bool,
-    /// When the policy was applied to it; `None`: it was not yet.
+    /// When the policy was applied to the room; null: not yet.
     #[schemars(with = "Option<schema::Moment>")]
     pub opened: Option<String>,
-    /// Who opened it.
+    /// Who opened the room; null: it is not known.
     pub opener: Option<String>,
-    /// Why it is closed.
+    /// Why the room is closed; null: it is not closed.
     pub closed: Option<String>,
 }
 
-/// One room, the people inside, services included, and those who wait.
+/// A room with its occupants, services included, and the people who wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RoomDetails {
-    /// Its address.
+    /// Bare JID of the room.
     pub room: String,
-    /// The service that it lives on.
+    /// Domain of the service that hosts the room.
     pub service: String,
     /// Who may enter.
     pub state: RoomState,
-    /// Who is inside, one for each nick.
+    /// Occupants, one for each nick.
     pub occupants: Vec<OccupantLine>,
-    /// People inside, services apart, however many sessions each has.
+    /// Number of people inside, without services, however many sessions each has.
     pub people: usize,
-    /// Of the occupants, moderators.
+    /// Number of occupants who are moderators.
     pub moderators: usize,
-    /// Who waits.
+    /// People who wait to be let in.
     pub waiting: Vec<WaitingLine>,
-    /// It has a password.
+    /// Whether the room has a password.
     pub password: bool,
-    /// Strangers have to be let in.
+    /// Whether the room has a lobby, in which strangers wait to be let in.
     pub lobby: bool,
-    /// When the policy was applied to it; null: it was not yet.
+    /// When the policy was applied to the room; null: not yet.
     #[schemars(with = "Option<schema::Moment>")]
     pub opened: Option<String>,
-    /// Who opened it.
+    /// Who opened the room; null: it is not known.
     pub opener: Option<String>,
-    /// Why it is closed.
+    /// Why the room is closed; null: it is not closed.
     pub closed: Option<String>,
 }
 
@@ -356,49 +356,49 @@ names! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
     #[serde(rename_all = "kebab-case")]
     pub enum RoomState {
-        /// Nobody yet: what `close.hold_until` asks for is not there.
+        /// Nobody yet: the condition of `close.hold_until` is not met.
         Held = "held",
         /// Those whom the rules admit.
         Open = "open",
-        /// Nobody else.
+        /// Nobody else: the room is closed.
         Closed = "closed",
-        /// Nobody else, and only moderators speak; it may be closed as well.
+        /// Nobody else, and only moderators may speak; the room may be closed as well.
         Suspended = "suspended",
     }
 }
 
-/// A person inside.
+/// An occupant of a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OccupantLine {
-    /// The nick.
+    /// Nick in the room.
     pub nick: String,
-    /// The bare JID.
+    /// Bare JID; null: it is not known.
     pub jid: Option<String>,
     /// `moderator`, `participant` or `visitor` (XEP-0045 §5.1).
     pub role: String,
     /// `owner`, `admin`, `member` or `none` (XEP-0045 §5.2).
     pub affiliation: String,
-    /// The class of the person.
+    /// Class of the person, such as `account` or `guest`.
     pub class: String,
-    /// Since when, as far as is known.
+    /// When they joined; null: it is not known.
     #[schemars(with = "Option<schema::Moment>")]
     pub since: Option<String>,
 }
 
-/// A person who waits.
+/// A person who waits to be let in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitingLine {
-    /// The nick.
+    /// Nick that they chose.
     pub nick: String,
-    /// The bare JID.
+    /// Bare JID; null: it is not known.
     pub jid: Option<String>,
-    /// Since when, as far as is known.
+    /// When they began to wait; null: it is not known.
     #[schemars(with = "Option<schema::Moment>")]
     pub since: Option<String>,
 }
 
 metrics! {
-    /// What the list of rooms shows, as metrics.
+    /// The metrics made of the list of rooms.
     pub struct RoomMetrics {
         /// Rooms, by who may enter
         rooms: Family<Labels<1>, Gauge> = "vestibule_rooms";

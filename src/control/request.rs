@@ -1,4 +1,4 @@
-//! What an operator asks, and the reply.
+//! A request of an operator, and the reply to it.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::command::Command;
 use crate::config::{LONGEST, length};
 use crate::secret::Secret;
 
-/// A command and its arguments, which have been read once.
+/// A command with arguments that have been validated.
 #[derive(Clone)]
 pub struct Request {
     pub(super) command: &'static Command,
@@ -21,10 +21,10 @@ pub struct Request {
 }
 
 impl Request {
-    /// Reads a request of the socket: the name of a command under `do`, with the arguments of the command.
+    /// Reads a request from the socket: the name of a command under `do`, next to the arguments of the command.
     ///
     /// # Errors
-    /// [`FailureKind::Invalid`] when it is none of these commands, or its arguments are wrong.
+    /// [`FailureKind::Invalid`] when the command is unknown, or its arguments are invalid.
     pub fn read(
         commands: &'static [Command],
         mut values: Map<String, Value>,
@@ -42,32 +42,32 @@ impl Request {
         command.request(values)
     }
 
-    /// The command.
+    /// Returns the command that is requested.
     pub const fn command(&self) -> &'static Command {
         self.command
     }
 
-    /// The name of the command, the `do` of its JSON.
+    /// Returns the name of the command, which is `do` in the JSON.
     pub const fn name(&self) -> &'static str {
         self.command.name
     }
 
-    /// Returns what it is given, defaults included.
+    /// Returns the arguments, defaults included.
     pub const fn arguments(&self) -> &Map<String, Value> {
         &self.arguments
     }
 
-    /// The arguments as the type that declares the command.
+    /// Returns the arguments as the type that declares the command.
     ///
     /// # Errors
-    /// [`FailureKind::Invalid`] when it is another command's type.
+    /// [`FailureKind::Invalid`] when `A` is the type of another command.
     pub fn parse<A: DeserializeOwned>(self) -> Result<A, Failure> {
         let parsed = serde_json::from_value(self.arguments.into());
         parsed.map_err(|error| Failure::new(FailureKind::Invalid, error))
     }
 }
 
-/// A secret may be among the arguments.
+/// Shows the name only: a secret may be among the arguments.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct(self.name()).finish_non_exhaustive()
@@ -85,68 +85,68 @@ impl Serialize for Request {
     }
 }
 
-/// What those inside are told when their meeting is ended.
+/// Message to the occupants when an operator ends their meeting, unless another is given.
 pub const ENDED: &str = "This meeting was ended by the operator of this server.";
-/// What a person is told who is removed.
+/// Message to a person whom an operator removes, unless another is given.
 pub const REMOVED: &str = "You were removed by the operator of this server.";
-/// What a person is told who is sent back to the lobby.
+/// Message to a person whom an operator sends back to the lobby, unless another is given.
 pub const HELD: &str = "The operator of this server has sent you back to the lobby. Join again; a moderator can let you in.";
 
 /// A line that the component sends on the socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Line {
-    /// The command is being carried out, for so many seconds by now.
+    /// The command is still running, for this many seconds so far.
     Working(u64),
-    /// The reply.
+    /// The reply, which ends the request.
     #[serde(untagged)]
     Reply(Reply),
 }
 
-/// The reply.
+/// The reply to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
-    /// It is done; what there is to say.
+    /// The command was carried out; the value is its reply.
     Done(Value),
-    /// It is not; why.
+    /// The command was not carried out.
     Failed(Failure),
 }
 
-/// Why something was not done.
+/// Why a command was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
 #[error("{reason}")]
 pub struct Failure {
-    /// What kind of trouble.
+    /// Kind of failure, for programs.
     pub kind: FailureKind,
-    /// In words.
+    /// Explanation for people.
     pub reason: String,
 }
 
-/// What kind of trouble kept something from being done.
+/// The kind of a failure, from which the API makes the HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
-    /// The request makes no sense.
+    /// The request is malformed (400).
     Invalid,
-    /// This caller may not.
+    /// The caller is not allowed to do this (403).
     Forbidden,
-    /// What it is about is not there.
+    /// The room, person or other object does not exist (404).
     NotFound,
-    /// It can be done, but not as things are now.
+    /// The request is valid, but not in the current state (409).
     Conflict,
-    /// The server, or what else it takes, is not there.
+    /// The server or something else that the command needs is unreachable (503).
     Unavailable,
 }
 
 impl Failure {
-    /// A failure of that kind.
+    /// Makes a failure of that kind; the reason is shown to the caller.
     pub fn new(kind: FailureKind, reason: impl ToString) -> Self {
         Self { kind, reason: reason.to_string() }
     }
 }
 
-/// A length of time of at least a second, as the file has them: "2 hours".
+/// A length of time from one second to a hundred years, written as in the file: `2 hours`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Length {
@@ -166,7 +166,7 @@ impl std::str::FromStr for Length {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // A hundred years at most.
+        // `LONGEST` is a hundred years.
         let is_one = |time: &Duration| (Duration::from_secs(1)..=LONGEST).contains(time);
         let time = length(text).filter(is_one).ok_or_else(|| {
             format!("`{text}` is no length of time like \"30 minutes\", \"2 hours\" or \"7 days\"")
@@ -181,8 +181,8 @@ impl<'de> Deserialize<'de> for Length {
     }
 }
 
-/// A secret that a person typed. It is sent over the socket as it is: that is the operator's own, and nothing of
-/// what passes over it is logged.
+/// A secret that a person typed. It is sent over the control socket in the clear: only the operator may open that, and
+/// nothing that passes over it is logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Typed(pub Secret);
 

@@ -1,4 +1,4 @@
-//! The control socket: the side that answers, and the one that asks.
+//! The control socket: its server in the component, and its client in the command line.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,14 +18,14 @@ use super::{Caller, Command, Failure, FailureKind, Interface, Reply, Request, Ro
 use crate::config::NOT_ALLOWED;
 use crate::private;
 
-/// The longest request, in bytes: a policy file may be in it.
+/// The longest request, in bytes: it may contain a policy file.
 const LONGEST: usize = 8 * 1024 * 1024;
-/// How often a caller is told that their command is being carried out.
+/// Interval at which a caller is shown that the command is still running.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
-/// Most conversations at once.
+/// Most connections at once.
 const MOST: usize = 64;
 
-/// The socket cannot be served.
+/// The socket cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the socket `{}` cannot be made: set `component.socket` to a path that the component may write to", path.display()
@@ -35,16 +35,16 @@ pub struct SocketError {
     source: io::Error,
 }
 
-/// Carries requests out.
+/// An implementation of the operator commands.
 pub trait Handler: Send + Sync + 'static {
-    /// Every command.
+    /// Returns every command.
     fn commands(&self) -> &'static [Command];
 
-    /// Carries one out, if this caller may.
+    /// Carries out a request, if this caller may make it.
     fn handle(&self, caller: &Caller, request: Request) -> impl Future<Output = Reply> + Send;
 }
 
-/// The socket of the command line. Its file is removed when the last handle is dropped.
+/// The listening control socket. Its file is removed when the last handle is dropped.
 #[derive(Clone, Debug)]
 pub struct ControlSocket(Arc<Bound>);
 
@@ -61,10 +61,10 @@ impl Drop for Bound {
 }
 
 impl ControlSocket {
-    /// Listens on `socket`, which only its owner may open.
+    /// Listens on `socket`, which only the component's own account may open.
     ///
     /// # Errors
-    /// When it cannot be made, as where another component listens there.
+    /// When the socket cannot be created, for example because another component listens there.
     pub async fn listen(socket: &Path) -> Result<Self, SocketError> {
         let path = socket.to_owned();
         match listen(socket).await {
@@ -73,7 +73,7 @@ impl ControlSocket {
         }
     }
 
-    /// Has `handler` carry out what is asked, until it is cancelled.
+    /// Has `handler` carry out the requests of every client, until the future is dropped.
     pub async fn serve<E>(self, handler: Arc<impl Handler>) -> E {
         let slots = Arc::new(Semaphore::new(MOST));
         loop {
@@ -100,7 +100,7 @@ async fn listen(socket: &Path) -> io::Result<UnixListener> {
     if let Some(directory) = socket.parent() {
         private::make_directory(directory, private::GROUP)?;
     }
-    // A socket that nobody answers on is left over from a component that was killed.
+    // A socket that does not accept connections is left over from a component that was killed.
     if UnixStream::connect(socket).await.is_err() {
         match std::fs::remove_file(socket) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -110,7 +110,7 @@ async fn listen(socket: &Path) -> io::Result<UnixListener> {
     UnixListener::from_std(private::listen(socket, 0o600)?)
 }
 
-/// Anyone who may open the socket is an operator; the audit tells which account of the system it was.
+/// Returns the caller of a connection: an operator, named after the account of the operating system.
 fn caller(stream: &UnixStream) -> Caller {
     let name =
         stream.peer_cred().map_or_else(|_| "?".to_owned(), |peer| format!("uid {}", peer.uid()));
@@ -119,7 +119,7 @@ fn caller(stream: &UnixStream) -> Caller {
 
 async fn sign_of_life(lines: &mut Framed<UnixStream, LinesCodec>, since: Duration) {
     if let Ok(line) = serde_json::to_string(&Line::Working(since.as_secs())) {
-        // A client that does not read does not hold the command up.
+        // A client that does not read must not delay the command.
         let _ = timeout(SIGN_OF_LIFE, lines.send(line)).await;
     }
 }
@@ -136,7 +136,7 @@ async fn converse(stream: UnixStream, handler: &impl Handler) {
                 let mut handled = pin!(handler.handle(&caller, request));
                 let began = Instant::now();
                 loop {
-                    // A command goes on, though nobody waits for its reply any more.
+                    // A command runs to its end even if the client no longer waits for the reply.
                     match timeout(SIGN_OF_LIFE, &mut handled).await {
                         Ok(reply) => break reply,
                         Err(_) => sign_of_life(&mut lines, began.elapsed()).await,
@@ -153,36 +153,36 @@ async fn converse(stream: UnixStream, handler: &impl Handler) {
     }
 }
 
-/// How long the component may send neither a reply nor a sign of life: several of those.
+/// How long to wait for a reply or a sign of life: several times [`SIGN_OF_LIFE`].
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The component could not be asked.
+/// The request got no reply.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody listens.
+    /// No component listens on the socket.
     #[error(
         "no component listens on `{}`: is `vestibule run` up, and is `component.socket` the same for both?", .0.display()
     )]
     Unreachable(PathBuf, #[source] io::Error),
-    /// This account may not speak to it.
+    /// This account may not open the socket.
     #[error("the component's socket `{}`: {NOT_ALLOWED}", .0.display())]
     Forbidden(PathBuf),
-    /// The conversation broke off.
+    /// The connection ended before the reply.
     #[error("the component broke off without a reply")]
     BrokenOff(#[source] io::Error),
-    /// The reply is none.
+    /// The request or the reply is not the expected JSON.
     #[error("the component's reply makes no sense: are both of the same version?")]
     Nonsense(#[source] serde_json::Error),
-    /// Neither a reply nor a sign of life.
+    /// The component sent neither a reply nor a sign of life in time.
     #[error("the component has sent no sign of life for {} s; it may still do what it was asked for", PATIENCE.as_secs())]
     Silent,
 }
 
-/// Asks the component that listens on `socket`, and waits for as long as it works on the reply. `working` gets the
-/// seconds that it has worked by now, every few seconds.
+/// Sends a request to the component that listens on `socket`, and waits while the component works on it. `working` is
+/// called every few seconds with the seconds so far.
 ///
 /// # Errors
-/// When there is none, or it does not reply.
+/// When no component listens, this account may not open the socket, or no valid reply arrives.
 pub async fn ask(
     socket: &Path,
     request: &Request,
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
     use crate::control::{Impact, RoomDetails};
 
-    /// Takes nothing.
+    /// A command without arguments.
     #[derive(Default, Deserialize, JsonSchema, Serialize)]
     struct Nothing {}
 
@@ -251,7 +251,7 @@ mod tests {
         COMMANDS[0].request(Map::new()).unwrap()
     }
 
-    /// Takes its time.
+    /// A handler whose commands take this long.
     struct Slow(Duration);
 
     impl Handler for Slow {

@@ -1,4 +1,4 @@
-//! Everything about an incident, as one JSON value.
+//! The bundle of an incident: everything that the audit knows about it, as one JSON value.
 
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::{SpanRelativeTo, Timestamp};
@@ -10,28 +10,28 @@ use super::presence::presences;
 use super::words::sentence;
 use crate::store::{By, Entry, Kind};
 
-/// The name of the form that a bundle has.
+/// The name and version of the bundle format, its `format` key.
 pub const FORMAT: &str = "vestibule-incident-1";
-/// Most entries in a bundle; the newest of more are left out, and it says so.
+/// The largest number of entries in a bundle. If there are more, the oldest are left out, and `cut` is set.
 pub const MOST: usize = 10_000;
 
-/// The header of a bundle.
+/// The circumstances under which a bundle is made.
 #[derive(Clone, Debug)]
 pub struct Context<'a> {
-    /// The operator who asked for it.
+    /// Operator who asked for the bundle.
     pub by: &'a By,
-    /// The time.
+    /// Time at which the bundle is made.
     pub now: Timestamp,
-    /// The component that made it, by its domain.
+    /// Domain of the component that makes the bundle.
     pub server: &'a str,
-    /// Whether there were more entries than [`MOST`].
+    /// Whether entries were left out because there were more than [`MOST`].
     pub is_cut: bool,
-    /// Entries that the audit has lost since the component started.
+    /// Number of entries that could not be stored since the component started.
     pub lost: u64,
 }
 
-/// The bundle. `entries`: those of its time, in order; `before`: who came and went before; `policies`: the policy at its
-/// beginning, and each that came into force.
+/// Makes the bundle of the `entries` of its time, in order. `before` has the joins and leaves before that time,
+/// `policies` the policy at its beginning and each one that came into force later.
 pub fn bundle(
     about: &About,
     entries: &[Entry],
@@ -55,7 +55,7 @@ pub fn bundle(
     })
 }
 
-/// An entry, and what it says.
+/// Returns an entry as JSON, with a sentence that describes it under `in_words`.
 fn told(entry: &Entry) -> Value {
     let mut value = serde_json::to_value(entry).unwrap_or_default();
     if let Some(value) = value.as_object_mut() {
@@ -64,24 +64,24 @@ fn told(entry: &Entry) -> Value {
     value
 }
 
-/// The scope of an incident: a room, a person, or both.
+/// The scope of an incident: a room, a person, or both, and a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
-    /// The room's bare JID.
+    /// Bare JID of the room; `None`: every room.
     pub room: Option<String>,
-    /// The person's bare JID.
+    /// Bare JID of the person; `None`: everyone.
     pub person: Option<String>,
-    /// From that moment on.
+    /// Beginning of the time, inclusive.
     pub since: Timestamp,
-    /// Before that moment.
+    /// End of the time, exclusive.
     pub until: Timestamp,
-    /// The operator's note.
+    /// The operator's note about the incident.
     pub note: Option<String>,
 }
 
 impl About {
-    /// Returns whether an entry of its time belongs to it. Where it is about a person, what was decided on others is left out;
-    /// who else was there is not.
+    /// Returns whether an entry of the incident's time belongs to it. If it is about one person, decisions about others
+    /// are left out, but not who else was there.
     pub fn is_met_by(&self, entry: &Entry) -> bool {
         let Some(person) = &self.person else { return true };
         entry.person.as_ref() == Some(person)
@@ -89,7 +89,7 @@ impl About {
     }
 }
 
-/// A moment: as RFC 3339 has it, or so long ago (`2 hours`).
+/// Parses a point in time: RFC 3339, or a duration before `now` such as `2 hours`.
 pub fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
     let text = text.trim();
     if let Ok(moment) = DateTimeParser::new().parse_timestamp(text) {
@@ -103,31 +103,31 @@ pub fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
 /// The result of verifying a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// The checksum of what it holds.
+    /// Computed checksum of the bundle in the file.
     pub sha256: String,
-    /// The checksum that it says it has.
+    /// Checksum that the file states.
     pub said: String,
-    /// A page shows what its bundle says. `None`: it is no page, or was made by another version, which may have
-    /// shown it otherwise.
+    /// Whether the page matches the bundle in it. `None`: it is no page, or another version made it, which may render
+    /// it differently.
     pub page: Option<bool>,
 }
 
 impl Checked {
-    /// Nothing in it was changed, as far as can be told from the file alone.
+    /// Returns whether the file is unchanged, as far as the file alone can show.
     pub fn is_whole(&self) -> bool {
         self.sha256 == self.said && self.page != Some(false)
     }
 }
 
-/// A file is none of these.
+/// The file is neither a page nor the JSON of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this is no incident: neither the page nor the JSON that `vestibule incident` writes")]
 pub struct Unreadable;
 
-/// Checks the text of a file.
+/// Verifies the text of a file: a page or the JSON of an incident.
 ///
 /// # Errors
-/// The file holds no incident.
+/// The file is neither of the two.
 pub fn check(text: &str) -> Result<Checked, Unreadable> {
     let json = if text.trim_start().starts_with('{') {
         text
@@ -150,15 +150,15 @@ pub fn check(text: &str) -> Result<Checked, Unreadable> {
     })
 }
 
-/// A value as canonical JSON: no spaces, keys in the order of their bytes, strings and numbers as `serde_json` writes
-/// them. It is what Python's `json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)` writes.
+/// Returns a value as canonical JSON: no spaces, keys sorted by their bytes, strings and numbers as `serde_json` writes
+/// them. Python's `json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)` writes the same.
 pub fn canonical(value: &Value) -> String {
     let mut sorted = value.clone();
     sorted.sort_all_objects();
     sorted.to_string()
 }
 
-/// The checksum of a bundle, in hexadecimal.
+/// Returns the SHA-256 checksum of a bundle's canonical JSON, in hexadecimal.
 pub fn seal(bundle: &Value) -> String {
     hex::encode(Sha256::digest(canonical(bundle)))
 }

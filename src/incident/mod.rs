@@ -1,8 +1,8 @@
-//! An incident in one file: who was there when, what they did, what was decided and why, and by which policy.
+//! Incident reports: who was there when, what they did, what was decided and why, and by which policy, in one file.
 //!
-//! Pure: entries of the audit become a [`bundle`], with a [`seal`] over it, and a [`page`] that anybody can read
-//! in a browser and that holds the whole bundle as JSON. The page is made of the bundle alone, so that anyone
-//! who has one can make it again and compare.
+//! Pure: entries of the audit become a [`bundle`] with a checksum ([`seal`]), and a [`page`] that opens in any browser
+//! and contains the bundle as JSON. The page is made of the bundle alone, so that anyone who has a bundle can make the
+//! page again and compare.
 
 mod bundle;
 mod page;

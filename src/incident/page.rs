@@ -1,4 +1,4 @@
-//! The page: a bundle for the eye, with the bundle in it. It asks nothing of anybody, and runs nothing.
+//! The HTML page of an incident, with its bundle embedded. It loads nothing and runs no scripts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +9,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::bundle::{canonical, seal};
 
-/// The text before the JSON in a page. No name can contain it: every `<` of one is escaped.
+/// Text before the JSON in a page. No name can contain it: every `<` in a name is escaped.
 pub(super) const OPENING: &str = "<script type=\"application/json\" id=\"incident\">";
-/// The text after it.
+/// Text after the JSON in a page.
 pub(super) const CLOSING: &str = "</script>";
 
 const STYLE: &str = include_str!("page.css");
 
-/// The page of a bundle, the same for the same bundle.
+/// Renders a bundle as an HTML page. The same bundle gives the same page.
 pub fn page(bundle: &Value) -> String {
     let sha256 = seal(bundle);
     let style = BASE64_STANDARD.encode(Sha256::digest(STYLE));
@@ -51,7 +51,7 @@ pub fn page(bundle: &Value) -> String {
     )
 }
 
-/// JSON in which nothing can end the element that it stands in.
+/// Escapes JSON so that nothing in it can end the `<script>` element that contains it.
 fn embedded(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for letter in json.chars() {
@@ -65,7 +65,7 @@ fn embedded(json: &str) -> String {
     out
 }
 
-/// Returns what the page is about, at a glance.
+/// Returns the header of the page: scope, time, origin, size and checksum.
 fn facts(bundle: &Value, about: &Value, sha256: &str) -> String {
     let by = bundle.get("by").unwrap_or(&Value::Null);
     let count = |name: &str| bundle.get(name).and_then(Value::as_array).map_or(0, Vec::len);
@@ -119,10 +119,10 @@ fn checking(sha256: &str) -> String {
     )
 }
 
-/// Most rows of a table; more are in the JSON.
+/// The largest number of rows in a table; the JSON has them all.
 const MOST: usize = 2000;
 
-/// The cell of a room, where there may be several.
+/// Returns the table cell of an entry's room, or nothing if the incident is about one room.
 fn room(bundle: &Value, entry: &Value) -> String {
     if is_of_one_room(bundle) {
         return String::new();
@@ -170,7 +170,7 @@ fn actions(bundle: &Value) -> String {
     table(bundle, "actions", "What operators did", &columns, &["action"], row)
 }
 
-/// Everything, in the order in which it happened.
+/// Returns the table of all entries, in the order of time.
 fn everything(bundle: &Value) -> String {
     let row = |entry: &Value| {
         format!(
@@ -184,7 +184,7 @@ fn everything(bundle: &Value) -> String {
     table(bundle, "everything", "Everything that happened", &columns, &[], row)
 }
 
-/// Each policy that was in force.
+/// Returns the section with each policy that was in force.
 fn policies(bundle: &Value) -> String {
     let mut out =
         "<section aria-labelledby=\"policy\">\n<h2 id=\"policy\">The policy at that time</h2>\n"
@@ -240,7 +240,7 @@ fn changes(body: &Value) -> String {
     )
 }
 
-/// The entries of these kinds (all, if none is named) as a table.
+/// Returns the entries of these kinds (of all kinds, if none is named) as a table.
 fn table(
     bundle: &Value,
     id: &str,
@@ -273,8 +273,8 @@ fn table(
     out + "</section>\n"
 }
 
-/// A text as HTML. What turns the direction of writing, and what cannot be seen, is shown as U+FFFD: a name must not
-/// rearrange the text next to it.
+/// Escapes a text for HTML. Bidirectional controls and invisible characters become U+FFFD: a name must not rearrange
+/// the text next to it.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -309,7 +309,7 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-/// A moment as HTML, to the second.
+/// Returns a timestamp as HTML, to the second, or `?` if it is absent.
 fn moment(text: Option<&str>) -> String {
     let Some(text) = text else { return "?".to_owned() };
     let shown = text
@@ -318,11 +318,11 @@ fn moment(text: Option<&str>) -> String {
     format!("<time datetime=\"{}\">{shown}</time>", escaped(text))
 }
 
-/// Most people drawn for a room; more are in the JSON.
+/// The largest number of people in the timeline of a room; the JSON has them all.
 const MOST_PEOPLE: usize = 200;
-/// The width of the whole time in a drawing.
+/// Width of the timeline, in SVG units.
 const WIDTH: f64 = 1000.0;
-/// The narrowest bar that can be seen.
+/// Width of the narrowest bar, in SVG units: still visible.
 const LEAST: f64 = 3.0;
 
 fn all(bundle: &Value) -> impl Iterator<Item = &Value> {
@@ -407,7 +407,7 @@ fn bar(presence: &Value, axis: &Axis) -> String {
     )
 }
 
-/// Returns what happened to a person in a room.
+/// Returns the marks of refusals and operator actions on a person's timeline in a room.
 fn marks(bundle: &Value, room: &str, person: &str, axis: &Axis) -> String {
     let is_his =
         |entry: &&Value| get(entry, "person") == Some(person) && get(entry, "room") == Some(room);
@@ -434,14 +434,14 @@ fn interval(presence: &Value) -> String {
     format!("{from} – {until}{what}")
 }
 
-/// The time that is drawn.
+/// The period that the timelines cover, in seconds since 1970.
 struct Axis {
     since: f64,
     length: f64,
 }
 
 impl Axis {
-    /// From the first thing that is known to the last, within the time that the incident is about.
+    /// Returns the period from the first known event to the last, within the time of the incident.
     fn of(bundle: &Value) -> Option<Self> {
         let about = bundle.get("about")?;
         let since = seconds(get(about, "since")?)?;

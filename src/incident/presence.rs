@@ -1,4 +1,4 @@
-//! The presence of people over time, from their arrivals and departures.
+//! The presence of people over time, derived from their joins and leaves.
 
 use std::collections::HashMap;
 
@@ -9,32 +9,32 @@ use serde_json::Value;
 use super::bundle::About;
 use crate::store::{Entry, Kind};
 
-/// The opener of a room may be reported before the room is. An occupant who was there for longer when a room is opened was in an
-/// earlier one, whose end is not written down.
+/// The opener may be reported this long before the room. An occupant who joined earlier than that was in a previous
+/// room of the same name, the end of which was not recorded.
 const OPENING: SignedDuration = SignedDuration::from_secs(5);
 
 /// The stay of a person in a room or its lobby.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Presence {
-    /// The room.
+    /// Bare JID of the room.
     pub room: String,
-    /// The bare JID; empty: not known.
+    /// Bare JID of the person; empty: not known.
     pub person: String,
-    /// The nick at that time.
+    /// Nick when the stay began, or when it ended if the beginning is not known.
     pub nick: String,
     /// `inside` or `waiting`.
     pub what: &'static str,
-    /// Since when; `None`: it is not written down.
+    /// Beginning of the stay; `None`: not recorded.
     pub from: Option<Timestamp>,
-    /// Until when; `None`: they were still there at the end of the time that the incident is about.
+    /// End of the stay; `None`: they were still there at the end of the incident's time.
     pub until: Option<Timestamp>,
 }
 
-/// Returns who was there in that time, in the order in which they came. `entries` are in the order of time, and those from
-/// before may be among them: they tell who was there already.
+/// Returns the stays within the time of the incident, by room and beginning. `entries` are in the order of time;
+/// earlier ones may be among them, and show who was already there.
 pub fn presences<'a>(entries: impl IntoIterator<Item = &'a Entry>, about: &About) -> Vec<Presence> {
     let mut all: Vec<Presence> = Vec::new();
-    // By room, session and what: where in `all`.
+    // The index in `all` of each stay that has not ended, by room, session or person, and kind.
     let mut open: HashMap<(String, String, &'static str), usize> = HashMap::new();
     for entry in entries {
         let Some(room) = &entry.room else { continue };
@@ -65,7 +65,7 @@ pub fn presences<'a>(entries: impl IntoIterator<Item = &'a Entry>, about: &About
             | Kind::Drift
             | Kind::Doctor => continue,
         };
-        // A person waits once, whatever they knock with.
+        // A person waits once, however many of their clients knock.
         let person = entry.person.clone().filter(|_| what == "waiting");
         let key = (room.clone(), person.unwrap_or_else(|| session(entry)), what);
         let presence = |from, until| Presence {
@@ -95,7 +95,7 @@ pub fn presences<'a>(entries: impl IntoIterator<Item = &'a Entry>, about: &About
     all
 }
 
-/// Returns the key by which two clients of a person differ.
+/// Returns the client session of an entry, or else its person or nick.
 fn session(entry: &Entry) -> String {
     let body: Option<Value> = serde_json::from_str(&entry.body).ok();
     let session = body.as_ref().and_then(|body| body.get("session")?.as_str());

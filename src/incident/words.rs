@@ -1,4 +1,4 @@
-//! An entry of the audit in one sentence.
+//! Sentences that describe the entries of the audit.
 
 use serde_json::{Map, Value};
 use strum::EnumMessage as _;
@@ -8,7 +8,7 @@ use crate::policy::denial::Denial;
 use crate::policy::messages::placeholders;
 use crate::store::{Entry, Kind};
 
-/// Returns an entry as a sentence. Names are not escaped.
+/// Returns a sentence that describes an entry. Names in it are not escaped.
 pub(super) fn sentence(entry: &Entry) -> String {
     let who = who(entry);
     let body = serde_json::from_str::<Map<String, Value>>(&entry.body).unwrap_or_default();
@@ -42,7 +42,7 @@ pub(super) fn sentence(entry: &Entry) -> String {
     }
 }
 
-/// Returns the built-in words of a denial, in English; what differs from case to case is left open.
+/// Returns the built-in English message of a denial, with `…` for each placeholder, or `None` for an unknown code.
 pub fn denial(code: &str) -> Option<String> {
     let template = Denial::EVERY.iter().find(|denial| denial.code() == code)?.template();
     let open = |text: String, name: &str| text.replace(&format!("{{{name}}}"), "…");

@@ -1,4 +1,4 @@
-//! What can be shown of a policy without a server: a log decided again, and tests of a policy.
+//! Checks of a policy without a server: replays of the decision log, policy tests, and unused entries.
 
 pub mod policy_tests;
 pub mod replay;

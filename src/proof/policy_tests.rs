@@ -1,4 +1,4 @@
-//! Tests of a policy: attempts, and how they have to end.
+//! Policy tests: described attempts with the decisions that are expected.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -16,24 +16,24 @@ use crate::policy::rules::{SWITCHES, Trait};
 use crate::policy::verdict::{Decision, Effects};
 use crate::policy::{Policy, Rules};
 
-/// A described attempt, decided.
+/// A described attempt with the decision on it.
 #[derive(Clone, Debug)]
 pub struct Tried {
-    /// The attempt.
+    /// The attempt that was described.
     pub attempt: Attempt,
-    /// The room.
+    /// State of the room that the attempt is about.
     pub room: RoomView,
-    /// The rules for it.
+    /// Rules that apply to the attempt.
     pub rules: Arc<Rules>,
-    /// The decision, and what would have changed it.
+    /// The decision, and which changes would have led to another.
     pub explanation: Explanation,
 }
 
 impl Tried {
-    /// Decides a described attempt.
+    /// Decides a described attempt as of `now`.
     ///
     /// # Errors
-    /// When the description cannot be understood.
+    /// When the description is not a valid attempt.
     pub fn new(
         policy: &Policy,
         described: &Described,
@@ -46,7 +46,7 @@ impl Tried {
         Ok(Self { attempt, room, rules, explanation })
     }
 
-    /// Returns what the decision rested on.
+    /// Returns the facts on which the decision is based.
     pub fn facts(&self, policy: &Policy) -> Facts<'_> {
         Facts::of(policy, &self.rules, &self.attempt, &self.room, &Pressure::default())
     }
@@ -55,15 +55,15 @@ impl Tried {
 /// The result of one test.
 #[derive(Clone, Debug)]
 pub struct Outcome<'a> {
-    /// The test.
+    /// The test that was run.
     pub trial: &'a Trial,
-    /// The attempt, decided; an error where it cannot be understood.
+    /// The decided attempt, or why its description is invalid.
     pub tried: Result<Tried, DescribedError>,
-    /// What is not as expected: what, what was expected, what was found. Empty: all is well.
+    /// Differences, each with the aspect, the expected and the actual value; empty: the test has passed.
     pub wrong: Vec<(String, String, String)>,
 }
 
-/// Runs every test; `now` is the time of those that give none.
+/// Runs every test and measures its coverage of the policy; `now` is the time of tests that give none.
 pub fn run<'a>(
     policy: &Policy,
     trials: &'a [Trial],
@@ -122,10 +122,10 @@ fn follows(effect: Effect, effects: &Effects) -> bool {
     }
 }
 
-/// The family of rules on single settings of a room: an attempt is described without them.
+/// The family of rules on single room settings, which test attempts do not describe.
 const SETTINGS: &str = "settings";
 
-/// Which rules and overrides of a policy were reached.
+/// The rules and overrides of a policy, and which of them the tests have reached.
 #[derive(Clone, Debug)]
 pub struct Coverage {
     rules: BTreeMap<&'static str, bool>,
@@ -133,7 +133,7 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// Of a policy that nobody has tried yet. A rule is in a policy if it would be another without.
+    /// Returns the coverage before any test. A rule counts if switching it off would change the policy.
     pub fn of(policy: &Policy) -> Self {
         let mut all: Vec<&Rules> = vec![&policy.base];
         let mut seen = HashSet::from([Arc::as_ptr(&policy.base)]);
@@ -149,7 +149,7 @@ impl Coverage {
                 format!("{without:?}") != format!("{rules:?}")
             })
         };
-        // With "keep", `settings.persistent` decides.
+        // With "keep", `settings.persistent` decides instead of `access.persistent`.
         let is_left = all.iter().all(|rules| rules.access.persistent.value.fixed().is_none());
         let rules = SWITCHES
             .iter()
@@ -174,7 +174,7 @@ impl Coverage {
         }
     }
 
-    /// Returns what no test reached: the names of rules, and of overrides with their line.
+    /// Returns what no test reached: the names of rules, and the patterns of overrides with their line.
     pub fn missed(&self) -> Vec<String> {
         let rules = self.rules.iter().filter(|(_, reached)| !**reached);
         let overrides = self.overrides.iter().filter(|(.., reached)| !reached);
@@ -184,19 +184,19 @@ impl Coverage {
             .collect()
     }
 
-    /// Returns the number of rules and overrides.
+    /// Returns the number of rules and overrides that tests can reach.
     pub fn all(&self) -> usize {
         self.rules.len().saturating_add(self.overrides.len())
     }
 
-    /// Returns the percentage that was reached, rounded down; 100 where there is none.
+    /// Returns the percentage that was reached, rounded down; 100 if there is nothing to reach.
     pub fn percent(&self) -> usize {
         let reached = self.all().saturating_sub(self.missed().len());
         reached.saturating_mul(100).checked_div(self.all()).unwrap_or(100)
     }
 }
 
-/// The outcomes of the tests in that file, by the policy of that name.
+/// Returns the outcomes of the tests in `file` as JUnit XML; `policy` is the name of the policy file.
 ///
 /// # Errors
 /// Never, unless memory runs out.

@@ -1,4 +1,4 @@
-//! Unused entries: rooms, people and addresses of a file that no line of a decision log matches.
+//! Unused entries: overrides, bans and exceptions of a file that no line of a decision log matches.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -13,21 +13,21 @@ use crate::policy::attempt::{Attempt, Pressure, RoomView};
 use crate::policy::decide::decide;
 use crate::policy::rules::fixed;
 
-/// The entries of a file that a log has matched.
+/// The entries of a file that a log has matched, and the extent of the log.
 #[derive(Debug, Default)]
 pub struct Seen {
     decisions: u64,
     period: Option<(Timestamp, Timestamp)>,
-    /// The lines of the file that some decision met.
+    /// Lines of the file whose entries some decision matched.
     lines: BTreeSet<u32>,
     rooms: BTreeSet<BareJid>,
 }
 
-/// Decides every line of a log again by this policy, to see what of it is met with. Lines that are no decisions of
-/// this version are passed over.
+/// Decides every line of a log again by this policy, and adds the entries that match to `seen`. Lines that are not
+/// decisions of this version are skipped.
 ///
 /// # Errors
-/// The log cannot be read.
+/// When the log cannot be read.
 pub fn see(policy: &Policy, mut log: impl BufRead, seen: &mut Seen) -> io::Result<()> {
     let mut bytes = Vec::new();
     while log.read_until(b'\n', &mut bytes)? > 0 {
@@ -72,7 +72,7 @@ impl Seen {
         self.lines.extend(decision.exceptions);
     }
 
-    /// Returns what the log had nothing to do with, a line each, and how much of a log it was.
+    /// Reports the entries that the log did not match, one in each line, and the extent of the log.
     pub fn words(&self, file: &str, policy: &Policy) -> String {
         let mut words = String::new();
         let overrides =

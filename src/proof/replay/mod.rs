@@ -1,8 +1,8 @@
-//! The decision log, decided again.
+//! Replay: decides the attempts of a decision log again.
 //!
-//! The log is read in pieces that end with a line; threads decide the pieces, and what they found is put
-//! together in the order of the log. Memory does not grow with the log: of changes only totals are kept,
-//! in addition to those that were asked for.
+//! The log is read in pieces that end with a line. Several threads decide them, and the results are merged in the order
+//! of the log. Memory does not grow with the log: changes are handed to the caller one by one, and only totals
+//! are kept.
 
 mod report;
 
@@ -28,20 +28,20 @@ use crate::policy::{Policy, Rules};
 /// The options of a replay.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Question {
-    /// The policy made the log: every decision has to be the same, to the rule and its line, and be explained
-    /// as it was made. Decisions by other revisions are passed over.
+    /// The policy is the one that made the log: every decision must be the same, to the rule and its line, and its
+    /// explanation must agree. Decisions of other revisions are skipped.
     pub exact: bool,
-    /// Not what was decided before.
+    /// Decisions before this time are skipped.
     pub since: Option<Timestamp>,
-    /// Nor from then on.
+    /// Decisions at or after this time are skipped.
     pub until: Option<Timestamp>,
 }
 
-/// Decides a log again. `logs` are read one after the other; `found` is called for every change and every
-/// line that cannot be read, in their order, and `read` with the bytes read so far.
+/// Decides a log again. `logs` are read one after the other. `found` is called with every change and every
+/// unreadable line, in the order of the log, and `read` with the number of bytes read so far.
 ///
 /// # Errors
-/// A log cannot be read any further.
+/// When a log cannot be read.
 pub fn replay(
     policy: &Policy,
     question: Question,
@@ -85,10 +85,10 @@ pub fn replay(
     })
 }
 
-/// More would only wait for the disk.
+/// More threads would only wait for the disk.
 const MOST_THREADS: usize = 8;
 
-/// Rooms whose rules are kept.
+/// Rooms whose rules are cached per thread.
 const MOST_ROOMS: usize = 65_536;
 
 pub(super) struct Judge<'a> {
@@ -103,7 +103,7 @@ pub(super) struct Result {
     pub(super) found: Vec<Found>,
 }
 
-/// The fields of a line of any version.
+/// The fields that a line of any version has.
 #[derive(Deserialize)]
 struct Head {
     #[serde(deserialize_with = "version")]
@@ -175,7 +175,7 @@ impl<'a> Judge<'a> {
         let (attempt, view, pressure) =
             line.facts.into_owned().into_parts(line.attempt.into_owned(), room);
         let rules = self.rules(&attempt, &view, at);
-        // By the same policy nothing was left unread that chooses the rules.
+        // The same policy has logged every claim that chooses its rules.
         let chooses =
             |name: &str| is_of_another && view.record.is_none() && self.policy.rooms.asks_for(name);
         if unread.iter().any(|name| is_read(&rules, name) || chooses(name)) {
@@ -241,25 +241,25 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Bytes of a piece: enough that handing it over costs nothing, little enough that it stays in the cache.
+/// Bytes of a piece: enough to make handing it over cheap, few enough to stay in the cache.
 const PIECE: usize = 256 * 1024;
-/// The longest line: far more than a gate can ask with.
+/// The longest line in bytes: far more than a gate's request can fill.
 const LONGEST_LINE: usize = 4 * 1024 * 1024;
 
-/// Some lines of a log.
+/// Consecutive lines of a log.
 pub(super) struct Piece {
-    /// How many came before, of all logs.
+    /// Number of pieces before this one, over all logs.
     pub(super) number: u64,
     pub(super) bytes: Vec<u8>,
-    /// Nothing follows in this log, so the last line may be torn.
+    /// Whether the log ends here, so that the last line may be incomplete.
     pub(super) is_last: bool,
 }
 
-/// Several logs, one after the other, in pieces.
+/// Several logs, one after the other, split into pieces.
 pub(super) struct Pieces<L> {
     logs: L,
     log: Option<Box<dyn Read + Send>>,
-    /// The beginning of the line that the last piece ended before.
+    /// The incomplete line after the last piece.
     rest: Vec<u8>,
     number: u64,
 }
@@ -269,7 +269,7 @@ impl<L: Iterator<Item = io::Result<Box<dyn Read + Send>>>> Pieces<L> {
         Self { logs, log: None, rest: Vec::new(), number: 0 }
     }
 
-    /// The next piece; none after an error.
+    /// Returns the next piece or an error, or `None` at the end of the last log.
     pub(super) fn next(&mut self) -> Option<io::Result<Piece>> {
         loop {
             let log = match &mut self.log {
@@ -304,8 +304,8 @@ impl<L: Iterator<Item = io::Result<Box<dyn Read + Send>>>> Pieces<L> {
     }
 }
 
-/// Reads until there is a whole line and a piece is full, or a line is far too long (it is cut then, and
-/// cannot be read as one); whether the log has ended.
+/// Reads until the buffer has a full piece with a whole line, or an overlong line (which is cut, and then cannot be
+/// parsed). Returns whether the log has ended.
 fn fill(log: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<bool> {
     loop {
         let space = PIECE.saturating_sub(bytes.len()).max(PIECE / 4);

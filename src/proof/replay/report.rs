@@ -1,4 +1,4 @@
-//! The report of a replay.
+//! The report of a replay: changed decisions and totals.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,11 +10,11 @@ use crate::component::decision_record::Would;
 use crate::policy::class::Class;
 use crate::policy::verdict::{Decision, Verdict};
 
-/// Names shown of each total.
+/// The number of names shown for each total.
 const SHOWN: usize = 10;
 
 impl Found {
-    /// In words, on a line or two.
+    /// Formats the finding for the command line, on one to three lines.
     pub fn words(&self) -> String {
         match self {
             Self::Change(change) => change.words(),
@@ -41,7 +41,7 @@ fn end(ending: &Ending) -> String {
 }
 
 impl Totals {
-    /// In words, on several lines.
+    /// Formats the totals for the command line, on several lines.
     pub fn words(&self, exact: bool) -> String {
         let mut lines = vec![format!(
             "{} lines, {} decided again: {} the same, {} {}",
@@ -80,7 +80,7 @@ impl Totals {
         lines.join("\n")
     }
 
-    /// Every decision of this policy in the log is the same, there was one, and every line could be read.
+    /// Returns whether an exact replay passed: no difference, no unreadable line, and decisions, if any, replayed.
     pub fn is_exact(&self) -> bool {
         let unreadable = self.skipped(Skipped::Unreadable);
         let decisions = self.lines.saturating_sub(self.skipped(Skipped::Event));
@@ -91,7 +91,7 @@ impl Totals {
     }
 }
 
-/// The most frequent first.
+/// Formats counts as lines, the most frequent first.
 fn table(counts: &Counts) -> Vec<String> {
     let mut rows: Vec<_> = counts.iter().collect();
     rows.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
@@ -105,25 +105,25 @@ fn table(counts: &Counts) -> Vec<String> {
     lines
 }
 
-/// The number of names for which a total is kept; the rest is counted together.
+/// The number of names for which a total is kept; further names are counted together as [`REST`].
 const MOST_NAMES: usize = 10_000;
-/// Under which name.
+/// The name under which further names are counted.
 const REST: &str = "(all others)";
 
 /// The outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Ending {
-    /// The verdict.
+    /// Name of the verdict: `allow`, `hold`, `prompt` or `deny`.
     pub verdict: Cow<'static, str>,
-    /// By which rule.
+    /// Name of the rule that decided.
     pub rule: Cow<'static, str>,
-    /// Its line in the file.
+    /// Line of the rule in the file; 0: a built-in default.
     pub line: u32,
-    /// Why not, unless allowed.
+    /// Code of the denial; `None` if the attempt was allowed.
     pub denial: Option<Cow<'static, str>>,
-    /// The class of the requester.
+    /// Class of the requester.
     pub class: Cow<'static, str>,
-    /// The opinion of the observed rules, where it differs.
+    /// Opinion of the rules that are only observed, if it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub would: Option<String>,
 }
@@ -140,7 +140,7 @@ impl Ending {
         }
     }
 
-    /// A person who was judged again may stay.
+    /// Returns the outcome for an occupant who was judged again and may stay.
     pub(super) fn stays() -> Self {
         Self {
             verdict: Verdict::Allow.name().into(),
@@ -152,47 +152,47 @@ impl Ending {
         }
     }
 
-    /// For the requester it is the same.
+    /// Returns whether both outcomes are the same for the requester.
     pub(super) fn is_same_end(&self, other: &Self) -> bool {
         (&self.verdict, &self.denial) == (&other.verdict, &other.denial)
     }
 }
 
-/// A decision that is another now.
+/// A decision that the policy of the replay makes differently.
 #[derive(Clone, Debug, Serialize)]
 pub struct Change {
-    /// The time of the decision.
+    /// Time of the decision.
     pub at: Timestamp,
-    /// Its id in the log.
+    /// Id of the decision in the log.
     pub id: String,
-    /// The kind of attempt.
+    /// Kind of attempt, such as `join`.
     pub kind: String,
-    /// The room.
+    /// Bare JID of the room.
     pub room: Option<String>,
-    /// By whom.
+    /// JID of the requester.
     pub jid: Option<String>,
-    /// The outcome then.
+    /// Outcome in the log.
     pub then: Ending,
-    /// The outcome by the policy of the replay.
+    /// Outcome by the policy of the replay.
     pub now: Ending,
 }
 
-/// A report about one line.
+/// A finding about one line of the log.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Found {
-    /// A changed decision.
+    /// A decision that has changed.
     Change(Box<Change>),
-    /// The explanation of the decision is another than the decision.
+    /// The explanation of a decision contradicts it.
     Unexplained {
-        /// The decision's id in the log.
+        /// Id of the decision in the log.
         id: String,
     },
-    /// It cannot be read.
+    /// The line cannot be read.
     Unreadable {
-        /// The beginning of the line.
+        /// Beginning of the line, at most 200 characters.
         text: String,
-        /// Why not.
+        /// Why the line cannot be parsed.
         why: String,
     },
 }
@@ -201,28 +201,28 @@ pub enum Found {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::Display)]
 #[serde(rename_all = "kebab-case")]
 pub enum Skipped {
-    /// It is no decision.
+    /// The line is no decision.
     #[strum(to_string = "no decisions (what a gate or an operator did)")]
     Event,
-    /// It is not of the time asked for.
+    /// The decision is outside of the requested time.
     #[strum(to_string = "outside the time asked for")]
     OtherTime,
-    /// Another policy made it (only where every decision has to be the same).
+    /// Another policy made the decision (only where all decisions have to be the same).
     #[strum(to_string = "decided by another revision of the policy")]
     OtherRevision,
-    /// Another version of the program wrote it, with other facts.
+    /// Another version of the program wrote the line, with other facts.
     #[strum(to_string = "written by another version, with other facts")]
     OtherVersion,
     /// The component failed to carry the decision out, and refused.
     #[strum(to_string = "refused because the component failed")]
     Fault,
-    /// The policy looks at a claim that the policy of that time did not, so the log does not have its value.
+    /// The policy reads a claim that the policy of that time did not, so its value is not in the log.
     #[strum(to_string = "not decidable: this policy looks at a claim whose value was not logged")]
     Claim,
-    /// The last line of a log, not written to its end.
+    /// The last line of a log is incomplete.
     #[strum(to_string = "torn at the end of a log")]
     Torn,
-    /// No line of this log.
+    /// The line is not of a decision log.
     #[strum(to_string = "UNREADABLE")]
     Unreadable,
 }
@@ -230,43 +230,43 @@ pub enum Skipped {
 /// Counts by name.
 pub type Counts = BTreeMap<String, u64>;
 
-/// Everything that was counted.
+/// The totals of a replay.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Totals {
-    /// Bytes read.
+    /// Number of bytes read.
     pub bytes: u64,
-    /// Lines read.
+    /// Number of lines read, without blank ones.
     pub lines: u64,
-    /// Decided again.
+    /// Number of decisions that were made again.
     pub decided: u64,
-    /// Of these, only observed then.
+    /// How many of these were only observed, not enforced.
     pub observed: u64,
-    /// Of these, by another revision then.
+    /// How many of these another revision of the policy had made.
     pub by_another_revision: u64,
-    /// Ended the same way.
+    /// Number of decisions with the same verdict and denial.
     pub same: u64,
-    /// Of these, by another rule.
+    /// How many of these are now made by another rule.
     pub by_another_rule: u64,
-    /// Would be decided differently.
+    /// Number of decisions that would be different.
     pub changed: u64,
-    /// Decisions that are explained otherwise than they were made.
+    /// Number of decisions that their explanation contradicts.
     pub unexplained: u64,
-    /// Lines that were not decided again, and why.
+    /// Number of lines that were skipped, by reason.
     pub skipped: BTreeMap<Skipped, u64>,
-    /// Changes by verdict, `allow -> deny`.
+    /// Changes by verdict, such as `allow -> deny`.
     pub by_verdict: Counts,
-    /// Changes by rule, `lobby.admission -> access.enter`.
+    /// Changes by rule, such as `lobby.admission -> access.enter`.
     pub by_rule: Counts,
-    /// Changes by what was tried.
+    /// Changes by kind of attempt.
     pub by_kind: Counts,
-    /// Changes by who the requester was taken for.
+    /// Changes by the class that the requester had in the log.
     pub by_class: Counts,
-    /// Changes by room.
+    /// Changes by the room's bare JID.
     pub by_room: Counts,
 }
 
 impl Totals {
-    /// Lines that were passed over for this reason.
+    /// Returns the number of lines that were skipped for this reason.
     pub fn skipped(&self, why: Skipped) -> u64 {
         self.skipped.get(&why).copied().unwrap_or_default()
     }
