@@ -383,4 +383,19 @@ reason = "met"
     }
     let missing = lab.vestibule(&["check", "new.toml", "--log", "nothing"], "");
     assert_eq!(missing.status.code(), Some(2));
+    let as_json = |arguments: &[&str]| {
+        let output = lab.vestibule(arguments, "");
+        (output.status.success(), serde_json::from_slice::<Value>(&output.stdout).unwrap())
+    };
+    let (is_valid, found) = as_json(&["check", "--json", "new.toml", "--log", "audit.db"]);
+    assert!(is_valid && found["valid"] == true && found["revision"].is_string(), "{found}");
+    assert_eq!(found["unmet"].as_array().unwrap().len(), 4, "{found}");
+    fs::write(lab.home.path().join("bad.toml"), "[policy.lobby]\nadmission = 7\n").unwrap();
+    let (is_valid, found) = as_json(&["check", "--json", "bad.toml"]);
+    let problem = &found["problems"][0];
+    assert!(!is_valid && found["valid"] == false && problem["line"] == 2, "{found}");
+    assert_eq!(problem["key"], "policy.lobby.admission");
+    let (is_valid, found) = as_json(&["check", "--json", "/dev/zero"]);
+    let message = found["problems"][0]["message"].as_str().unwrap();
+    assert!(!is_valid && message.ends_with("a device or a pipe, not a file"), "{found}");
 }

@@ -28,6 +28,8 @@ burst = 7
 [policy.modes]
 close = "observe"
 password.min_score = "off"
+"access.encrypted" = "off"
+limits.rooms = "observe"
 
 [profile.lecture.password]
 required = false
@@ -47,6 +49,7 @@ secret_file = "secret"
 
 [room.modes]
 password = "observe"
+access = "enforce"
 
 [[room]]
 match = "*"
@@ -120,18 +123,18 @@ fn each_value_has_its_place_and_no_secret_is_shown() {
         line.unwrap_or_else(|| panic!("no `{start}`:\n{shown}"))
             .replace(file.to_str().unwrap(), "FILE")
     };
-    assert_eq!(line("words"), "words = 8  # FILE:33, this [[room]]");
-    assert_eq!(line("required"), "required = false  # FILE:22, profile `lecture`");
+    assert_eq!(line("words"), "words = 8  # FILE:35, this [[room]]");
+    assert_eq!(line("required"), "required = false  # FILE:24, profile `lecture`");
     assert_eq!(line("burst"), "burst = 7  # FILE:15");
     assert_eq!(line("deny_list ="), "deny_list = [\"tea time\"]  # FILE:11");
     assert_eq!(line("min_length"), "min_length = 8  # built-in default");
     assert_eq!(line("# preset:"), "# preset: a secret, not shown; FILE:9");
     assert_eq!(
         line("# by"),
-        "# by the [[room]] at FILE:28 (lecture-*), over the profile `lecture`"
+        "# by the [[room]] at FILE:30 (lecture-*), over the profile `lecture`"
     );
     assert_eq!(
         line(&format!("# {}:", file.display())),
-        "# FILE:40 (*) is for it, too: 0 literal characters in `match`, not 8"
+        "# FILE:43 (*) is for it, too: 0 literal characters in `match`, not 8"
     );
 }

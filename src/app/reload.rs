@@ -17,7 +17,7 @@ use crate::component::audit::Audit;
 use crate::component::drift::{drifts, in_stored};
 use crate::component::engine::{Consequences, Judged, Mode};
 use crate::config::{
-    Limit, LoadError, Loaded, Outside, changes, load, parse, redacted, redacted_changes,
+    Limit, LoadError, Loaded, Outside, changes, load, parse, read_file, redacted, redacted_changes,
 };
 use crate::control::{List, PersonChange, Plan, ProviderChange, RoomChange};
 use crate::jid::BareJid;
@@ -93,7 +93,7 @@ async fn attempt(shared: &Shared, forced: bool) -> Result<Reloaded, String> {
 /// Compares the file on the disk with the one in force, for [`super::Shared::on_disk`].
 pub(super) async fn look_at_file(shared: &Shared) {
     let file = Arc::clone(&shared.file);
-    let text = tokio::task::spawn_blocking(move || std::fs::read_to_string(&*file).ok()).await;
+    let text = tokio::task::spawn_blocking(move || read_file(&file).ok()).await;
     let text = text.ok().flatten().map(Secret::new);
     // Most of the time it is as it was; reading it whole takes milliseconds.
     if text.as_ref() == Some(&shared.upkeep.lock().text) {
@@ -275,7 +275,7 @@ async fn understand(shared: &Shared, path: String, text: Secret) -> Result<Loade
         let own = file.parent().unwrap_or(Path::new(""));
         let directory = Path::new(&path).parent().unwrap_or(Path::new(""));
         let directory = own.join(directory);
-        let read = |other: &Path| std::fs::read_to_string(directory.join(other));
+        let read = |other: &Path| read_file(&directory.join(other));
         let outside =
             Outside { environment: &environment, read: &read, exposed: false, lenient: false };
         parse(&path, text.expose(), &outside)

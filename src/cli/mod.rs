@@ -17,12 +17,14 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use self::out::{Ended, fail, say};
 use crate::app::{self, commands as declared};
 use crate::component::engine::Mode;
 use crate::config::{
-    self, Described, Environment, Format, LoadError, Loaded, Log, NOT_ALLOWED, Socket,
+    self, Described, Environment, Format, LoadError, Loaded, Log, NOT_ALLOWED, Problem, Severity,
+    Socket,
 };
 use crate::control::{Role, Typed};
 use crate::jid::BareJid;
@@ -173,7 +175,7 @@ fn carry_out(arguments: Arguments) -> Ended {
         Verb::Incident(arguments) => incident::run(&arguments, found(), json),
         Verb::Run { observe } => run(file, environment, observe),
         Verb::Check { file: other, log } => {
-            check(&other.unwrap_or(file), log.as_deref(), &environment)
+            check(&other.unwrap_or(file), log.as_deref(), &environment, json)
         }
         Verb::Explain { live: true, attempt } => {
             running::ask(found(), &declared::Explain { attempt: *attempt }, json)
@@ -253,16 +255,56 @@ fn run(file: PathBuf, environment: Environment, observe: bool) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
-fn check(file: &Path, log: Option<&Path>, environment: &Environment) -> Ended {
+fn check(file: &Path, log: Option<&Path>, environment: &Environment, json: bool) -> Ended {
     let result = config::load_to_look(file, environment);
     let (text, kind) = config::report(&result, app::now());
-    say(text.trim_end());
+    if !json {
+        say(text.trim_end());
+    }
+    let mut unmet = None;
     if let (Ok(loaded), Some(log)) = (&result, log) {
         let mut seen = Seen::default();
         see(&loaded.policy, BufReader::new(replay::decisions(log)?), &mut seen)?;
-        say(seen.words(&loaded.file, &loaded.policy).trim_end());
+        let words = unmet.insert(seen.words(&loaded.file, &loaded.policy));
+        if !json {
+            say(words.trim_end());
+        }
+    }
+    if json {
+        say(&checked(file, &result, unmet.as_deref()));
     }
     Ok(ExitCode::from(kind.code()))
+}
+
+/// Returns what `check` found, for programs.
+fn checked(file: &Path, result: &Result<Loaded, LoadError>, unmet: Option<&str>) -> Value {
+    let problem = |problem: &Problem| {
+        json!({
+            "severity": problem.severity.name(),
+            "file": problem.file,
+            "line": problem.line,
+            "column": problem.column,
+            "key": problem.path,
+            "message": problem.message,
+            "suggestion": problem.suggestion,
+        })
+    };
+    let problems: Vec<_> = match result {
+        Ok(loaded) => loaded.warnings_at(app::now()).map(problem).collect(),
+        Err(LoadError::Invalid(problems)) => problems.iter().map(problem).collect(),
+        Err(error @ LoadError::Unreadable(_, source)) => {
+            vec![
+                json!({ "severity": Severity::Error.name(), "message": format!("{error}: {source}") }),
+            ]
+        }
+    };
+    json!({
+        "file": file.display().to_string(),
+        "valid": result.is_ok(),
+        "revision": result.as_ref().ok().map(|loaded| loaded.policy.revision.as_str()),
+        "problems": problems,
+        "unmet": unmet.map(|words| words.lines().collect::<Vec<_>>()),
+    })
 }
 
 /// Reads a file that the component runs by.

@@ -103,6 +103,9 @@ fn why(chosen: &Override, other: &Override) -> String {
     }
 }
 
+/// The table whose keys are names of rules and families.
+const MODES: &str = "modes";
+
 /// The name of a table, and its keys with their values.
 type Table<'a> = (String, Vec<(String, &'a Value)>);
 
@@ -117,11 +120,9 @@ impl Effective {
         let mut tables: Vec<Table<'_>> = Vec::new();
         for one in &self.values {
             let path = &one.path;
-            // In `[policy.modes]` a family's name stands next to those of its rules.
-            let is_leaf = |upto: &[String]| self.values.iter().any(|value| value.path == upto);
-            let split = (1..path.len())
-                .find(|upto| path.get(..*upto).is_some_and(is_leaf))
-                .map_or_else(|| path.len().saturating_sub(1), |upto| upto.saturating_sub(1));
+            // There a family's name stands next to those of its rules.
+            let is_mode = path.first().is_some_and(|table| table == MODES);
+            let split = if is_mode { 1 } else { path.len().saturating_sub(1) };
             let (table, key) = path.split_at_checked(split).unwrap_or((path, &[]));
             let (table, key) = (table.join("."), key_of(key));
             match tables.iter_mut().find(|(name, _)| *name == table) {
@@ -249,7 +250,10 @@ pub(super) fn values(table: &DeTable<'_>, text: &str, layer: &Layer) -> Vec<Valu
     let (mut tables, mut found): (Vec<_>, Vec<_>) = (inner.collect(), Vec::new());
     while let Some((path, table)) = tables.pop() {
         for (key, value) in table {
-            let path = [path.as_slice(), &[key.get_ref().to_string()]].concat();
+            // A rule in `[policy.modes]` may be written `"access.enter"` or `access.enter`.
+            let is_mode = path.first().is_some_and(|table| table == MODES);
+            let names = key.get_ref().splitn(if is_mode { usize::MAX } else { 1 }, '.');
+            let path: Vec<_> = path.iter().cloned().chain(names.map(str::to_owned)).collect();
             if let Some(table) = value.get_ref().as_table() {
                 tables.push((path, table));
                 continue;

@@ -97,8 +97,12 @@ fn modes() -> Value {
     let fixed = |name: &str| FIXED.iter().any(|rule| rule.name == name);
     let names = families().chain(SWITCHES.iter().map(|rule| rule.name));
     let names = names.filter(|name| !fixed(name)).map(|name| (name.to_owned(), mode.clone()));
+    let mut names: Map<_, _> = names.collect();
     // A rule's name without quotes is a table in a table.
-    json!({ "type": "object", "properties": names.collect::<Map<_, _>>() })
+    for family in families() {
+        names.insert(family.to_owned(), json!({ "anyOf": [mode, { "type": "object" }] }));
+    }
+    json!({ "type": "object", "properties": names })
 }
 
 fn object(properties: Map<String, Value>) -> Value {

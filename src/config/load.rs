@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -87,12 +88,33 @@ pub fn load_to_look(path: &Path, environment: &Environment) -> Result<Loaded, Lo
 }
 
 fn load_as(path: &Path, environment: &Environment, lenient: bool) -> Result<Loaded, LoadError> {
-    let text =
-        fs::read_to_string(path).map_err(|error| LoadError::Unreadable(path.to_owned(), error))?;
+    let text = read_file(path).map_err(|error| LoadError::Unreadable(path.to_owned(), error))?;
     let directory = path.parent().unwrap_or(Path::new(""));
-    let read = |other: &Path| fs::read_to_string(directory.join(other));
+    let read = |other: &Path| read_file(&directory.join(other));
     let outside = Outside { environment, read: &read, exposed: is_exposed(path), lenient };
     parse(&path.display().to_string(), &text, &outside).map_err(LoadError::Invalid)
+}
+
+/// The longest file that is read, in bytes: a policy, or a list or secret that it names.
+const LONGEST: u64 = 16 << 20;
+
+/// Reads a policy, or a file that it names.
+///
+/// # Errors
+/// It cannot be read, is a device or a pipe, which may have no end, is longer than 16 MiB, or is no UTF-8.
+pub fn read_file(path: &Path) -> io::Result<String> {
+    let about = fs::metadata(path)?;
+    let wrong = |why: &str| Err(io::Error::other(why));
+    if about.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    } else if !about.is_file() {
+        return wrong("it is a device or a pipe, not a file");
+    } else if about.len() > LONGEST {
+        return wrong("it is longer than 16 MiB");
+    }
+    let mut text = String::new();
+    File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// The socket of the component that runs by this file: as the environment says, else the file, which need not
@@ -104,7 +126,7 @@ pub fn socket(path: &Path, environment: &Environment) -> io::Result<Socket> {
     if let Some(path) = environment.socket() {
         return Ok(Socket { path, problem: None });
     }
-    let text = fs::read_to_string(path)?;
+    let text = read_file(path)?;
     let Ok(table) = text.parse::<toml::Table>() else {
         let name = path.display().to_string();
         let notes = Diagnostics::new(&name, &text);

@@ -1,7 +1,6 @@
 //! `policy-tests.toml`: attempts, and how they have to end.
 
 use std::collections::HashMap;
-use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -9,7 +8,7 @@ use jiff::Timestamp;
 
 use super::attempt_args::{ATTEMPTS, Described, PASSWORDS, WAYS};
 use super::diagnostics::{Diagnostics, Problem};
-use super::load::{LoadError, parse_table, schema};
+use super::load::{LoadError, parse_table, read_file, schema};
 use super::table_reader::TableReader;
 use crate::policy::class::Class;
 use crate::policy::rules::fixed::FIXED;
@@ -87,8 +86,7 @@ static VERDICTS: [Verdict; 4] = [Verdict::Allow, Verdict::Hold, Verdict::Prompt,
 /// # Errors
 /// It cannot be read, or something in it is wrong.
 pub fn load_trials(path: &Path) -> Result<Vec<Trial>, LoadError> {
-    let text =
-        fs::read_to_string(path).map_err(|error| LoadError::Unreadable(path.to_owned(), error))?;
+    let text = read_file(path).map_err(|error| LoadError::Unreadable(path.to_owned(), error))?;
     parse_trials(&path.display().to_string(), &text).map_err(LoadError::Invalid)
 }
 

@@ -18,6 +18,7 @@ macro_rules! renamed_rules {
                 ('password.guesses.room_free', 'password.guesses.room_burst'),
                 ('password.tell', 'password.show_to_moderators'),
                 ('permissions.desktop', 'permissions.screen_share'),
+                ('policy.reserved_nicks', 'names.reserved'),
                 ('removal.keep_out', 'removal.keep_out_for'),
                 ('settings.max_occupants_least', 'settings.max_occupants_min'),
                 ('settings.max_occupants_most', 'settings.max_occupants_max'))

@@ -174,7 +174,9 @@ fn opening() -> Kind<Opening> {
         Opening::Default => format!("\"{}\"", Opening::DEFAULT),
         Opening::Classes(some) => classes().write(some),
     };
-    let schema = json!({ "anyOf": [{ "const": Opening::DEFAULT }, classes().schema()] });
+    let schema = json!({
+        "anyOf": [{ "enum": [Opening::DEFAULT, [Opening::DEFAULT]] }, classes().schema()],
+    });
     Kind::new(read, write, schema)
 }
 

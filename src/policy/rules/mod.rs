@@ -136,7 +136,7 @@ fn without_waiting(switch: Switch) -> Switch {
 }
 
 /// Keys of the file, and the rules named after them, by the names that they had before, with the name that each has now.
-pub const RENAMED: [(&str, &str); 24] = [
+pub const RENAMED: [(&str, &str); 25] = [
     ("access.open", "access.create"),
     ("limits.wave", "limits.flood_strangers"),
     ("limits.wave_calm", "limits.flood_calm"),
@@ -156,6 +156,7 @@ pub const RENAMED: [(&str, &str); 24] = [
     ("reload.people", "reload.max_removed"),
     ("reload.percent", "reload.max_removed_percent"),
     ("removal.keep_out", "removal.keep_out_for"),
+    ("policy.reserved_nicks", "names.reserved"),
     ("reserved_nicks", "names.reserved"),
     ("settings.max_occupants_least", "settings.max_occupants_min"),
     ("settings.max_occupants_most", "settings.max_occupants_max"),
