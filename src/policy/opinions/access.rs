@@ -1,4 +1,4 @@
-//! Who may open rooms, and who may enter them at all.
+//! Opinions on access: who may open rooms, and who may enter them at all.
 
 use globset::GlobSet;
 
@@ -11,7 +11,7 @@ use crate::policy::rules::fixed;
 use crate::policy::runtime_bans;
 use crate::policy::verdict::Opinion;
 
-/// Returns whether a ban, of the file or made at run time, is on the requester.
+/// Denies entry to a requester who is banned, by the file or at run time.
 pub(in crate::policy) fn banned(case: &Case<'_>) -> Option<Opinion> {
     let who = case.who;
     let named = [Some(case.jid), who.account.as_ref()].into_iter().flatten();
@@ -29,7 +29,7 @@ pub(in crate::policy) fn banned(case: &Case<'_>) -> Option<Opinion> {
     None
 }
 
-/// Returns whether the requester may be in any room at all: not banned, encrypted, of a class that may.
+/// Denies the requester's presence in any room: banned, not encrypted, or of a class that may not enter.
 pub(in crate::policy) fn enter(case: &Case<'_>) -> Option<Opinion> {
     let who = case.who;
     let access = &case.rules.access;
@@ -55,7 +55,7 @@ pub(in crate::policy) fn enter(case: &Case<'_>) -> Option<Opinion> {
     None
 }
 
-/// Returns whether the requester may open this room.
+/// Denies opening this room to a requester who may not open rooms, or because of its name.
 pub(in crate::policy) fn open(case: &Case<'_>) -> Option<Opinion> {
     let access = &case.rules.access;
     let may = access.create.value.classes(case.room.nobody_logs_in);
@@ -67,7 +67,7 @@ pub(in crate::policy) fn open(case: &Case<'_>) -> Option<Opinion> {
     name(case)
 }
 
-/// Returns whether a room of this name may be opened.
+/// Denies opening a room whose name the rules refuse.
 pub(in crate::policy) fn name(case: &Case<'_>) -> Option<Opinion> {
     let access = &case.rules.access;
     let is_one_of =
@@ -83,7 +83,7 @@ pub(in crate::policy) fn name(case: &Case<'_>) -> Option<Opinion> {
     None
 }
 
-/// A guest could prove something, and then they might.
+/// Returns whether the requester is a guest who might be allowed after logging in.
 fn log_in_helps(case: &Case<'_>, may: ClassSet) -> bool {
     case.identity.auth == Auth::Anonymous
         && case.identity.account.is_none()
@@ -95,7 +95,7 @@ fn is_local(case: &Case<'_>) -> bool {
         && case.who.address.is_some_and(|address| address.to_canonical().is_loopback())
 }
 
-/// The requester takes the place of an opener who never came.
+/// Returns whether the requester takes the place of an opener who never came.
 pub(in crate::policy) fn takes_the_place(case: &Case<'_>) -> bool {
     let Some(record) = &case.room.record else { return false };
     record.awaited.is_some_and(|until| until <= case.now)

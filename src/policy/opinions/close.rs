@@ -1,4 +1,4 @@
-//! Whether a room takes people in: before it begins, when it is closed, outside its hours.
+//! Opinions on whether a room takes people in: before it begins, when it is closed, outside its hours.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::policy::rules::hours::{AtEnd, outside};
 use crate::policy::rules::kinds::Who;
 use crate::policy::verdict::{Audience, Effects, Opinion, Rule, Verdict};
 
-/// What was written down of the room cannot be read, or not all of it.
+/// The rule of a room whose record cannot be read, or not in full.
 pub(in crate::policy) const RECORD: Rule = fixed::RECORD.at(0);
 
-/// Returns whether the room takes people in now.
+/// Denies a join to a room that is closed, suspended or not open yet, or sends it to the lobby.
 pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
     let close = &case.rules.close;
     let moderates = entitlement(case).is_some();
@@ -30,7 +30,7 @@ pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
         return None;
     }
     let Some(record) = &case.room.record else {
-        // What cannot be read might say that the room is closed.
+        // An unreadable record might say that the room is closed.
         return Some(Opinion::deny(RECORD, Denial::Closed(Closed::Command)));
     };
     if let Some(suspended) = suspended::join(case) {
@@ -61,7 +61,7 @@ pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
     None
 }
 
-/// Closes the room if the requester is the last that it takes.
+/// Closes the room if the requester is the last one that it takes.
 pub(in crate::policy) fn count(case: &Case<'_>, effects: &mut Effects) {
     let limit = case.rules.close.at_occupants.value;
     if limit == 0 || case.room.others().saturating_add(1) < limit {
@@ -74,7 +74,7 @@ pub(in crate::policy) fn count(case: &Case<'_>, effects: &mut Effects) {
     }
 }
 
-/// A word to the room.
+/// Judges a command that was written to the room.
 pub(in crate::policy) fn command(case: &Case<'_>, word: Word) -> Opinion {
     let rules = case.rules;
     match word {
@@ -91,7 +91,7 @@ pub(in crate::policy) fn command(case: &Case<'_>, word: Word) -> Opinion {
     }
 }
 
-/// What follows from a word that was allowed.
+/// Adds the effects of a command that was allowed.
 pub(in crate::policy) fn command_effects(case: &Case<'_>, word: Word, effects: &mut Effects) {
     match word {
         Word::Password => effects.notices.push((Audience::Requester, Notice::Password)),
@@ -101,7 +101,7 @@ pub(in crate::policy) fn command_effects(case: &Case<'_>, word: Word, effects: &
     }
 }
 
-/// Returns what closing (or reopening) a room changes. What is so already is not said again.
+/// Returns the effects of closing or reopening a room. What is so already is not announced again.
 pub fn closing(room: &RoomView, close: bool, now: Timestamp) -> Effects {
     let record = room.record.clone().unwrap_or_else(|| Record::new(now, String::new(), None));
     let was_closed = record.closed.is_some();
@@ -110,7 +110,7 @@ pub fn closing(room: &RoomView, close: bool, now: Timestamp) -> Effects {
     } else {
         Record { closed: None, reopened: Some(now), ..record }
     };
-    // Of a suspended room, it is for later.
+    // A suspended room does not open before it is resumed.
     let notice = match (close, record.suspended) {
         _ if close == was_closed => None,
         (true, _) => Some(Notice::Closed),
@@ -121,7 +121,7 @@ pub fn closing(room: &RoomView, close: bool, now: Timestamp) -> Effects {
     Effects { record: Some(record), notices, ..Effects::default() }
 }
 
-/// Returns what keeps newcomers out of a room that is not closed: the rule, and what they are told.
+/// Returns what keeps newcomers out of a room that is not closed: the rule, and the denial.
 pub fn shut_by(rules: &Rules, room: &RoomView, now: Timestamp) -> Option<(Rule, Denial)> {
     if room.suspended().is_some() {
         return Some((suspended::RULE, Denial::Suspended));
@@ -139,8 +139,8 @@ fn hold_until(rules: &Rules) -> Rule {
     rules.close.hold_until.rule()
 }
 
-/// The rule that closed the room is still there. What a person closed by hand stays closed, unless the one who comes
-/// is exempt from that.
+/// Returns whether the rule that closed the room still holds. A room closed by hand stays closed, unless the requester
+/// is exempt from that rule.
 fn is_in_force(rules: &Rules, closed: Closed) -> bool {
     let close = &rules.close;
     match closed {
@@ -152,13 +152,13 @@ fn is_in_force(rules: &Rules, closed: Closed) -> bool {
     }
 }
 
-/// Returns when a room of that record has been open for so long, counted again when it was reopened.
+/// Returns when a room with this record has been open for that long, counted again from its reopening.
 pub(in crate::policy) fn after(record: &Record, time: Option<Duration>) -> Option<Timestamp> {
     let time = SignedDuration::try_from(time?).ok()?;
     record.open_since().checked_add(time).ok()
 }
 
-/// The rule by which a room was closed.
+/// Returns the rule by which a room was closed.
 pub(in crate::policy) fn closed_by(rules: &Rules, closed: Closed) -> Rule {
     let close = &rules.close;
     match closed {
@@ -170,7 +170,7 @@ pub(in crate::policy) fn closed_by(rules: &Rules, closed: Closed) -> Rule {
     }
 }
 
-/// Denies it to this requester to open or enter a room outside its hours.
+/// Denies opening or entering a room outside its hours.
 pub(in crate::policy) fn outside_hours(case: &Case<'_>) -> Option<Opinion> {
     let hours = &case.rules.hours;
     if hours.who.value.meets(case.classes) {

@@ -1,4 +1,4 @@
-//! What follows when a person comes in.
+//! Effects of a join that was allowed.
 
 use super::lobby::{knew_password, password_now};
 use super::{access, close, found, limits, moderators, permissions, suspended};
@@ -8,7 +8,7 @@ use crate::policy::notice::Notice;
 use crate::policy::record::{Entry, Person, Record};
 use crate::policy::verdict::{Audience, Effects};
 
-/// What follows when a person comes in.
+/// Adds the effects of a join that was allowed: affiliation, role, notices, permissions and records.
 pub(in crate::policy) fn enter(case: &Case<'_>, credential: Credential, effects: &mut Effects) {
     let rules = case.rules;
     if case.is_service() {

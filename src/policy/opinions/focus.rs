@@ -16,8 +16,8 @@ use crate::policy::verdict::{Opinion, Verdict};
 /// (jicofo's `conference.initial-timeout`).
 const AWAITED: SignedDuration = SignedDuration::from_secs(15);
 
-/// Whether the focus may be asked for this room: only what would be refused at the door in any case is
-/// refused before, because a join can be held or prompted, and a request cannot.
+/// Judges whether the focus may be asked for this room: denies only what would be denied at the door in any case,
+/// because a join can be held or prompted, and a request cannot.
 pub(in crate::policy) fn request(case: &Case<'_>, strongest: &mut Strongest) {
     strongest.hear(close::outside_hours(case));
     if !case.room.exists {
@@ -29,13 +29,13 @@ pub(in crate::policy) fn request(case: &Case<'_>, strongest: &mut Strongest) {
     }
 }
 
-/// Denies it to everybody else where a focus opens the rooms.
+/// Denies opening a room to everybody but the focus, where a focus opens the rooms.
 pub(in crate::policy) fn comes_first(case: &Case<'_>) -> Option<Opinion> {
     (case.focus().is_some() && !case.room.exists)
         .then(|| Opinion::deny(fixed::FOCUS.at(0), Denial::FocusFirst))
 }
 
-/// What the focus does in a person's name.
+/// Judges what the focus does on behalf of a person.
 pub(in crate::policy) fn act(case: &Case<'_>, strongest: &mut Strongest) {
     if matches!(case.attempt.action, Action::Open { .. }) && !case.room.exists {
         open(case, strongest);
@@ -44,7 +44,7 @@ pub(in crate::policy) fn act(case: &Case<'_>, strongest: &mut Strongest) {
     }
 }
 
-/// Returns whether the focus may open the room: as the person who asked it might.
+/// Judges whether the focus may open the room: as the person who asked for it might.
 fn open(case: &Case<'_>, strongest: &mut Strongest) {
     if case.is_health_check() {
         return;
@@ -67,7 +67,7 @@ fn open(case: &Case<'_>, strongest: &mut Strongest) {
     }
 }
 
-/// The focus makes a person an owner (jicofo's `enable-auto-owner`): only whom the rules make a moderator.
+/// Judges the owners that the focus makes (jicofo's `enable-auto-owner`): denies those whom no rule makes a moderator.
 fn elect(case: &Case<'_>, items: &[AffiliationChange], strongest: &mut Strongest) {
     let moderators = &case.rules.moderators;
     if moderators.by_room {
@@ -86,14 +86,14 @@ fn elect(case: &Case<'_>, items: &[AffiliationChange], strongest: &mut Strongest
     }
 }
 
-/// A person who may not be in the room, or was removed from it by what they are recognised by, is not elected.
+/// Returns whether a person is banned, or was removed from the room, and so may not be made an owner.
 fn keeps_out(case: &Case<'_>, jid: &BareJid, bearer: Option<&Requester>) -> bool {
     let away = Requester { jid: Some(jid.clone()), ..Requester::default() };
     let case = case.of(bearer.unwrap_or(&away), jid);
     access::banned(&case).is_some() || removal::refuse(&case).is_some()
 }
 
-/// The record of a room that the focus opens at `now` for a person, or for nobody that is known.
+/// Returns the record of a room that the focus opens for a person, or for nobody who is known.
 pub(in crate::policy) fn await_opener(record: Record, case: &Case<'_>) -> Record {
     match case.behind() {
         Some(opener) => Record {

@@ -8,13 +8,13 @@ use crate::policy::record::{Record, Source};
 use crate::policy::rules::access::Persistence;
 use crate::policy::verdict::Effects;
 
-/// What a room is given that was there. What it has of its own and is stricter stays.
+/// Brings a room from before the policy under it. Settings of its own that are stricter stay.
 pub(super) fn adopt(case: &Case<'_>, source: Option<Source>, effects: &mut Effects) {
     let persistent = case.rules.access.persistent.value;
     effects.members_only = effects.members_only.filter(|on| *on);
     effects.hidden = effects.hidden.filter(|on| *on);
     let found = case.room.is_found();
-    // What was stored before is there until the meeting has ended.
+    // What was stored before stays until the meeting has ended.
     effects.persistent = persistent.fixed().filter(|lasts| *lasts || !found);
     effects.keep = found.then_some(persistent != Persistence::Never);
     // The first who joins is no opener: people may be inside, and another person may own it.
@@ -22,8 +22,8 @@ pub(super) fn adopt(case: &Case<'_>, source: Option<Source>, effects: &mut Effec
     effects.record = Some(Record { found, ..record });
 }
 
-/// Returns the record with which a new meeting begins in a room that was there and that nobody is in, or `None`
-/// where the meeting goes on. Times count from then on; who was removed stays out.
+/// Returns the record with which a new meeting begins in an empty room from before the policy, or `None` where a
+/// meeting goes on. Times count from then on; people who were removed stay out.
 pub(in crate::policy) fn begun(room: &RoomView, now: Timestamp) -> Option<Record> {
     let record = room.record.as_ref().filter(|record| record.found && room.occupants == 0)?;
     Some(Record {
@@ -36,29 +36,29 @@ pub(in crate::policy) fn begun(room: &RoomView, now: Timestamp) -> Option<Record
     })
 }
 
-/// Only members come in, by the room's own setting. On Jitsi its lobby ensures that.
+/// Returns whether the room's own setting admits members only, on a service without a lobby of its own.
 pub(in crate::policy) fn is_for_members(case: &Case<'_>) -> bool {
     case.room.is_found() && case.room.members_only && !case.room.lobby
 }
 
-/// The room itself makes the requester a moderator, for as long as it does.
+/// Returns whether the room itself makes the requester a moderator, for as long as it does.
 pub(in crate::policy) fn moderates(case: &Case<'_>) -> bool {
     case.room.is_found() && affiliation(case) >= Affiliation::Admin
 }
 
-/// Returns what the requester is there, or was before a removal that is over.
+/// Returns the requester's affiliation in the room, or a higher one that a removal has taken.
 fn affiliation(case: &Case<'_>) -> Affiliation {
     let suspended = case.who.person.as_ref().and_then(|person| person.suspended);
     suspended.unwrap_or_default().max(case.who.affiliation)
 }
 
-/// The room has the requester in its own lists, where nothing is against it.
+/// Returns whether the room's own lists have the requester as a member or higher.
 pub(in crate::policy) fn is_member(case: &Case<'_>) -> bool {
     case.room.is_found() && affiliation(case) >= Affiliation::Member
 }
 
-/// What a person is given who comes in. The room has owners of its own, and nobody becomes one by coming in, but those
-/// from whom a removal took it.
+/// Adds what a person who comes in is given. The room has owners of its own: nobody becomes one by coming in, but a
+/// person gets back what a removal took.
 pub(in crate::policy) fn seat(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
     let needs_membership = case.room.members_only && affiliation(case) < Affiliation::Member;
     let given_back = case.who.person.as_ref().and_then(|person| person.suspended);

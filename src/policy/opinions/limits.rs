@@ -1,4 +1,4 @@
-//! Room in the room, rooms on the server, and floods of strangers.
+//! Opinions on limits: occupants of a room, rooms on the server, and join floods.
 
 use super::lobby;
 use super::moderators::entitlement;
@@ -13,7 +13,7 @@ use crate::policy::record::{JoinFlood, Record};
 use crate::policy::verdict::{Audience, Decision, Effects, Opinion, Rule, Verdict};
 use crate::setting::Setting;
 
-/// Returns whether there is room in the room. Its moderators and the operators find some in any case.
+/// Denies a join to a full room, except to its moderators and to operators.
 pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
     let limit = case.rules.limits.occupants;
     let is_full = limit.value > 0 && case.room.others() >= limit.value;
@@ -23,7 +23,7 @@ pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
     Some(Opinion::deny(limit.rule(), Denial::RoomFull))
 }
 
-/// Returns whether one room more may be opened. Operators always may.
+/// Denies opening another room where a limit on rooms is reached, except to operators and health checks of the focus.
 pub(in crate::policy) fn open(case: &Case<'_>) -> Option<Opinion> {
     if case.classes.has(Class::Operator) || case.is_health_check() {
         return None;
@@ -41,15 +41,15 @@ pub(in crate::policy) fn open(case: &Case<'_>) -> Option<Opinion> {
     None
 }
 
-/// The person who opens the room by this attempt, if it opens one: on Jitsi the person who asked the focus for it.
+/// Returns the person who opens the room by this attempt, if it opens one: on Jitsi the person who asked the focus.
 pub fn opener(attempt: &Attempt) -> Option<&BareJid> {
     let is_open = matches!(attempt.action, Action::Open { .. });
     let opener = attempt.behind.as_ref().filter(|_| is_open).unwrap_or(&attempt.requester);
     opener.jid.as_ref().filter(|_| is_open || attempt.action == Action::Request)
 }
 
-/// Returns what came of a join may not do for a stranger while there is a wave: they have to knock, also with the
-/// right password.
+/// Makes a stranger knock during a join flood where `opinion` would let them in, even with the right password.
+/// Otherwise returns `opinion`.
 pub(in crate::policy) fn join_in_flood(
     case: &Case<'_>,
     opinion: Option<Opinion>,
@@ -63,8 +63,7 @@ pub(in crate::policy) fn join_in_flood(
     Some(lobby::knock_by(case, rule(case.rules)))
 }
 
-/// What follows when a person comes in: if they are the stranger who makes it a flood, strangers have to
-/// knock from now on.
+/// Starts a join flood if the requester is the stranger who reaches the limit: strangers have to knock from now on.
 pub(in crate::policy) fn enter(case: &Case<'_>, effects: &mut Effects) {
     let limit = case.rules.limits.flood_strangers.value;
     let is_last = limit > 0 && case.pressure.strangers.saturating_add(1) >= limit;
@@ -85,7 +84,7 @@ pub(in crate::policy) fn enter(case: &Case<'_>, effects: &mut Effects) {
     }
 }
 
-/// Returns what lets strangers in again.
+/// Returns the effects that end a join flood; `None`: there is none.
 pub(in crate::policy) fn over(view: &RoomView) -> Option<Effects> {
     let record = view.record.as_ref()?;
     let wave = record.wave?;
@@ -99,19 +98,19 @@ pub(in crate::policy) fn over(view: &RoomView) -> Option<Effects> {
     })
 }
 
-/// Returns whether the lobby that was put up for a wave may be taken down.
+/// Denies taking down the lobby that was put up for a join flood.
 pub(in crate::policy) fn take_lobby_down(case: &Case<'_>) -> Option<Opinion> {
     let wave = case.room.record.as_ref()?.wave?;
     let is_rule = case.rules.limits.flood_strangers.value > 0;
     (wave.lobby && is_rule).then(|| Opinion::deny(rule(case.rules), Denial::LobbyMandatory))
 }
 
-/// The rule on waves.
+/// Returns the rule on join floods.
 pub fn rule(rules: &Rules) -> Rule {
     rules.limits.flood_strangers.rule()
 }
 
-/// A guest, or a person of another server, whom nobody let in and who was not inside before.
+/// Returns whether the requester is a guest or of another server, and was neither let in nor inside before.
 fn is_stranger(case: &Case<'_>) -> bool {
     is_strange(case.classes.strongest(), case.who.affiliation)
         && !case.rules.lobby.bypass.value.meets(case.classes)
@@ -123,7 +122,7 @@ const fn is_strange(class: Class, affiliation: Affiliation) -> bool {
         && matches!(affiliation, Affiliation::None | Affiliation::Outcast)
 }
 
-/// A stranger came in or knocks.
+/// Returns whether a stranger came in or knocks.
 pub fn is_arrival(attempt: &Attempt, decision: &Decision) -> bool {
     matches!(attempt.action, Action::Join { .. })
         && matches!(decision.verdict, Verdict::Allow | Verdict::Hold)

@@ -1,4 +1,4 @@
-//! Who has to know the password, and who has to knock.
+//! Opinions on admission: who has to know the password, and who has to knock.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use crate::policy::rules::lobby::Admission;
 use crate::policy::rules::password::AskAgain;
 use crate::policy::verdict::{Effects, Opinion, Rule, Verdict};
 
-/// The service's own lobby is on in every room.
+/// Returns whether the service's own lobby is on in every room.
 pub(in crate::policy) fn has_own(case: &Case<'_>) -> bool {
     case.room.lobby && case.rules.lobby.admission.value.has_lobby()
 }
 
-/// Every room is members-only: the room service keeps strangers out, or its lobby does.
+/// Returns whether every room is members-only: the room service keeps strangers out, or its lobby does.
 pub(in crate::policy) fn is_members_only(case: &Case<'_>) -> bool {
     case.rules.lobby.admission.value.is_members_only() || has_own(case)
 }
 
-/// Returns what it takes to come into this room: a moderator may have put up a lobby that the policy does not ask for.
+/// Returns what admission to this room takes: a moderator may have put up a lobby that the policy does not ask for.
 fn admission(case: &Case<'_>) -> Admission {
     let by_policy = case.rules.lobby.admission.value;
     let wave = case.room.record.as_ref().and_then(|record| record.wave);
@@ -43,12 +43,12 @@ fn admission(case: &Case<'_>) -> Admission {
     }
 }
 
-/// There is a lobby that this client can wait in.
+/// Returns whether there is a lobby that this client can wait in.
 fn can_wait(case: &Case<'_>) -> bool {
     case.room.lobby || case.who.client == Client::Plain
 }
 
-/// Returns what it takes this requester to come in.
+/// Judges admission: allows, asks for the password, or makes the requester knock. `None`: nothing is asked of them.
 pub(in crate::policy) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
     let rules = case.rules;
     let admission = admission(case);
@@ -61,12 +61,12 @@ pub(in crate::policy) fn join(case: &Case<'_>, credential: Credential) -> Option
     if needs_password && let Some(opinion) = guessed_too_often(case, credential) {
         return Some(opinion);
     }
-    // Under attack, a room takes no stranger's password, not even the right one: it may be the hit. Nor
-    // does it tell the two apart, or the guesser had only to come back with the right one later.
+    // Under attack, a room takes no stranger's password, not even the right one: it may be a lucky guess. Nor
+    // does it tell the two apart: a guesser would only have to come back later with the right one.
     let is_attacked = room_pressure(case).is_some();
     let is_right = credential == Credential::Right && !is_attacked;
     let knows = !needs_password || is_right;
-    // Where there is no password to know, the door has only the bell.
+    // Without a password to know, only the lobby is left.
     let knows_one =
         is_right || (knows && (has_password(case) || case.rules.password.required.value));
     let allowed = || (!rules.lobby.by_room).then(|| Opinion::allow(rule(case)));
@@ -92,21 +92,21 @@ pub(in crate::policy) fn join(case: &Case<'_>, credential: Credential) -> Option
     }
 }
 
-/// By which a person has to knock: the policy's or, where there is none, that a moderator has put up.
+/// Returns the rule by which people knock: the policy's or, where it has none, that of a lobby put up by a moderator.
 fn rule(case: &Case<'_>) -> Rule {
     let lobby = &case.rules.lobby;
     if lobby.by_room { fixed::ROOM_LOBBY.at(0) } else { lobby.admission.rule() }
 }
 
-/// There is a password to ask for. One that was made for the room counts as long as one is required; one that
-/// a person chose is the room's own.
+/// Returns whether there is a password to ask for. One that was made for the room counts only while one is required;
+/// one that a person chose always counts.
 fn has_password(case: &Case<'_>) -> bool {
     let source = case.room.record.as_ref().and_then(|record| record.password);
     let is_own = source.is_none_or(|source| source == Source::Creator);
     case.room.has_password && (is_own || case.rules.password.required.value)
 }
 
-/// What follows when a person has to wait.
+/// Adds the effects of having to wait.
 pub(in crate::policy) fn wait(case: &Case<'_>, credential: Credential, effects: &mut Effects) {
     effects.knock = Some(case.rules.lobby.wait.value);
     // A client that was let in from a separate lobby does not send the password again.
@@ -118,7 +118,7 @@ pub(in crate::policy) fn wait(case: &Case<'_>, credential: Credential, effects: 
     }
 }
 
-/// Returns how long the room takes no password from strangers.
+/// Returns how long the room takes no passwords from strangers; `None`: it takes them.
 fn room_pressure(case: &Case<'_>) -> Option<Duration> {
     let limit = case.rules.password.guesses.room_burst.value;
     case.pressure.room.filter(|_| limit < UNLIMITED)
@@ -133,7 +133,7 @@ fn may_skip_password(case: &Case<'_>) -> bool {
         || (!has_password(case) && !case.rules.password.required.value)
 }
 
-/// The requester has proved to know the password, and need not prove it again.
+/// Returns whether the requester has proved to know the password, and need not prove it again.
 pub(super) fn knew_password(case: &Case<'_>) -> bool {
     case.who.person.as_ref().is_some_and(|person| {
         person.knew_password()
@@ -142,7 +142,7 @@ pub(super) fn knew_password(case: &Case<'_>) -> bool {
     })
 }
 
-/// Returns which of the room's passwords is the present one.
+/// Returns the number of the room's present password.
 pub(super) fn password_now(case: &Case<'_>) -> u32 {
     case.room.record.as_ref().map_or(0, |record| record.password_changes)
 }
@@ -185,9 +185,9 @@ fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
     )
 }
 
-/// They have to knock by another rule than that of the lobby.
+/// Makes the requester knock by another rule than that of the lobby.
 pub(in crate::policy) fn knock_by(case: &Case<'_>, rule: Rule) -> Opinion {
-    // The service has lobbies, and this room's is off: there is none to wait in.
+    // The service has lobbies, and that of this room is off: there is none to wait in.
     let is_off = case.room.lobby && !case.room.members_only && case.who.client == Client::Jitsi;
     let knock = knock(case);
     match knock.verdict {

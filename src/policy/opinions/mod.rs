@@ -1,6 +1,6 @@
-//! What each rule family thinks of an attempt, and what follows when it is allowed.
+//! Opinions of each rule family on an attempt, and the effects when it is allowed.
 //!
-//! A file for each family of [`super::rules`] that is asked, and one for each occasion on which several are.
+//! There is a file for each family of [`super::rules`] that has opinions, and one for each occasion that asks several.
 
 pub(super) mod access;
 pub mod close;

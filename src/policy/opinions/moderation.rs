@@ -1,4 +1,4 @@
-//! What people inside may do to and for one another.
+//! Opinions on what people inside may do to and for one another.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ use crate::policy::rules::moderators::{Become, Protected};
 use crate::policy::rules::removal::{admission, is_same};
 use crate::policy::verdict::{Audience, Effects, Opinion, Rule};
 
-/// Judges every item; one that may not be refuses the whole list.
+/// Judges a change of affiliations; one item that is denied denies the whole list.
 pub(in crate::policy) fn affiliation(
     case: &Case<'_>,
     items: &[AffiliationChange],
@@ -34,7 +34,7 @@ pub(in crate::policy) fn affiliation(
     }
 }
 
-/// One address is given two affiliations: what comes of it would depend on the order.
+/// Returns whether one address is given two affiliations: the result would depend on the order.
 fn is_contradictory(items: &[AffiliationChange]) -> bool {
     let mut given = HashMap::new();
     items.iter().any(|item| {
@@ -42,8 +42,7 @@ fn is_contradictory(items: &[AffiliationChange]) -> bool {
     })
 }
 
-/// Each right that the change needs, whatever it is called: what takes moderation needs the right to take it, also
-/// as a ban.
+/// Judges every right that a change of one affiliation needs: a ban of a moderator also takes moderation.
 fn one_affiliation(
     case: &Case<'_>,
     item: &AffiliationChange,
@@ -76,7 +75,7 @@ fn one_affiliation(
         }
     }
     if register {
-        // Nobody is asked about a registration, so nobody may rise by it: it reserves a nick.
+        // Nobody approves a registration, so nobody may rise by it: it only reserves a nick.
         let rule = rules.admit.rule();
         let keeps = jid == case.jid && from >= Affiliation::Member && to <= from;
         let may = keeps || rules.admit.value == Who::Anybody;
@@ -85,7 +84,7 @@ fn one_affiliation(
             false => Opinion::deny(rule, Denial::MayNotRegister),
         }));
     }
-    // A person who is given a nick loses the choice.
+    // A nick that is reserved for a person takes the choice from them.
     if to < from || to == Affiliation::Outcast || nick.is_some() {
         strongest.hear(shields(case, jid, item.bearer.as_ref()));
         if jid.node().is_none() {
@@ -115,7 +114,7 @@ fn one_affiliation(
     }
 }
 
-/// What the room remembers after a list that was allowed.
+/// Adds what the room remembers after a change of affiliations.
 pub(in crate::policy) fn affiliation_effects(
     case: &Case<'_>,
     items: &[AffiliationChange],
@@ -174,7 +173,7 @@ pub(in crate::policy) fn affiliation_effects(
     }
 }
 
-/// Judges every item; one that may not be refuses the whole list.
+/// Judges a change of roles; one item that is denied denies the whole list.
 pub(in crate::policy) fn role(case: &Case<'_>, items: &[RoleChange], strongest: &mut Strongest) {
     if items.is_empty() {
         strongest.hear(Some(Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed)));
@@ -202,7 +201,7 @@ fn one_role(case: &Case<'_>, item: &RoleChange) -> Opinion {
     }
 }
 
-/// What the room remembers after roles were set.
+/// Adds what the room remembers after a change of roles.
 pub(in crate::policy) fn role_effects(
     case: &Case<'_>,
     items: &[RoleChange],
@@ -217,8 +216,7 @@ pub(in crate::policy) fn role_effects(
     }
 }
 
-/// This person is removed, with every session and with what they are in the room. Ending a session of their
-/// own is not.
+/// Removes a person, with every session and with their affiliation. Ending a session of one's own is no removal.
 fn remove(case: &Case<'_>, jid: &BareJid, bearer: Option<&Requester>, effects: &mut Effects) {
     if is_own(case, jid, bearer) {
         return;
@@ -230,7 +228,7 @@ fn remove(case: &Case<'_>, jid: &BareJid, bearer: Option<&Requester>, effects: &
     effects.remove.push((jid.clone(), removal::denial(case)));
 }
 
-/// Whether this invitation may go out.
+/// Judges an invitation.
 pub(in crate::policy) fn invite(
     case: &Case<'_>,
     to: &[Option<BareJid>],
@@ -243,7 +241,7 @@ pub(in crate::policy) fn invite(
     strongest.hear(Some(require(case, &admit, Denial::MayNotAdmit)));
 }
 
-/// Returns whether the requester may answer a person who waits.
+/// Judges the answer to a person who waits.
 pub(in crate::policy) fn knock(case: &Case<'_>, target: Option<&BareJid>) -> Opinion {
     if target.is_none() {
         return Opinion::deny(fixed::UNREADABLE.at(0), Denial::Malformed);
@@ -252,7 +250,7 @@ pub(in crate::policy) fn knock(case: &Case<'_>, target: Option<&BareJid>) -> Opi
     require(case, &admit, Denial::MayNotAdmit)
 }
 
-/// What follows from the answer to a knock.
+/// Adds the effects of the answer to a person who waits.
 pub(in crate::policy) fn knock_effects(
     case: &Case<'_>,
     target: &BareJid,
@@ -266,7 +264,7 @@ pub(in crate::policy) fn knock_effects(
     }
 }
 
-/// Whether the requester may answer everybody who waits, and whether anybody does.
+/// Judges the answer to everybody who waits; denies it if nobody does.
 pub(in crate::policy) fn answer_all(
     case: &Case<'_>,
     waiting: &[BareJid],
@@ -279,7 +277,7 @@ pub(in crate::policy) fn answer_all(
     }
 }
 
-/// What follows from the answer to everybody who waits.
+/// Adds the effects of the answer to everybody who waits.
 pub(in crate::policy) fn answer_all_effects(
     case: &Case<'_>,
     waiting: &[BareJid],
@@ -294,12 +292,12 @@ pub(in crate::policy) fn answer_all_effects(
     effects.notices.push((Audience::Requester, notice));
 }
 
-/// Returns whether the requester may destroy the room.
+/// Judges the destruction of the room.
 pub(in crate::policy) fn end(case: &Case<'_>) -> Opinion {
     require(case, &case.rules.moderators.end, Denial::MayNotEnd)
 }
 
-/// A person inside has opened the door to `target`, who gets back what a removal has taken.
+/// Adds the effects of letting `target` in, who gets back what a removal has taken.
 pub(in crate::policy) fn admitted(case: &Case<'_>, target: &BareJid, effects: &mut Effects) {
     effects.merge(admission(target, case.attempt.other(target)));
     removal::let_in(case, &session(target, None), effects);
@@ -309,12 +307,12 @@ fn remember(jid: &BareJid, person: Option<Person>, effects: &mut Effects) {
     effects.people.push((jid.clone(), person));
 }
 
-/// The person an item is about, as far as the gate knows.
+/// Returns the person whom an item is about, as far as the gate knows them.
 fn session(jid: &BareJid, bearer: Option<&Requester>) -> Requester {
     Requester { jid: Some(jid.clone()), ..bearer.cloned().unwrap_or_default() }
 }
 
-/// Returns whether the requester may exercise any authority, whatever the rule on it says.
+/// Denies any authority from outside the room, whatever the rule on it says, except to operators.
 pub(in crate::policy) fn authority(case: &Case<'_>) -> Option<Opinion> {
     let is_exercised = match &case.attempt.action {
         Action::Configure { .. }
@@ -337,7 +335,7 @@ pub(in crate::policy) fn authority(case: &Case<'_>) -> Option<Opinion> {
         .then(|| Opinion::deny(fixed::PRESENCE.at(0), Denial::NotInside))
 }
 
-/// Why the requester may take nothing from this person: a service, an operator, or a person of a higher rank.
+/// Denies taking anything from a protected person: a service, an operator, or a person of a higher rank.
 /// `bearer`: the person's session, if they are inside.
 pub(in crate::policy) fn shields(
     case: &Case<'_>,
@@ -348,7 +346,7 @@ pub(in crate::policy) fn shields(
         return None;
     }
     let person = case.attempt.other(jid);
-    // Of a person who is away it is not known how they would prove who they are: the lists of the file count.
+    // How an absent person would prove their identity is unknown: the lists of the file count.
     let away = Requester { jid: Some(jid.clone()), auth: Auth::Server, ..Requester::default() };
     let target =
         Requester { person: person.cloned(), ..bearer.cloned().unwrap_or_else(|| away.clone()) };
@@ -369,7 +367,7 @@ pub(in crate::policy) fn shields(
         .then(|| Opinion::deny(protect.rule(), Denial::HigherRank))
 }
 
-/// Why the requester may take nothing from everybody of this domain: the file names a person there.
+/// Denies taking anything from a whole domain in which the file names a protected person.
 pub(in crate::policy) fn shields_domain(case: &Case<'_>, domain: &BareJid) -> Option<Opinion> {
     let lives_there = |jid: &&BareJid| jid.domain() == domain.domain();
     let Case { policy, rules, .. } = case;
@@ -389,7 +387,7 @@ pub(in crate::policy) fn shields_domain(case: &Case<'_>, domain: &BareJid) -> Op
         .then(|| Opinion::deny(protect.rule(), Denial::HigherRank))
 }
 
-/// It is about the requester's own self: the account, or what else names nobody else.
+/// Returns whether a change is about the requester themselves: their account, or a session that is certainly theirs.
 pub(in crate::policy) fn is_own(
     case: &Case<'_>,
     jid: &BareJid,
@@ -398,7 +396,7 @@ pub(in crate::policy) fn is_own(
     jid == case.jid || bearer.is_some_and(|bearer| is_same(&case.rules.removal, case.who, bearer))
 }
 
-/// The rule that names this person as a service or operator.
+/// Returns the rule that makes this person a service or an operator, if one does.
 fn untouchable(case: &Case<'_>) -> Option<Rule> {
     let jid = case.identity.jid.unwrap_or(case.jid);
     if case.is_service() {

@@ -1,4 +1,4 @@
-//! Who moderates, and by what.
+//! Opinions on moderators: who moderates, and by which rule.
 
 use super::access;
 use crate::policy::attempt::{Action, Affiliation, Auth, Role};
@@ -10,9 +10,9 @@ use crate::policy::rules::moderators::Become;
 use crate::policy::verdict::{Opinion, Rule};
 use crate::setting::Setting;
 
-/// The rule by which the requester moderates this room, if one does.
+/// Returns the rule by which the requester moderates this room, if one does.
 ///
-/// The ways are tried in the order of the file; then what moderators of the room have granted since.
+/// The ways are tried in the order of the file, and then what moderators of the room have granted since.
 pub(in crate::policy) fn entitlement(case: &Case<'_>) -> Option<Rule> {
     let moderators = &case.rules.moderators;
     let rule = moderators.assign.rule();
@@ -20,7 +20,7 @@ pub(in crate::policy) fn entitlement(case: &Case<'_>) -> Option<Rule> {
         return Some(rule);
     }
     let who = case.who;
-    // What a removal has taken counts again when it no longer keeps them out.
+    // What a removal has taken counts again once it no longer keeps them out.
     let granted = who
         .person
         .as_ref()
@@ -28,7 +28,7 @@ pub(in crate::policy) fn entitlement(case: &Case<'_>) -> Option<Rule> {
     (granted || who.affiliation >= Affiliation::Admin).then(|| moderators.grant.rule())
 }
 
-/// A moderator comes in.
+/// Allows the join of a moderator.
 pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
     entitlement(case).map(Opinion::allow)
 }
@@ -71,31 +71,31 @@ pub(in crate::policy) fn may(case: &Case<'_>, who: Who) -> bool {
     }
 }
 
-/// Allows by `name` what is reserved for `who`, or denies.
+/// Allows what is reserved for `who`, by the rule of that setting, or denies it with `denial`.
 pub(in crate::policy) fn require(case: &Case<'_>, who: &Setting<Who>, denial: Denial) -> Opinion {
     let rule = who.rule();
     if may(case, who.value) { Opinion::allow(rule) } else { Opinion::deny(rule, denial) }
 }
 
-/// By what a person moderates, from the weakest up.
+/// What a person's moderation rests on, from the weakest up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
-    /// By a person's hand, or not at all.
+    /// On the grant of a person; also the rank of people who do not moderate.
     Hand,
-    /// They opened the room.
+    /// On having opened the room.
     Opener,
-    /// By the file.
+    /// On the file.
     File,
-    /// An operator of the file.
+    /// On being an operator of the file.
     Operator,
 }
 
-/// The requester is an occupant of the room: this session, not another one of the same account.
+/// Returns whether the requester is an occupant of the room with this session, not with another one of the account.
 pub(in crate::policy) fn is_inside(case: &Case<'_>) -> bool {
     case.who.role != Role::None
 }
 
-/// The requester moderates by the file.
+/// Returns whether the requester moderates by the file.
 pub(in crate::policy) fn is_by_file(case: &Case<'_>) -> bool {
     rank(case) >= Rank::File
 }
@@ -115,7 +115,7 @@ pub(super) fn rank(case: &Case<'_>) -> Rank {
     }
 }
 
-/// Returns whether the requester moderates the room at this moment: what they are in it counts only inside.
+/// Returns whether the requester moderates the room at this moment: role and affiliation count only inside.
 pub(in crate::policy) fn has_standing(case: &Case<'_>) -> bool {
     let who = case.who;
     is_inside(case) && (who.role == Role::Moderator || who.affiliation >= Affiliation::Admin)

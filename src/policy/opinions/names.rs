@@ -1,4 +1,4 @@
-//! What people may call themselves.
+//! Opinions on names: what people may call themselves.
 
 use super::moderators;
 use super::moderators::{entitlement, may};
@@ -10,7 +10,7 @@ use crate::policy::rules::kinds::Who;
 use crate::policy::rules::names::{Unique, is_written_in};
 use crate::policy::verdict::{Audience, Effects, Opinion};
 
-/// Returns whether the requester may be called so here.
+/// Denies a nick or display name that the requester may not have here.
 pub(in crate::policy) fn judge(case: &Case<'_>) -> Option<Opinion> {
     let names = &case.rules.names;
     let asked = [case.who.nick.as_str(), case.who.name.as_str()];
@@ -28,7 +28,7 @@ pub(in crate::policy) fn judge(case: &Case<'_>) -> Option<Opinion> {
         .then(|| Opinion::deny(names.unique.rule(), Denial::NameTaken))
 }
 
-/// Tells moderators of a name that may be taken for one of theirs: of a person who comes in, is inside, or waits.
+/// Warns moderators of a person whose name may be taken for one of theirs, and who comes in, is inside or waits.
 pub(in crate::policy) fn taken(case: &Case<'_>, effects: &mut Effects) {
     if case.attempt.namesake != Some(Namesake::Moderator) || moderates(case) {
         return;
@@ -38,14 +38,14 @@ pub(in crate::policy) fn taken(case: &Case<'_>, effects: &mut Effects) {
     effects.notices.push((Audience::ModeratorsAfter, notice));
 }
 
-/// The same, of a person who is sent to wait.
+/// Warns moderators in the same way of a person who is sent to wait.
 pub(in crate::policy) fn knocks(case: &Case<'_>, effects: &mut Effects) {
     if case.attempt.namesake == Some(Namesake::Moderator) && !moderates(case) {
         effects.notices.push((Audience::Moderators, Notice::KnocksAlike));
     }
 }
 
-/// Returns whether a nick may be kept for a person; `is_moderator`: for one who moderates.
+/// Denies a name that is reserved, protected or in another script; `is_moderator`: whether its bearer moderates.
 pub(in crate::policy) fn judge_kept(
     case: &Case<'_>,
     name: &str,
@@ -64,7 +64,7 @@ pub(in crate::policy) fn judge_kept(
         .then(|| Opinion::deny(scripts.rule(), Denial::NameScript))
 }
 
-/// By the rules, or because a moderator has made them one.
+/// Returns whether the requester moderates, by the rules or because a moderator has made them one.
 pub(in crate::policy) fn moderates(case: &Case<'_>) -> bool {
     entitlement(case).is_some() || may(case, Who::Moderator)
 }

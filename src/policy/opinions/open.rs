@@ -1,4 +1,4 @@
-//! Opening a room: what it is given before anybody is in.
+//! Opinions on opening a room, and what it is given before anybody is in.
 
 use super::focus::await_opener;
 use super::found::adopt;
@@ -10,7 +10,7 @@ use crate::policy::notice::Notice;
 use crate::policy::record::{Closed, Entry, Person, Record, Source};
 use crate::policy::verdict::{Audience, Effects, NewPassword, Opinion};
 
-/// Asks for a password, and a good one, where the opener has to choose it.
+/// Asks for a password, and for a good one, where the opener has to choose it.
 pub(in crate::policy) fn password(case: &Case<'_>, typed: Option<Strength>) -> Option<Opinion> {
     let rules = &case.rules.password;
     if rules.source.value != Source::Creator {
@@ -26,12 +26,12 @@ pub(in crate::policy) fn password(case: &Case<'_>, typed: Option<Strength>) -> O
     }
 }
 
-/// Names the rule by which the opener will moderate, if they will.
+/// Allows the opening by the rule by which the opener will moderate, if there is one.
 pub(in crate::policy) fn entitled(case: &Case<'_>) -> Option<Opinion> {
     moderators::entitlement(case).map(Opinion::allow)
 }
 
-/// The presets: in place before the first occupant is.
+/// Adds the presets of a new room: they are in place before the first occupant is.
 pub(in crate::policy) fn effects(case: &Case<'_>, effects: &mut Effects) {
     let rules = case.rules;
     if case.is_health_check() {
@@ -101,11 +101,11 @@ fn new_password(case: &Case<'_>) -> (Option<NewPassword>, Option<Source>) {
     if case.room.exists && case.room.has_password {
         return (None, Some(Source::Creator));
     }
-    // What a stranger types at a room that was there before was judged by nobody, and would let them in.
+    // What a stranger types at a room from before the policy was judged by nobody, and would let them in.
     let typed = !case.room.exists && matches!(case.attempt.action, Action::Open { typed: Some(_) });
     let source = match rules.source.value {
         Source::Creator if typed => return (Some(NewPassword::Typed), Some(Source::Creator)),
-        // Nobody is there to be asked: a room that was there before, or opened by a service.
+        // Nobody is there to choose one: a room from before the policy, or opened by a service.
         Source::Creator => Source::Generated,
         source @ (Source::Generated | Source::Derived | Source::Preset) => source,
     };

@@ -1,4 +1,4 @@
-//! What people inside may do, and what they are told of it.
+//! Opinions on permissions: what people inside may do, and what they are told of that.
 
 use super::moderators;
 use crate::policy::Rules;
@@ -38,19 +38,19 @@ fn may(rules: &Rules, classes: ClassSet) -> May {
     May(Ability::ALL.map(|ability| on(rules, ability).1.degree(classes)))
 }
 
-/// The rule on what the gate enforces.
+/// Returns the rule on an ability.
 pub(in crate::policy) fn rule(rules: &Rules, ability: Ability) -> Rule {
     on(rules, ability).0
 }
 
-/// Returns whether the client may come into a room that asks for end-to-end encryption.
+/// Denies entry to a client that cannot encrypt end to end, where the room requires that.
 pub(in crate::policy) fn enter(case: &Case<'_>) -> Option<Opinion> {
     let e2ee = case.rules.permissions.e2ee;
     (e2ee.value == E2ee::Require && !case.who.e2ee)
         .then(|| Opinion::deny(e2ee.rule(), Denial::E2eeNeeded))
 }
 
-/// What a person who comes in may do, and what moderators have to know of it.
+/// Adds the permissions and notices of a person who comes in, and what moderators are told of their encryption.
 pub(in crate::policy) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
     custom_notices(case, moderates, effects);
     let may = may(case.rules, case.classes);
@@ -68,12 +68,12 @@ pub(in crate::policy) fn entered(case: &Case<'_>, moderates: bool, effects: &mut
     }
 }
 
-/// What is preset in a room before anybody is in it.
+/// Adds the permissions that are preset in a room before anybody is in it.
 pub(in crate::policy) fn preset(case: &Case<'_>, effects: &mut Effects) {
     effects.moderated = Some(case.rules.permissions.moderated()).filter(|all| !all.is_empty());
 }
 
-/// Returns whether the requester may use a feature of Jitsi. What runs may be stopped in any case of encryption.
+/// Judges the use of a feature of Jitsi. What runs may be stopped even where encryption is required.
 pub(in crate::policy) fn feature(case: &Case<'_>, feature: Feature) -> Opinion {
     let permissions = &case.rules.permissions;
     let (rule, denial) = match feature {
@@ -88,7 +88,7 @@ pub(in crate::policy) fn feature(case: &Case<'_>, feature: Feature) -> Opinion {
     require_permission(case, rule.rule(), rule, denial)
 }
 
-/// Recorders and telephones take no part in the encryption: with them, a room is in the clear.
+/// Denies recorders and telephones where end-to-end encryption is required: they take no part in it.
 fn in_clear(case: &Case<'_>) -> Option<Opinion> {
     let e2ee = case.rules.permissions.e2ee;
     (e2ee.value == E2ee::Require).then(|| Opinion::deny(e2ee.rule(), Denial::E2eeOnly))
@@ -108,10 +108,10 @@ fn require_permission(
     if allowed { Opinion::allow(rule) } else { Opinion::deny(rule, denial) }
 }
 
-/// A person who does not moderate is given voice: they may write from now on.
+/// Gives voice to a person who does not moderate: they may write from now on.
 pub(in crate::policy) fn voice(case: &Case<'_>, item: &RoleChange, effects: &mut Effects) {
     let (Some(jid), Some(Role::Participant)) = (&item.jid, item.to) else { return };
-    // A person who loses moderation by it is given nothing.
+    // A moderator who loses the role by it gains nothing.
     if item.from == Role::Moderator {
         return;
     }
@@ -125,10 +125,10 @@ pub(in crate::policy) fn voice(case: &Case<'_>, item: &RoleChange, effects: &mut
     }
 }
 
-/// Returns what the requester, who is inside, should be told that they may, and the first rule by which it is neither what they
-/// was told nor what voice has made of it.
+/// Returns the first ability in which `told` is not what the rules give to the requester, who is inside, and the
+/// permissions to tell them instead. Both what they have without voice and what voice makes of it are right.
 pub(in crate::policy) fn differing(case: &Case<'_>, told: May) -> Option<(Ability, May)> {
-    // An occupant may have come in before they had been there.
+    // On their first join, an occupant did not yet count as returning.
     let new = Requester { person: None, ..case.who.clone() };
     let new = classes(case.policy, case.rules, &new, case.place);
     let least = may(case.rules, new);
@@ -145,11 +145,11 @@ pub(in crate::policy) fn differing(case: &Case<'_>, told: May) -> Option<(Abilit
     first.map(|ability| (ability, should))
 }
 
-/// Adds the notices for a person who enters.
+/// Adds the operator's own notices for a person who enters.
 fn custom_notices(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
     let texts = &case.policy.texts;
     let mut tell = |told: Told| {
-        // Where moderators are not told the password, not in this way either.
+        // Moderators who are not shown the password do not get it in this way either.
         let tells = case.rules.password.show_to_moderators.value;
         if texts.has(told, |text| tells || !text.contains("{password}")) {
             effects.notices.push((Audience::RequesterJoined, Notice::Told(told)));

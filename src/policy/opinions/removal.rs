@@ -1,4 +1,4 @@
-//! Who was removed stays out.
+//! Opinions on removals: a person who was removed stays out.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use crate::policy::record::Record;
 use crate::policy::rules::removal::{By, is_exempt, keep_out, lift};
 use crate::policy::verdict::{Effects, Opinion, Rule};
 
-/// A person inside has removed this person.
+/// Records that this person was removed by another person inside.
 pub(in crate::policy) fn removed(case: &Case<'_>, who: &Requester, effects: &mut Effects) {
     let (rules, proof) = (&case.rules.removal, case.policy.proof(who));
     change(case, effects, |record| keep_out(record, rules, who, proof, case.now));
 }
 
-/// Returns how long a person who is removed now stays out.
+/// Returns the denial for a person who is removed now, with how long they stay out.
 pub(in crate::policy) fn denial(case: &Case<'_>) -> Denial {
     Denial::Removed { wait: case.rules.removal.keep_out_for.value.unwrap_or_default() }
 }
 
-/// A person inside has opened the door to this person.
+/// Lifts the removal of this person, whom a person inside lets in.
 pub(in crate::policy) fn let_in(case: &Case<'_>, who: &Requester, effects: &mut Effects) {
     change(case, effects, |record| lift(record, &case.rules.removal, who));
 }
@@ -37,25 +37,25 @@ fn change(case: &Case<'_>, effects: &mut Effects, change: impl FnOnce(&mut Recor
     }
 }
 
-/// How a person is known who was removed.
+/// How certainly a requester is recognised as a person who was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Known {
-    /// Perhaps: others have the same.
+    /// Perhaps: others have the same fingerprint.
     Perhaps,
-    /// Certainly one who has to be let in.
+    /// Certainly, as a person who has to be let in.
     Held,
-    /// Certainly one who stays out.
+    /// Certainly, as a person who stays out.
     Out,
 }
 
-/// Refuses anyone who certainly was removed.
+/// Denies entry to a person who certainly was removed.
 pub(in crate::policy) fn refuse(case: &Case<'_>) -> Option<Opinion> {
     let (known, until) = recognised(case)?;
     let wait = Duration::try_from(until.duration_since(case.now)).unwrap_or_default();
     (known == Known::Out).then(|| Opinion::deny(rule(case), Denial::Removed { wait }))
 }
 
-/// Has people knock who were sent back to the lobby, or may be people who were removed, unless they were let in since.
+/// Makes people knock who were sent back to the lobby, or may have been removed, unless they were let in since.
 pub(in crate::policy) fn knock(case: &Case<'_>) -> Option<Opinion> {
     let is_admitted = case.who.person.as_ref().is_some_and(|person| person.is_admitted());
     let has_to = match recognised(case)?.0 {
@@ -66,12 +66,12 @@ pub(in crate::policy) fn knock(case: &Case<'_>) -> Option<Opinion> {
     has_to.then(|| lobby::knock_by(case, rule(case)))
 }
 
-/// Returns whether the requester is, or may be, one who was removed, whatever else speaks for them.
+/// Returns whether the requester was removed, or may be a person who was, whatever else speaks for them.
 pub(in crate::policy) fn is_suspected(case: &Case<'_>) -> bool {
     recognised(case).is_some() || case.who.person.as_ref().is_some_and(|person| person.is_removed())
 }
 
-/// Returns how the requester is known as one who was removed, and until when that holds.
+/// Returns how certainly the requester is recognised as a person who was removed, and until when that holds.
 fn recognised(case: &Case<'_>) -> Option<(Known, Timestamp)> {
     let rules = &case.rules.removal;
     let removed = case.room.record.as_ref().map(|record| &record.removed)?;

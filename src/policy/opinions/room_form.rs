@@ -1,4 +1,4 @@
-//! What moderators may set in the configuration form.
+//! Opinions on the configuration form: what moderators may set there.
 
 use std::collections::BTreeSet;
 
@@ -30,13 +30,13 @@ pub(in crate::policy) fn persistent(case: &Case<'_>) -> Opinion {
     if may { Opinion::allow(rule) } else { Opinion::deny(rule, Denial::PersistenceLocked) }
 }
 
-/// Judges a change of a setting.
+/// Judges a change of a setting: whether the requester may make it, and whether the value is within its bounds.
 pub(in crate::policy) fn change(case: &Case<'_>, setting: FormField, to: &To) -> Option<Opinion> {
     let by = by(case, setting).filter(|opinion| opinion.denial.is_some());
     by.or_else(|| beyond(case, setting, to).map(|(rule, denial)| Opinion::deny(rule, denial)))
 }
 
-/// Returns whether it is the requester's to change.
+/// Judges whether the requester may change the setting; `None`: that is left to the room.
 fn by(case: &Case<'_>, setting: FormField) -> Option<Opinion> {
     let rules = &case.rules.settings;
     let denial = Denial::SettingLocked(setting);
@@ -61,7 +61,7 @@ fn by(case: &Case<'_>, setting: FormField) -> Option<Opinion> {
     })
 }
 
-/// The bound that the value is beyond, if it is. They bind everybody who changes it: nobody is above a bound.
+/// Returns the bound that a value exceeds, if any. Bounds hold for everybody, operators included.
 fn beyond(case: &Case<'_>, setting: FormField, to: &To) -> Option<(Rule, Denial)> {
     let rules = &case.rules.settings;
     let length = |rule: Rule, most: u32, length: u32| {
@@ -123,7 +123,7 @@ fn beyond(case: &Case<'_>, setting: FormField, to: &To) -> Option<(Rule, Denial)
     }
 }
 
-/// Judges every field; one that may not be changed refuses the whole form.
+/// Judges every field; one that is denied denies the whole form.
 pub(in crate::policy) fn judge(case: &Case<'_>, fields: &[FieldChange], strongest: &mut Strongest) {
     for field in fields {
         strongest.hear(one(case, field));
@@ -171,10 +171,10 @@ fn one(case: &Case<'_>, field: &FieldChange) -> Option<Opinion> {
     }
 }
 
-/// What follows from a form that was allowed.
+/// Adds the effects of a form that was allowed.
 pub(in crate::policy) fn effects(case: &Case<'_>, fields: &[FieldChange], effects: &mut Effects) {
-    // A room that is for members from now on removes all others (XEP-0045 §9.5): of a person who may not remove
-    // people, the gate makes them members before.
+    // A room that becomes members-only removes all others (XEP-0045 §9.5): where the requester may not remove people,
+    // the gate makes them members first.
     let closes = fields.contains(&FieldChange::MembersOnly(true)) && !case.room.members_only;
     if closes && !may(case, case.rules.moderators.remove.value) {
         effects.members_only = Some(true);

@@ -1,5 +1,5 @@
-//! A meeting that an operator has suspended: nobody else comes in, only moderators speak, nothing is recorded, and
-//! nobody inside takes any of that back.
+//! Opinions on a meeting that an operator has suspended: nobody else comes in, only moderators speak, nothing is
+//! recorded, and nobody inside takes any of that back.
 
 use jiff::Timestamp;
 
@@ -16,20 +16,20 @@ use crate::policy::record::{JoinFlood, Record, Suspended};
 use crate::policy::rules::fixed;
 use crate::policy::verdict::{Ability, Audience, Effects, Opinion, Rule};
 
-/// No line of the file stands behind it: an operator does.
+/// The rule of a suspension. It has no line: an operator's command stands behind it, not the file.
 pub const RULE: Rule = fixed::SUSPENDED.at(0);
 
-/// The suspension of a room, if it is suspended.
+/// Returns the suspension of a room, if it is suspended.
 pub fn of(room: &RoomView) -> Option<Suspended> {
     room.record.as_ref().and_then(|record| record.suspended)
 }
 
-/// Anyone who may not enter a closed room may not enter this one.
+/// Denies a join to a suspended room.
 pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
     case.room.suspended().map(|_| Opinion::deny(RULE, Denial::Suspended))
 }
 
-/// Returns what would take the suspension back, or record it, is not for people inside, operators excepted.
+/// Denies to people inside, operators excepted, what would undo the suspension or record the meeting.
 pub(in crate::policy) fn keep(case: &Case<'_>) -> Option<Opinion> {
     let undoes = match &case.attempt.action {
         Action::Configure { fields } => fields.contains(&FieldChange::MembersOnly(false)),
@@ -49,24 +49,24 @@ pub(in crate::policy) fn keep(case: &Case<'_>) -> Option<Opinion> {
     (undoes && binds).then(|| Opinion::deny(RULE, Denial::SuspendedInside))
 }
 
-/// Makes a member, who could come in, or a person who could speak.
+/// Returns whether the change makes a person a member, who could come in, or gives them more than that.
 fn raises(item: &AffiliationChange) -> bool {
     item.to > Some(item.from) && item.to >= Some(Affiliation::Member)
 }
 
-/// Also of a participant, who is given voice by being made one again (XEP-0045 §8.3).
+/// Returns whether the change gives voice, also by making a participant one again (XEP-0045 §8.3).
 fn gives_voice(item: &RoleChange) -> bool {
     item.from < Role::Moderator && item.to >= Some(Role::Participant)
 }
 
-/// Those who enter are told.
+/// Tells a person who comes in that the meeting is suspended.
 pub(in crate::policy) fn entered(case: &Case<'_>, effects: &mut Effects) {
     if case.room.suspended().is_some() {
         effects.notices.push((Audience::RequesterJoined, Notice::SuspendedHere));
     }
 }
 
-/// The gate, or another module of the server, has it laxer than the record.
+/// Returns the drift of a suspended room that the gate, or another module of the server, has laxer than its record.
 pub(in crate::policy) fn drift(scene: &Scene<'_>) -> Option<Drift> {
     let view = scene.view;
     view.suspended()?;
@@ -84,7 +84,7 @@ pub(in crate::policy) fn drift(scene: &Scene<'_>) -> Option<Drift> {
     Some(Drift { rule: RULE, who: None, is, should: "suspended", effects })
 }
 
-/// Returns what suspends a room; of one that is suspended, what it may have lost of that.
+/// Returns the effects that suspend a room or, if it is suspended, restore what it may have lost of that.
 pub fn suspending(view: &RoomView, now: Timestamp) -> Effects {
     let before = view.record.clone().unwrap_or_else(|| Record::new(now, String::new(), None));
     let is_news = before.suspended.is_none();
@@ -101,17 +101,17 @@ pub fn suspending(view: &RoomView, now: Timestamp) -> Effects {
     }
 }
 
-/// Returns what takes that back, and nothing else. `None`: the room is not suspended.
+/// Returns the effects that end a suspension, and nothing else. `None`: the room is not suspended.
 pub fn resuming(scene: &Scene<'_>) -> Option<Effects> {
     let view = scene.view;
-    // Of a record that was lost meanwhile, the gate still knows.
+    // Where the record was lost meanwhile, the gate still knows.
     let is_lost = scene.settings.suspended == Some(true);
     let raised = view.suspended().map(|it| it.raised).or(is_lost.then_some(false))?;
     let (attempt, nobody, calm) = <(Attempt, Requester, Pressure)>::default();
     let case = case_of_nobody(scene, &attempt, &nobody, &calm);
     let excepted = excepted(&case);
     let case = Case { rules: excepted.as_ref().map_or(scene.rules, |other| &other.room), ..case };
-    // A wave of strangers, or the file, may want by now what was put up for the suspension.
+    // By now a join flood, or the file, may ask for what was put up for the suspension.
     let keeps = |wave: JoinFlood| JoinFlood { lobby: wave.lobby || (raised && view.lobby), ..wave };
     let resumed = |record: &Record| Record {
         suspended: None,
