@@ -1,9 +1,9 @@
-//! Addresses of XMPP: an opaque text, compared byte for byte.
+//! XMPP addresses: opaque texts, compared byte by byte.
 //!
 //! The server prepares each address before it stamps it on a stanza (RFC 6122), and only the server's preparation
-//! counts: two programs that prepare one address by different tables make two people of one, or one of two. So what
+//! counts: two programs that prepare one address by different tables take one person for two, or two for one. So what
 //! the server stamped ([`BareJid::stamped`]) is never changed here. What people write is prepared once, strictly
-//! ([`BareJid::prepared`]): with the tables of RFC 3454, in which a code point that Unicode 3.2 does not know has
+//! ([`BareJid::prepared`]): with the tables of RFC 3454, which refuse code points that Unicode 3.2 does not know.
 //! no place.
 
 use std::borrow::{Borrow, Cow};
@@ -16,46 +16,46 @@ use smol_str::SmolStr;
 use stringprep::tables::{case_fold_for_nfkc, commonly_mapped_to_nothing, unassigned_code_point};
 use unicode_normalization::UnicodeNormalization as _;
 
-/// Most bytes of a part (RFC 6122 §2.1).
+/// Most bytes of a part of an address (RFC 6122 §2.1).
 const LONGEST: usize = 1023;
-/// The prefix of an A-label.
+/// Prefix of a domain label in punycode (A-label).
 const PUNYCODE: &str = "xn--";
-/// Most labels of a domain that have two spellings: it has one for each choice of them.
+/// Most labels of a domain that have two spellings: the domain has one for each combination of them.
 const MOST_INTERNATIONAL: usize = 6;
 
 /// The address of an account, a room, or a domain: `node@domain` or `domain`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BareJid {
     text: SmolStr,
-    /// The position of the `@`; 0: there is none.
+    /// Position of the `@`; 0 if there is none.
     at: u16,
 }
 
 /// Why a text is no bare JID.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JidError {
-    /// It has not the form.
+    /// The text is not of the form of an address.
     #[error("it is not of the form `node@domain` or `domain`")]
     Form,
-    /// It is a full JID, of this bare one.
+    /// The text is a full JID, with this bare JID.
     #[error("it has a resource, the bare JID `{0}` is meant")]
     Resource(BareJid),
     /// A part is longer than 1,023 bytes.
     #[error("the {0} is longer than {LONGEST} bytes")]
     Long(Part),
-    /// Nothing is left of a part.
+    /// A part is empty, or nothing of it is left after preparation.
     #[error("the {0} is empty")]
     Empty(Part),
-    /// A code point that is not in Unicode 3.2.
+    /// A part has a code point that is not in Unicode 3.2.
     #[error(
         "`{1}` (U+{code:04X}) in the {0} is not in Unicode 3.2, which addresses are limited to (RFC 6122)",
         code = u32::from(*.1)
     )]
     Unassigned(Part, char),
-    /// The domain is no name of a host.
+    /// The domain is no host name.
     #[error("`{0}` is no host name")]
     Host(String),
-    /// A code point, or an order of them, that the part may not have.
+    /// A part has a code point, or an order of them, that it may not have.
     #[error("the {0} has what it may not have (RFC 6122): {1}")]
     Prohibited(Part, String),
 }
@@ -64,19 +64,19 @@ pub enum JidError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub enum Part {
-    /// Before the `@`.
+    /// The part before the `@`.
     #[strum(to_string = "part before the `@`")]
     Node,
-    /// The domain.
+    /// The domain, after the `@` if there is one.
     Domain,
-    /// After the `/`.
+    /// The resource, after the `/`.
     Resource,
 }
 
 impl BareJid {
-    /// Returns the bare JID of what the server stamped, unchanged; `None` if it has not the form of an address.
+    /// Returns the bare JID of an address that the server stamped, unchanged; `None` if it is not of the form of one.
     ///
-    /// For stanzas of the gate and what was written of them: records, logs, the audit database.
+    /// Use it for stanzas of the gate and what was written from them: records, logs, the audit database.
     pub fn stamped(text: &str) -> Option<Self> {
         let (node, domain, _) = split(text)?;
         if [node.unwrap_or_default(), domain].iter().any(|part| part.len() > LONGEST) {
@@ -88,7 +88,7 @@ impl BareJid {
     /// Prepares what a person wrote, strictly (RFC 6122, with Unicode 3.2 only).
     ///
     /// # Errors
-    /// It is not a bare JID.
+    /// When the text is not a bare JID.
     pub fn prepared(text: &str) -> Result<Self, JidError> {
         let (node, domain, resource) = split(text).ok_or(JidError::Form)?;
         let domain = domain.strip_suffix('.').unwrap_or(domain);
@@ -102,7 +102,7 @@ impl BareJid {
     }
 
     fn joined(node: Option<&str>, domain: &str) -> Self {
-        // At most 1,023 of them: see the callers.
+        // At most 1,023 bytes: see the callers.
         let at = u16::try_from(node.map_or(0, str::len)).unwrap_or_default();
         let text = match node {
             Some(node) => smol_str::format_smolstr!("{node}@{domain}"),
@@ -111,18 +111,18 @@ impl BareJid {
         Self { text, at }
     }
 
-    /// Returns the same account at each spelling of its domain, itself among them.
+    /// Returns the same address with each spelling of its domain, itself among them.
     pub fn spellings(&self) -> Vec<Self> {
         let all = spellings(self.domain());
         all.iter().map(|domain| Self::joined(self.node(), domain)).collect()
     }
 
-    /// Returns the whole.
+    /// Returns the whole address as text.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Returns what is before the `@`.
+    /// Returns the part before the `@`, if there is one.
     pub fn node(&self) -> Option<&str> {
         self.text.get(..usize::from(self.at)).filter(|node| !node.is_empty())
     }
@@ -136,7 +136,7 @@ impl BareJid {
     }
 }
 
-/// Node, domain and resource as Prosody's `util.jid.split` tells them apart. A part that is there is not empty.
+/// Splits an address into node, domain and resource as Prosody's `util.jid.split` does. No part that exists is empty.
 fn split(text: &str) -> Option<(Option<&str>, &str, Option<&str>)> {
     let (bare, resource) = match text.split_once('/') {
         Some((bare, resource)) => (bare, Some(resource)),
@@ -150,15 +150,15 @@ fn split(text: &str) -> Option<(Option<&str>, &str, Option<&str>)> {
     is_whole.then_some((node, domain, resource))
 }
 
-/// Prepares a part strictly.
+/// Prepares a part strictly, by the stringprep profile for it (RFC 6122).
 ///
 /// # Errors
-/// It has something that it may not have, or has nothing at all.
+/// When the part has something that it may not have, is too long, or is empty.
 pub fn prepare(part: Part, text: &str) -> Result<String, JidError> {
     if text.len() > LONGEST {
         return Err(JidError::Long(part));
     }
-    // Before any mapping: newer tables would make a known letter of a code point that was unknown then.
+    // Before any mapping: newer tables would map a code point that was unknown then to a known letter.
     if let Some(unknown) = text.chars().find(|c| unassigned_code_point(*c)) {
         return Err(JidError::Unassigned(part, unknown));
     }
@@ -179,8 +179,8 @@ pub fn prepare(part: Part, text: &str) -> Result<String, JidError> {
     }
 }
 
-/// Returns a pattern for names of rooms as the server has the names: mapped and composed as a node is, with nothing
-/// refused. What Unicode 3.2 does not know stays.
+/// Prepares a pattern for room names as the server prepares the names: mapped and composed like a node, but nothing is
+/// refused. Code points that Unicode 3.2 does not know stay.
 pub fn folded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let known = text.split_inclusive(unassigned_code_point);
@@ -194,7 +194,7 @@ pub fn folded(text: &str) -> String {
     out
 }
 
-/// Returns what Unicode 3.2 has for ideographs whose mapping was corrected after it (Corrigendum 4).
+/// Returns what Unicode 3.2 maps ideographs to whose mapping was corrected later (Corrigendum 4).
 const fn corrected(c: char) -> char {
     match c {
         '\u{2F868}' => '\u{2136A}',
@@ -206,8 +206,8 @@ const fn corrected(c: char) -> char {
     }
 }
 
-/// Returns each spelling of a prepared domain, those in letters first: a label outside of ASCII is written as it is
-/// (U-label) or in punycode (A-label, RFC 5890 §2.3.2.1), and either may be stamped.
+/// Returns each spelling of a prepared domain, in letters first: a label outside of ASCII is written as it is (U-label)
+/// or in punycode (A-label, RFC 5890 §2.3.2.1), and a server may stamp either.
 pub fn spellings(domain: &str) -> Vec<String> {
     let mut all = vec![String::new()];
     for (at, label) in domain.split('.').enumerate() {
@@ -221,7 +221,7 @@ pub fn spellings(domain: &str) -> Vec<String> {
     all
 }
 
-/// A label in letters, and in punycode.
+/// Returns the spellings of a label: in letters, and in punycode.
 fn forms(label: &str) -> Vec<String> {
     if !label.is_ascii() {
         let coded = punycode::encode_str(label).map(|code| format!("{PUNYCODE}{code}"));
@@ -236,7 +236,7 @@ fn forms(label: &str) -> Vec<String> {
     letters.filter(is_other).into_iter().chain([label.to_owned()]).collect()
 }
 
-/// Labels of letters, digits and hyphens, or an IPv6 address in brackets.
+/// Returns whether a domain has labels of letters, digits, hyphens and underscores, or is an IPv6 address in brackets.
 fn is_host(domain: &str) -> bool {
     let is_address = || {
         let address = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -288,7 +288,7 @@ impl Serialize for BareJid {
     }
 }
 
-/// As [`BareJid::stamped`].
+/// Reads an address as [`BareJid::stamped`] does.
 impl<'de> Deserialize<'de> for BareJid {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -372,7 +372,7 @@ mod tests {
         }
         assert_eq!(spellings("example.org"), ["example.org"]);
         assert_eq!(spellings("é.é").len(), 4);
-        // Letters that no server stamps: IDNA 2008 knows this one, Unicode 3.2 another for it; and what is no code.
+        // IDNA 2008 decodes the first, but Unicode 3.2 has another form for it; the others are no valid punycode.
         for only in ["xn--strae-oqa.example", "xn--a.example", "xn--.example", "xn--abc-.example"] {
             assert_eq!(spellings(only), [only]);
         }

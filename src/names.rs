@@ -1,6 +1,6 @@
 //! Enums whose values have names.
 
-/// Declares an enum in which each value stands with the name by which it is written.
+/// Declares an enum, each value with the name by which it is written.
 macro_rules! names {
     (
         $(#[$doc:meta])* $vis:vis enum $type:ident {
@@ -11,10 +11,10 @@ macro_rules! names {
         $vis enum $type { $($(#[$variant_doc])* $variant,)* }
 
         impl $type {
-            /// Every value, in the order of the declaration.
+            /// All values, in the order of the declaration.
             $vis const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
 
-            /// Returns the name.
+            /// Returns the name by which the value is written.
             $vis const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*

@@ -1,4 +1,4 @@
-//! Making and judging passwords. Pure: randomness and time are arguments.
+//! Generates, derives and judges passwords.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -11,34 +11,34 @@ use crate::jid::BareJid;
 use crate::policy::attempt::Strength;
 use crate::secret::Secret;
 
-/// No password could be made.
+/// Why no password could be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MakingError {
     /// The secret cannot serve as a key.
     #[error("the secret for derived passwords cannot be used as a key")]
     Key,
-    /// The key stream ended. It takes 2^32 unlucky blocks.
+    /// The key stream has ended, which takes 2^32 unlucky blocks.
     #[error("no more key material")]
     Exhausted,
-    /// The system has no randomness to give.
+    /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
     Random,
-    /// The file gives none. `check` refuses such a file, so this is a safeguard.
+    /// The policy file has no password or secret for this source. `check` refuses such a file, so this is a safeguard.
     #[error("the file names no password or secret for this source")]
     Missing,
 }
 
-/// The number of the period that `now` falls into; 0 without periods. Periods are counted from the Unix
-/// epoch, so a day's begins at midnight UTC.
+/// Returns the number of the period that `now` falls into; 0 without periods. Periods are counted from the Unix
+/// epoch, so a period of a day begins at midnight UTC.
 pub fn period_at(period: Option<Duration>, now: Timestamp) -> u64 {
     let seconds = u64::try_from(now.as_second()).unwrap_or_default();
     period.map_or(0, |period| seconds.checked_div(period.as_secs()).unwrap_or_default())
 }
 
-/// The password of `room` in `period`, of `count` words.
+/// Derives the password of `room` in `period`, of `count` words (`docs/derived-passwords.md`).
 ///
 /// # Errors
-/// The secret cannot be used.
+/// When the secret cannot be used as a key.
 pub fn derive(
     secret: &Secret,
     room: &BareJid,
@@ -66,19 +66,19 @@ pub fn derive(
     })
 }
 
-/// The long list of the Electronic Frontier Foundation for use with dice: 7,776 words, 12.9 bits each
-/// (CC BY 3.0 US, <https://www.eff.org/dice>). Four of its words have a hyphen of their own, which
-/// takes nothing from the entropy.
+/// The long word list of the Electronic Frontier Foundation for use with dice: 7,776 words, 12.9 bits each
+/// (CC BY 3.0 US, <https://www.eff.org/dice>). Four of its words contain a hyphen, which does not
+/// reduce the entropy.
 const LIST: &str = include_str!("password/words.txt");
 
-/// The number of words in the list, 6^5.
+/// Number of words in the list, 6^5.
 const COUNT: u16 = 7776;
 
-/// The largest multiple of [`COUNT`] that 16 bits hold; what lies above is thrown away, or the first
-/// words of the list would come up more often.
+/// Largest multiple of [`COUNT`] that 16 bits hold; numbers from there on are discarded, or the first
+/// words of the list would be more frequent.
 const FAIR: u16 = u16::MAX - u16::MAX % COUNT;
 
-/// Joins `count` words, picked by numbers from `numbers` (uniform over 16 bits).
+/// Joins `count` words that are picked by `numbers`, which are uniform over 16 bits.
 fn pick<E>(count: u32, mut numbers: impl FnMut() -> Result<u16, E>) -> Result<Secret, E> {
     let list: Vec<&str> = LIST.lines().collect();
     let mut text = String::new();
@@ -97,7 +97,7 @@ fn pick<E>(count: u32, mut numbers: impl FnMut() -> Result<u16, E>) -> Result<Se
     Ok(Secret::new(text))
 }
 
-/// A password of `count` random words.
+/// Returns a password of `count` random words.
 ///
 /// # Errors
 /// When the system gives no random numbers.
@@ -109,16 +109,16 @@ pub fn generate(count: u32) -> Result<Secret, MakingError> {
     })
 }
 
-/// Words that everybody tries first at a meeting.
+/// Words that are tried first at any meeting.
 const ALWAYS: [&str; 6] = ["jitsi", "meet", "meeting", "conference", "room", "password"];
 
-/// Characters that are judged: the time grows with the square of their number, and no good password of this length
-/// gets worse by what follows.
+/// Number of characters that are judged: the time grows with its square, and no good password of this length gets
+/// worse by what follows.
 const LOOKED_AT: usize = 50;
 
-/// Judges a password for a room; `deny_list` holds lower-case words.
+/// Judges the strength of a password for a room; `deny_list` holds lower-case words.
 ///
-/// Takes milliseconds: call it where that blocks nobody.
+/// Takes milliseconds: call it where it does not block others.
 pub fn judge(password: &Secret, room: &BareJid, deny_list: &HashSet<String>) -> Strength {
     let text = password.expose();
     let name = room.node().unwrap_or_default();
@@ -127,8 +127,8 @@ pub fn judge(password: &Secret, room: &BareJid, deny_list: &HashSet<String>) -> 
     context.extend(ALWAYS);
     let looked_at: String = text.chars().take(LOOKED_AT).collect();
     let score = u8::from(zxcvbn::zxcvbn(&looked_at, &context).score());
-    // A word of the room's own, dressed up with a digit or two, still scores well: what is left of the
-    // password without the words of the context has to carry it.
+    // A word of the room's name with a digit or two still scores well, so the password must also be long enough
+    // without the words of the context.
     let mut rest = looked_at.to_lowercase();
     for word in context.iter().filter(|word| word.len() > 2) {
         rest = rest.replace(&word.to_lowercase(), "");

@@ -1,4 +1,4 @@
-//! Directories and sockets whose modes hold from the first moment, whatever the umask.
+//! Directories and sockets that have their modes from the first moment, whatever the umask.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -6,18 +6,18 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-/// For the component's own account only.
+/// Mode of a directory for the component's own account only.
 pub(crate) const OWNER: u32 = 0o700;
-/// The same, and its group may look for a socket in it.
+/// Mode of a directory that the group may enter too, to reach a socket in it.
 pub(crate) const GROUP: u32 = 0o750;
 
-/// Makes a directory, and those above it, with this mode; one that is there keeps its own.
+/// Creates a directory and its parents with this mode; existing ones keep their own.
 pub(crate) fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
-    // The umask can only take from these.
+    // The umask can only remove bits from the mode.
     DirBuilder::new().recursive(true).mode(mode).create(path)
 }
 
-/// Listens on a socket that has this mode before anybody can find it; not where something has its name.
+/// Listens on a socket that has this mode before anyone can open it. Fails if the path exists.
 pub(crate) fn listen(path: &Path, mode: u32) -> io::Result<UnixListener> {
     let directory = path.parent().unwrap_or(Path::new(""));
     // Short: the path of a socket has at most 107 bytes.
@@ -32,7 +32,7 @@ pub(crate) fn listen(path: &Path, mode: u32) -> io::Result<UnixListener> {
     DirBuilder::new().mode(OWNER).create(&aside)?;
     let listening = UnixListener::bind(&made).and_then(|listener| {
         fs::set_permissions(&made, Permissions::from_mode(mode))?;
-        // As `bind` would: what has the name keeps it.
+        // Fails like `bind` if the path exists.
         fs::hard_link(&made, path).map_err(|error| {
             let is_taken = error.kind() == io::ErrorKind::AlreadyExists;
             if is_taken { io::ErrorKind::AddrInUse.into() } else { error }

@@ -1,11 +1,10 @@
-//! Kinds of values that a JSON Schema has to tell apart: `#[schemars(with = "…")]` on a field that is a plain string in
-//! Rust.
+//! String formats for JSON Schemas: `#[schemars(with = "…")]` marks a field that is a plain string in Rust.
 
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-/// The extension by which a form knows what stands in a string (`x-kind`).
+/// Schema extension that names the kind of a string, by which forms choose an input field.
 pub const KIND: &str = "x-kind";
 
 macro_rules! strings {

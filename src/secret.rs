@@ -1,4 +1,4 @@
-//! Texts that must never be seen.
+//! Texts that must not appear in logs or messages.
 
 use std::fmt;
 
@@ -6,22 +6,22 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// A password, a token, the component's secret: it has no `Display`, its `Debug` shows nothing, it is
-/// overwritten when dropped, and compares in constant time.
+/// overwritten when dropped, and it compares in constant time.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a text into custody.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The text itself, for the one place that needs it.
+    /// Returns the text, for the one place that needs it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// There is nothing in it.
+    /// Returns whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Threads that are started again after a panic, and what is known of them meanwhile.
+//! Threads that are restarted after a panic, and their health.
 
 use std::any::Any;
 use std::io;
@@ -9,29 +9,29 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// The first pause before a thread goes on after a panic, and the longest.
+/// The first and the longest pause before a thread is restarted after a panic.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
-/// A thread that has gone on for so long is up again.
+/// How long a restarted thread must have run to count as up.
 const SETTLED: Duration = Duration::from_secs(1);
-/// A thread that has gone on for so long starts the back-off again.
+/// How long a thread must have run for the next pause to be the first one again.
 const LASTING: Duration = Duration::from_secs(60);
 
-/// Whether a thread is down.
+/// The health of a thread: whether it is down after a panic.
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// The last panic: what it said, and when the thread was first down since it was last up.
+    /// Message of the last panic, and since when the thread has been down.
     fall: Option<(String, Instant)>,
-    /// It goes on since then; `None`: it has not gone on yet.
+    /// Since when the thread runs again after a panic; `None` if it has not been restarted.
     goes_on: Option<Instant>,
-    /// The number of panics that a test asks for.
+    /// Number of panics that a test still asks for.
     faults: u32,
 }
 
 impl Health {
-    /// Why the thread is down, and for how long it has been; `None`: it is up.
+    /// Returns why the thread is down, and for how long it has been; `None` if it is up.
     pub fn down(&self) -> Option<(String, Duration)> {
         let inner = self.0.lock();
         let is_settled = inner.goes_on.is_some_and(|since| since.elapsed() >= SETTLED);
@@ -39,15 +39,15 @@ impl Health {
         Some((reason.clone(), since.elapsed()))
     }
 
-    /// Asks for that many panics, for a test.
+    /// Makes the thread panic that many times, for a test.
     pub fn fail(&self, times: u32) {
         self.0.lock().faults = times;
     }
 
-    /// Is called by the thread in each of its rounds.
+    /// Marks a round of the thread's work; the thread calls this in each of them.
     ///
     /// # Panics
-    /// Where a test has asked for it.
+    /// When a test has asked for it.
     #[expect(clippy::panic, reason = "a test asks for it")]
     pub fn round(&self) {
         let mut inner = self.0.lock();
@@ -67,10 +67,10 @@ impl Health {
     }
 }
 
-/// Starts a thread that does `work` until that returns, again after each panic.
+/// Starts a thread that does `work` until that returns, and is restarted after each panic.
 ///
 /// # Errors
-/// The system gives no thread.
+/// When the system cannot start a thread.
 pub fn keep(
     name: &'static str,
     health: Health,
@@ -92,7 +92,7 @@ pub fn keep(
     })
 }
 
-/// Returns what a panic says.
+/// Returns the message of a panic.
 pub fn words(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&'static str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given")

@@ -51,13 +51,13 @@ pub fn scene<'a>(
 metrics! {
     /// Metrics of the drift audits.
     pub struct DriftMetrics {
-        /// Times that all rooms were compared with the policy
+        /// Comparisons of all rooms with the policy
         audits: Counter = "vestibule_drift_audits";
         /// Differences between rooms and the policy that were found
         found: Counter = "vestibule_drift_found";
-        /// Of these, repaired
+        /// Differences between rooms and the policy that were repaired
         repaired: Counter = "vestibule_drift_repaired";
-        /// Differences between rooms and the policy that are there
+        /// Differences between rooms and the policy that exist now
         present: Gauge = "vestibule_drift_present";
         /// Rooms that were compared the last time
         rooms: Gauge;
@@ -83,7 +83,7 @@ impl DriftMetrics {
     Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
 )]
 pub struct DriftTally {
-    /// Times that all rooms were compared since the start.
+    /// Comparisons of all rooms since the start.
     pub audits: u64,
     /// Rooms that were compared the last time.
     pub rooms: u64,

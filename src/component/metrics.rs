@@ -18,9 +18,9 @@ metrics! {
         decisions: Family<Labels<3>, Counter> = "vestibule_decisions";
         /// Decisions, by the family of the rule that they rest on
         by_rule: Family<Labels<2>, Counter> = "vestibule_decisions_by_rule";
-        /// Decisions that would have been otherwise if the observed rules were enforced
+        /// Decisions that would differ if the observed rules were enforced
         observed: Family<Labels<1>, Counter> = "vestibule_decisions_observed", by_verdict();
-        /// What gates did by themselves, because nobody answered or they could not do as told
+        /// Events in which gates acted without an answer, or could not carry one out
         gate_events: Family<Labels<1>, Counter> = "vestibule_gate_deeds", zeroed(GateEvent::ALL.map(GateEvent::label));
         /// Rooms looked at because they changed or their time had come
         room_looks: Family<Labels<1>, Counter> = "vestibule_room_looks", zeroed(Watch::ALL.map(Watch::label));

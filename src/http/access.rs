@@ -1,4 +1,4 @@
-//! Authentication: the tokens of the file, those of sessions, and the names of this server.
+//! Authentication: tokens of the file, tokens of sessions, and the host names of this server.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::OnceLock;
@@ -20,14 +20,14 @@ use crate::control::{Caller, Interface, Role};
 use crate::jid::BareJid;
 use crate::secret::Secret;
 
-/// The lifetime of the token of a session.
+/// Lifetime of a session's token.
 const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
-/// Most sessions; one more ends the oldest.
+/// Most sessions at a time; one more ends the oldest.
 const SESSIONS: usize = 64;
-/// Failed logins that are answered as such at once, and how soon one more is.
+/// Failed logins that are answered and logged at once, and the time after which one more is.
 const FAILURES: (u32, Duration) = (20, Duration::from_secs(3));
 
-/// The digest of a token, by which it is found again.
+/// SHA-256 digest of a token, by which the token is found.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Digest([u8; 32]);
 
@@ -41,7 +41,7 @@ impl Digest {
     }
 }
 
-/// The tokens and host names that are accepted. One for the life of the program; a reload replaces those of the file.
+/// Tokens and host names that are accepted. A reload replaces those of the file; sessions stay.
 #[derive(Debug)]
 pub struct Access {
     admin: RwLock<Admin>,
@@ -59,7 +59,7 @@ struct Session {
 }
 
 impl Access {
-    /// As the file says.
+    /// Creates the access that the file describes, without sessions.
     pub fn new(admin: Admin) -> Self {
         Self {
             admin: RwLock::new(admin),
@@ -69,17 +69,17 @@ impl Access {
         }
     }
 
-    /// The file says something else now: it holds from the next request on, and streams of tokens that are gone end.
+    /// Takes the settings of a reloaded file. They apply from the next request on; streams whose tokens are gone end.
     pub fn replace(&self, admin: Admin) {
         *self.admin.write() = admin;
     }
 
-    /// Returns what this person is trusted with, by `[[admin.person]]`. The policy's operators are apart.
+    /// Returns the role of a person by `[[admin.person]]`. The policy's operators are not among them.
     pub fn role_of(&self, person: &BareJid) -> Option<Role> {
         self.read(|admin| admin.role_of(person))
     }
 
-    /// A new token for a session: good for 12 hours, or until the component ends.
+    /// Returns the token of a new session, valid for 12 hours or until the component ends.
     ///
     /// # Errors
     /// When the system has no random numbers.
@@ -96,7 +96,7 @@ impl Access {
         Ok(token)
     }
 
-    /// Returns whose token that is.
+    /// Returns whose token has this digest, or `None` if none is valid.
     pub(super) fn caller(&self, digest: &Digest) -> Option<Caller> {
         let of_file = self.read(|admin| {
             let token = admin.tokens.iter().find(|token| digest.is(&token.sha256))?;
@@ -111,18 +111,18 @@ impl Access {
         Some(Caller { face: Interface::Http, name, role })
     }
 
-    /// Returns whether a failed login is to be told and logged as one; else there are too many.
+    /// Returns whether a failed login may be answered and logged as one; `false` if there are too many.
     pub(super) fn may_fail(&self) -> bool {
         self.failures.lock().take()
     }
 
-    /// `/metrics` is open to anyone who can connect.
+    /// Returns whether `/metrics` is open to anyone who can connect.
     pub(super) fn metrics_are_open(&self) -> bool {
         self.read(|admin| admin.open_metrics)
     }
 
-    /// Returns whether a browser may come by this name, the value of `Host`. An attacker's name that leads to this machine
-    /// (DNS rebinding) is none; an address is never one.
+    /// Returns whether a request may use this value of `Host`: `localhost`, an IP address, or a name of `admin.hosts`.
+    /// Any other name may be an attacker's that leads to this machine (DNS rebinding).
     pub(super) fn is_host(&self, host: &str) -> bool {
         let (name, port) = split_port(host);
         if !port.is_none_or(|port| port.chars().all(|c| c.is_ascii_digit())) {
@@ -135,13 +135,13 @@ impl Access {
             || self.read(|admin| admin.hosts.contains(&name))
     }
 
-    /// Diagnostics where this face listens.
+    /// Records the address that the page and the API listen on.
     pub(super) fn listens_on(&self, address: SocketAddr) {
-        // It listens once.
+        // The address is set only once.
         let _ = self.address.set(address);
     }
 
-    /// The address to open in a browser; `None`: it listens nowhere, or on a Unix socket.
+    /// Returns the URL to open in a browser; `None` if nothing listens, or only on a Unix socket.
     pub fn url(&self) -> Option<String> {
         let mut address = *self.address.get()?;
         if address.ip().is_unspecified() {
@@ -154,7 +154,7 @@ impl Access {
         read(&self.admin.read())
     }
 
-    /// The sessions that are good still.
+    /// Drops expired sessions, and returns the others.
     fn sessions(&self) -> MutexGuard<'_, Vec<Session>> {
         let mut sessions = self.sessions.lock();
         sessions.retain(|session| session.until > Instant::now());
@@ -162,7 +162,7 @@ impl Access {
     }
 }
 
-/// A new token of 256 random bits, in hex.
+/// Returns a new token: 256 random bits, in hexadecimal.
 ///
 /// # Errors
 /// When the system has no random numbers.
@@ -172,7 +172,7 @@ pub fn new_token() -> Result<Secret, getrandom::Error> {
     Ok(Secret::new(hex::encode(*bytes)))
 }
 
-/// A host and its port; an IPv6 address stands in brackets (RFC 3986 §3.2.2).
+/// Splits a host and its port; an IPv6 address stands in brackets (RFC 3986 §3.2.2).
 fn split_port(host: &str) -> (&str, Option<&str>) {
     match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => (name, Some(port)),
@@ -188,7 +188,7 @@ pub(super) struct Bearer {
 }
 
 impl Bearer {
-    /// Returns whose token stands in these headers; that there is none which is good is counted.
+    /// Returns whose token these headers have; a request without a valid token is refused and counted.
     pub(super) fn checked<S: ApiBackend>(
         state: &State<S>,
         headers: &HeaderMap,
@@ -213,7 +213,7 @@ impl<S: ApiBackend> FromRequestParts<State<S>> for Bearer {
     }
 }
 
-/// The scheme's name may be written in any case (RFC 9110 §11.1).
+/// Returns the bearer token of a request. The name of the scheme has no case (RFC 9110 §11.1).
 fn token(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -233,7 +233,7 @@ fn refused(access: &Access, had_token: bool) -> Refused {
     Refused::with(StatusCode::UNAUTHORIZED, reason)
 }
 
-/// A bucket that refills.
+/// A token bucket, for rate limits.
 #[derive(Debug)]
 pub(super) struct Throttle {
     left: u32,
@@ -243,7 +243,7 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    /// `most` at once, and one more each `every`.
+    /// Creates a full bucket of `most` tokens, which gains one each `every`.
     pub(super) fn new(most: u32, every: Duration) -> Self {
         Self { left: most, most, every, filled: Instant::now() }
     }

@@ -1,4 +1,4 @@
-//! `/api/v1`: the commands, and addresses for those that only look.
+//! `/api/v1`: commands by POST, and read-only commands by GET.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,11 +26,11 @@ use crate::control::{
 use crate::metrics::Registry;
 use crate::store::Entry;
 
-/// The longest request, in bytes: a policy file may be in it.
+/// Most bytes of a request, which may contain a policy file.
 const LONGEST: usize = 2 * 1024 * 1024;
 /// The time limit for a request to arrive.
 const ARRIVAL: Duration = Duration::from_secs(10);
-/// The time after which a caller is told that the command is still running. Longer than one command to a room may take:
+/// Time after which a caller learns that the command is still running. Longer than one command to a room may take:
 /// a look, five tries of a look and a change, and a look, each with the link's own limit of 15 s.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -41,14 +41,14 @@ pub(super) struct Commands {
     commands: Vec<Listed>,
 }
 
-/// A caller.
+/// Name and role of the caller.
 #[derive(JsonSchema, Serialize)]
 struct Known {
     name: String,
     role: Role,
 }
 
-/// A command.
+/// A command that the caller may give.
 #[derive(JsonSchema, Serialize)]
 struct Listed {
     name: &'static str,
@@ -69,7 +69,7 @@ struct ListedField {
     choices: &'static [&'static str],
 }
 
-/// The commands that the caller may give.
+/// Returns the commands that the caller may give.
 pub(super) async fn table<S: ApiBackend>(
     Of(state): Of<State<S>>,
     Bearer { caller, .. }: Bearer,
@@ -95,7 +95,7 @@ fn field(field: &Field) -> ListedField {
     ListedField { name, label, kind: kind.name(), required, choices }
 }
 
-/// Gives a command.
+/// Carries out a command, with its arguments in the body.
 pub(super) async fn command<S: ApiBackend>(
     Of(state): Of<State<S>>,
     Bearer { caller, .. }: Bearer,
@@ -108,7 +108,7 @@ pub(super) async fn command<S: ApiBackend>(
     Ok(give(&state.site, caller, command.request(values)?).await)
 }
 
-/// A command that only looks, by an address of its own.
+/// Carries out a read-only command, with its arguments in the query.
 pub(super) async fn view<S: ApiBackend>(
     Of(state): Of<State<S>>,
     Bearer { caller, .. }: Bearer,
@@ -129,7 +129,7 @@ pub(super) async fn view<S: ApiBackend>(
     Ok(give(&state.site, caller, request).await)
 }
 
-/// One room.
+/// Returns one room.
 pub(super) async fn room<S: ApiBackend>(
     Of(state): Of<State<S>>,
     Bearer { caller, .. }: Bearer,
@@ -140,18 +140,18 @@ pub(super) async fn room<S: ApiBackend>(
     Ok(give(&state.site, caller, request).await)
 }
 
-/// The last hour by the minute; the last one is not over yet.
+/// The last hour, minute by minute; the last minute is not over yet.
 #[derive(JsonSchema, Serialize)]
 pub(super) struct Summary {
     minutes: Vec<Minute>,
 }
 
-/// The last hour, a minute at a time.
+/// Returns the last hour, minute by minute.
 pub(super) async fn summary<S: ApiBackend>(Of(state): Of<State<S>>, _: Bearer) -> Json<Summary> {
     Json(Summary { minutes: state.minutes.so_far(&*state.site) })
 }
 
-/// A text of the address as what the field takes. Null: it is the text.
+/// Converts a text of the query to the type of its field; null if the field takes the text.
 fn read(kind: FieldKind, text: &str) -> Value {
     if kind == FieldKind::Flag {
         text.parse::<bool>().map_or(Value::Null, Value::from)
@@ -164,7 +164,7 @@ fn read(kind: FieldKind, text: &str) -> Value {
     }
 }
 
-/// The command of that name, if this caller may give it.
+/// Returns the command of that name, if it exists and this caller may give it.
 fn named(site: &impl ApiBackend, name: &str, caller: &Caller) -> Result<&'static Command, Refused> {
     let command = Command::named(site.commands(), name).ok_or_else(|| {
         Refused::new(FailureKind::NotFound, format!("there is no command `{name}`"))
@@ -173,7 +173,7 @@ fn named(site: &impl ApiBackend, name: &str, caller: &Caller) -> Result<&'static
     Ok(command)
 }
 
-/// Carries it out, though its caller may hang up meanwhile: what is half done is finished, and written down.
+/// Carries out a request even if its caller hangs up meanwhile: what has begun is finished, and recorded.
 async fn give<S: ApiBackend>(site: &Arc<S>, caller: Caller, request: Request) -> Response {
     let site = Arc::clone(site);
     let task = tokio::spawn(async move { site.handle(&caller, request).await });
@@ -187,8 +187,8 @@ async fn give<S: ApiBackend>(site: &Arc<S>, caller: Caller, request: Request) ->
     }
 }
 
-/// The object in a request's body; an empty body is an empty object. Only as JSON: a form of another site's page
-/// cannot send that.
+/// Reads the object in a request's body; an empty body is an empty object. It must be JSON, which a form on
+/// another site's page cannot send.
 async fn object(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, Refused> {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split_once(';').map_or(kind, |(kind, _)| kind);
@@ -211,18 +211,18 @@ async fn object(headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, R
 
 /// The component as the page and the API see it: carries out commands, and returns state.
 pub trait ApiBackend: Handler {
-    /// Returns what keeps services from being under the policy; nothing: every one is.
+    /// Returns why services are not under the policy; empty if every one is.
     fn readiness(&self) -> Vec<String>;
-    /// The rooms as they are known here, by address.
+    /// Returns the rooms as they are known, in the order of their addresses.
     fn rooms(&self) -> Vec<RoomLine>;
     /// Returns the status of the component.
     fn status(&self) -> Status;
     /// Registers every metric but those of the API.
     fn register(&self, registry: &mut Registry);
-    /// Returns the totals that the charts of the page rest on.
+    /// Returns the totals that the charts of the page are made from.
     fn totals(&self) -> Totals;
-    /// The time of day.
+    /// Returns the present time.
     fn now(&self) -> Timestamp;
-    /// Every entry of the audit from now on.
+    /// Subscribes to the entries of the audit from now on.
     fn entries(&self) -> broadcast::Receiver<Arc<Entry>>;
 }

@@ -1,4 +1,4 @@
-//! The last hour, a minute at a time, for the page's charts.
+//! The last hour, minute by minute, for the page's charts.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,28 +15,28 @@ use crate::metrics::LatencyCounts;
 use crate::policy::verdict::Verdict;
 use crate::schema;
 
-/// Minutes that are kept.
+/// Most minutes that are kept.
 const MINUTES: usize = 60;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// One minute; the last one is not over yet.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub(super) struct Minute {
-    /// The time at which it began.
+    /// When the minute began.
     #[schemars(with = "schema::Moment")]
     at: String,
     /// Joins, by verdict.
     joins: BTreeMap<&'static str, u64>,
     /// Denials, by rule.
     refusals: BTreeMap<&'static str, u64>,
-    /// From a question to its answer.
+    /// Time from a request to its answer.
     latency: Latency,
 }
 
 /// Latency quantiles of answers, in µs; `None` without answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 struct Latency {
-    /// The number of answers.
+    /// Number of answers.
     count: u64,
     /// The median.
     p50: Option<u64>,
@@ -44,30 +44,30 @@ struct Latency {
     p99: Option<u64>,
 }
 
-/// The last hour.
+/// Counts of the last hour, minute by minute.
 #[derive(Debug, Default)]
 pub(super) struct Minutes(Mutex<Hour>);
 
 #[derive(Debug, Default)]
 struct Hour {
     past: VecDeque<Minute>,
-    /// When the present minute began, and what had been counted by then.
+    /// When the present minute began, and the totals at that time.
     begun: Option<(Timestamp, Totals)>,
 }
 
-/// The totals since the start, on which the charts rest.
+/// Totals since the start, from which the charts are made.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
     /// Joins, by verdict, in the order of [`Verdict::ALL`].
     pub joins: [u64; Verdict::ALL.len()],
     /// Denials, by rule.
     pub denials: HashMap<&'static str, u64>,
-    /// The latency of answers.
+    /// Latency of the answers.
     pub answers: LatencyCounts,
 }
 
 impl Minutes {
-    /// Ends a minute every minute, as long as anybody can ask for them.
+    /// Ends a minute every minute, until this is dropped.
     pub(super) fn keep<S: ApiBackend>(self: &Arc<Self>, site: &Arc<S>) {
         let (minutes, site) = (Arc::downgrade(self), Arc::clone(site));
         tokio::spawn(async move {
@@ -81,7 +81,7 @@ impl Minutes {
         });
     }
 
-    /// The minutes so far, the oldest first.
+    /// Returns the minutes so far, oldest first.
     pub(super) fn so_far(&self, site: &impl ApiBackend) -> Vec<Minute> {
         let now = site.totals();
         let hour = self.0.lock();

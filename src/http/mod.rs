@@ -1,6 +1,6 @@
 //! The page and the JSON API: the interface for browsers and programs.
 //!
-//! It listens on this machine unless the file says otherwise; TLS is a proxy's. That a person can connect proves
+//! It listens on this machine unless the file says otherwise; TLS is left to a proxy. That a person can connect proves
 //! nothing: every request but those about health and the page's own files bears a token
 //! (`Authorization: Bearer`, RFC 6750 §2.1), never a cookie, and never in the address. Each
 //! [`Command`](crate::control::Command) is carried out by the same handler as on every interface.

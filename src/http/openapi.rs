@@ -1,4 +1,4 @@
-//! `/openapi.json`: the API in OpenAPI 3.1, made from the commands and the types that the API replies.
+//! `/openapi.json`: the API in OpenAPI 3.1, generated from the commands and the types of its replies.
 
 use axum::Json;
 use axum::extract::State as Of;
@@ -10,20 +10,20 @@ use super::api::{ApiBackend, Commands, Summary};
 use super::router::{Ready, State};
 use crate::control::{Command, Failure, Impact, strict};
 
-/// The OpenAPI description.
+/// Returns the OpenAPI description of the API.
 pub(super) async fn serve<S: ApiBackend>(Of(state): Of<State<S>>) -> Json<Value> {
     Json(document(state.site.commands()))
 }
 
-/// A reply to something that is done.
+/// A reply to a command that failed.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "only its schema is used")]
 struct Failed {
-    /// Why it was not done.
+    /// Why the command failed.
     failed: Failure,
 }
 
-/// The whole description.
+/// Returns the whole description, for these commands.
 pub fn document(commands: &[Command]) -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize().with(|it| {
         it.definitions_path = "/components/schemas".into();
@@ -73,7 +73,7 @@ pub fn document(commands: &[Command]) -> Value {
     })
 }
 
-/// The paths that are no commands.
+/// Returns the paths that are not commands.
 fn views(types: &mut SchemaGenerator) -> Map<String, Value> {
     let own = |about: &str, schema: Schema| json!({ "summary": about, "responses": responses(&schema, &["401"]) });
     let text = |about: &str, kind: &str| {

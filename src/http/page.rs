@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::router::Refused;
 
-/// The file at that path, if it is one of the page's.
+/// Serves the file at that path, if it is one of the page's.
 pub(super) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     let path = if path.is_empty() { "index.html" } else { path };
@@ -21,7 +21,7 @@ pub(super) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     let tag = format!("\"{}\"", hex::encode(Sha256::digest(text)));
     let known =
         headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    // A new version of the program is seen at once; until then nothing is sent twice.
+    // Files are revalidated: a new version of the program is seen at once, and nothing is sent twice.
     let fixed = [(CACHE_CONTROL, "no-cache".to_owned()), (ETAG, tag.clone())];
     if known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag) {
         return (StatusCode::NOT_MODIFIED, fixed).into_response();
@@ -44,13 +44,13 @@ macro_rules! files {
     ($($name:literal)*) => {
         &[
             $(($name, include_str!(concat!("www/", $name))),)*
-            // Rules and reasons in words stand in one place.
+            // The page takes the words for rules and reasons from the documentation.
             ("rules.md", include_str!("../../docs/rules.md")),
         ]
     };
 }
 
-/// Path and text; `index.html` is at `/`.
+/// Path and text of each file; `/` serves `index.html`.
 pub(super) const FILES: &[(&str, &str)] = files! {
     "actions.js"
     "api.js"

@@ -1,4 +1,4 @@
-//! Which path is what.
+//! Routes of the page and the API, and what all responses have in common.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::metrics::{Counter, Gauge, Group as _, Registry, metrics};
 /// The state that every request handler shares.
 pub(super) type State<S> = Arc<Shared<S>>;
 
-/// What is shared.
+/// State of the page and the API.
 #[derive(Debug)]
 pub(super) struct Shared<S> {
     pub(super) site: Arc<S>,
@@ -33,11 +33,11 @@ pub(super) struct Shared<S> {
     pub(super) changes: Arc<Changes>,
     pub(super) minutes: Arc<Minutes>,
     pub(super) metrics: HttpMetrics,
-    /// One for each stream.
+    /// One permit for each stream.
     pub(super) streams: Arc<Semaphore>,
 }
 
-/// The whole face. Called where tasks can be spawned: it counts minutes as long as it lives.
+/// Returns the routes of the page and the API. Spawns a task that counts minutes for as long as the routes exist.
 pub fn router<S: ApiBackend>(site: Arc<S>, access: Arc<Access>) -> Router {
     let streams = Arc::new(Semaphore::new(STREAMS));
     let minutes = Arc::<Minutes>::default();
@@ -63,7 +63,7 @@ pub fn router<S: ApiBackend>(site: Arc<S>, access: Arc<Access>) -> Router {
         .with_state(state)
 }
 
-/// The status for a kind of trouble (RFC 9110 §15).
+/// Returns the HTTP status for a kind of failure (RFC 9110 §15).
 pub(super) const fn status(kind: FailureKind) -> StatusCode {
     match kind {
         FailureKind::Invalid => StatusCode::BAD_REQUEST,
@@ -83,7 +83,7 @@ impl Refused {
         Self(status(kind), Failure::new(kind, reason))
     }
 
-    /// With a status of its own.
+    /// Refuses with this status, whatever the kind of failure.
     pub(super) fn with(status: StatusCode, reason: &str) -> Self {
         let kind = match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => FailureKind::Forbidden,
@@ -112,7 +112,7 @@ impl IntoResponse for Refused {
     }
 }
 
-/// A reply, with the status for it.
+/// Returns the response to a command's reply, with the status for it.
 pub(super) fn respond(reply: Reply) -> Response {
     match reply {
         Reply::Done(_) => Json(reply).into_response(),
@@ -120,7 +120,7 @@ pub(super) fn respond(reply: Reply) -> Response {
     }
 }
 
-/// The content security policy. The page is one document with its own script and style, and speaks to us alone.
+/// Headers of every response. The content security policy lets the page load, and connect to, only its own server.
 const HEADERS: [(HeaderName, &str); 8] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -136,7 +136,7 @@ const HEADERS: [(HeaderName, &str); 8] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()"),
 ];
 
-/// Lets a request through that came by a name of ours.
+/// Lets a request through if its host name is accepted, and adds the headers to its response.
 pub(super) async fn guard<S: ApiBackend>(
     Of(state): Of<State<S>>,
     request: Request,
@@ -144,7 +144,7 @@ pub(super) async fn guard<S: ApiBackend>(
 ) -> Response {
     let host = request.uri().authority().map(|authority| authority.as_str()).or_else(|| {
         let mut hosts = request.headers().get_all(header::HOST).iter();
-        // Two of them are a trick (RFC 9112 §3.2).
+        // Two `Host` headers are not allowed (RFC 9112 §3.2).
         let host = hosts.next()?.to_str().ok()?;
         hosts.next().is_none().then_some(host)
     });
@@ -164,7 +164,7 @@ pub(super) async fn guard<S: ApiBackend>(
     response
 }
 
-/// The process answers.
+/// Answers for as long as the process runs.
 pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
@@ -173,11 +173,11 @@ pub(super) async fn alive() -> &'static str {
 #[derive(JsonSchema, Serialize)]
 pub(super) struct Ready {
     ready: bool,
-    /// What keeps it from being so.
+    /// Why services are not under the policy; empty if every one is.
     reasons: Vec<String>,
 }
 
-/// Every service is under the policy, or what keeps it from being so.
+/// Returns whether every service is under the policy; if not, the status is 503.
 pub(super) async fn ready<S: ApiBackend>(Of(state): Of<State<S>>) -> Response {
     let reasons = state.site.readiness();
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -185,7 +185,7 @@ pub(super) async fn ready<S: ApiBackend>(Of(state): Of<State<S>>) -> Response {
 }
 
 metrics! {
-    /// What the API counts.
+    /// Metrics of the API.
     pub struct HttpMetrics {
         /// Requests to the API without a valid token
         logins_failed: Counter = "vestibule_http_logins_failed";

@@ -1,4 +1,4 @@
-//! Listening, and taking connections: a bounded number, none of them for ever.
+//! Listening, and serving connections: a bounded number, each with time limits.
 
 use std::convert::Infallible;
 use std::io;
@@ -24,14 +24,14 @@ use crate::private;
 
 /// Most connections at once; more wait until one is free.
 const MOST: usize = 256;
-/// The time limit for the head of a request, and for an idle connection.
+/// Time limit for the head of a request, and for an idle connection.
 const HEAD: Duration = Duration::from_secs(10);
-/// Most of a request's head, in bytes: hyper's least is 8 KiB.
+/// Most bytes of a request's head; hyper requires at least 8 KiB.
 const LONGEST_HEAD: usize = 16 * 1024;
 /// Most headers of a request.
 const HEADERS: usize = 64;
 
-/// The page and the API cannot be served.
+/// The page and the API cannot listen.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the page and the API cannot listen on `{at}` ({source}): end what listens there, or set `admin.http` to another address, or to \"\" for none"
@@ -41,7 +41,7 @@ pub struct HttpError {
     source: io::Error,
 }
 
-/// A face that listens.
+/// The listening socket of the page and the API.
 #[derive(Debug)]
 pub struct Server(Listener);
 
@@ -60,10 +60,10 @@ impl Drop for Listener {
 }
 
 impl Server {
-    /// Listens; `None`: nowhere.
+    /// Listens as configured; returns `None` if that is switched off.
     ///
     /// # Errors
-    /// When it cannot, as where another program listens there.
+    /// When it cannot listen, as where another program already does.
     pub async fn bind(
         listen: &Listen,
         mode: SocketMode,
@@ -97,7 +97,7 @@ impl Server {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { continue };
             let accepted = match &self.0 {
                 Listener::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
-                    // Small events are not held back; where that cannot be had, it is only slower.
+                    // Small events are not held back. If this fails, they are only slower.
                     let _ = stream.set_nodelay(true);
                     tokio::spawn(converse(stream, router.clone(), slot));
                 }),
@@ -114,7 +114,7 @@ impl Server {
 }
 
 async fn listen_on_socket(path: &Path, mode: SocketMode) -> io::Result<UnixListener> {
-    // A socket that nobody answers on is left over from a component that was killed; anything else stays.
+    // A socket on which nobody answers is left over from a component that was killed; anything else stays.
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     if is_socket && UnixStream::connect(path).await.is_err() {
         std::fs::remove_file(path)?;
@@ -138,18 +138,18 @@ where
         .max_buf_size(LONGEST_HEAD)
         .half_close(false)
         .serve_connection(TokioIo::new(with_write_timeout(stream)), service);
-    // What goes wrong on a connection is its other end's affair.
+    // A broken connection is the client's concern, so it is logged for debugging only.
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a connection to the API broke off");
     }
     drop(slot);
 }
 
-/// The write timeout: the time that the other end may take nothing.
+/// Time after which a write fails if the client has taken nothing.
 const STALLED: Duration = Duration::from_secs(20);
 
-/// A stream whose writes fail once the other end has taken nothing for that long. Reading is not limited: that is
-/// for a caller that knows what is being read.
+/// Returns a stream whose writes fail once the client has taken nothing for [`STALLED`]. Reads are not limited here,
+/// because the limit depends on what is read.
 fn with_write_timeout<T: AsyncRead + AsyncWrite>(stream: T) -> Pin<Box<TimeoutStream<T>>> {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(STALLED));

@@ -1,4 +1,4 @@
-//! `/api/v1/stream`: what happens, as it happens.
+//! `/api/v1/stream`: events as they happen.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -25,14 +25,14 @@ use crate::control::{FailureKind, RoomLine, Status};
 use crate::metrics::Raised;
 use crate::store::Entry;
 
-/// The interval at which entries are sent.
+/// Interval at which new entries are sent.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Most entries of one event.
+/// Most entries in one event.
 const AT_ONCE: usize = 200;
 /// Most streams at once.
 pub(super) const STREAMS: usize = 64;
 
-/// Everything from now on, until the token is no longer good or the caller hangs up.
+/// Streams events from now on, until the token is no longer valid or the client hangs up.
 pub(super) async fn stream<S: ApiBackend>(
     Of(state): Of<State<S>>,
     Bearer { digest, .. }: Bearer,
@@ -52,11 +52,11 @@ struct Watching<S: ApiBackend> {
     digest: Digest,
     changes: Receiver<Bytes>,
     entries: Receiver<Arc<Entry>>,
-    /// The events that are sent before anything else.
+    /// Events to send before any other.
     next: VecDeque<Bytes>,
     tick: Interval,
     is_over: bool,
-    /// Given back when this ends.
+    /// Frees the place of this stream when it ends.
     _slot: OwnedSemaphorePermit,
     _counted: Raised,
 }
@@ -111,7 +111,7 @@ impl<S: ApiBackend> Watching<S> {
         }
     }
 
-    /// The entries that are there, and how many were missed before them.
+    /// Returns an event of new entries, and how many were missed before them; `None` without either.
     fn entries(&mut self) -> Option<Bytes> {
         let (mut entries, mut dropped) = (Vec::new(), 0_u64);
         while entries.len() < AT_ONCE {
@@ -130,14 +130,14 @@ impl<S: ApiBackend> Watching<S> {
     }
 }
 
-/// The interval at which rooms are compared.
+/// Interval at which rooms and status are compared.
 const LOOK: Duration = Duration::from_millis(500);
-/// The number of looks after which the status is sent again, changed or not.
+/// Comparisons after which the status is sent again, changed or not.
 const STATUS_AGAIN: u32 = 20;
-/// The capacity of the stream of changes: a reader further behind is sent everything again.
+/// Capacity of the stream of changes: a client that falls further behind gets the full state again.
 const BEHIND: usize = 64;
 
-/// Sends changes of rooms and of the status, while there are readers.
+/// Sends changes of the rooms and of the status, while there are clients.
 #[derive(Debug)]
 pub(super) struct Changes {
     events: broadcast::Sender<Bytes>,
@@ -150,25 +150,25 @@ impl Default for Changes {
     }
 }
 
-/// An event of a stream (WHATWG HTML §9.2.5).
+/// Formats an event of the stream (WHATWG HTML §9.2.5).
 pub(super) fn event(name: &str, data: &impl serde::Serialize) -> Bytes {
     let data = serde_json::to_string(data).unwrap_or_default();
     format!("event: {name}\ndata: {data}\n\n").into()
 }
 
-/// Everything, for a new reader.
+/// Returns the full state, for a new client.
 pub(super) fn everything(site: &impl ApiBackend) -> [Bytes; 2] {
     [event("status", &site.status()), event("rooms", &json!({ "rooms": site.rooms() }))]
 }
 
 impl Changes {
-    /// Every change from now on. Changes are looked for while there is a reader.
+    /// Subscribes to changes from now on. Rooms and status are compared only while there are subscribers.
     pub(super) fn subscribe<S: ApiBackend>(self: &Arc<Self>, site: &Arc<S>) -> Receiver<Bytes> {
         let receiver = self.events.subscribe();
         let mut is_watched = self.is_watched.lock();
         if !*is_watched {
             *is_watched = true;
-            // What the first of them is told next is not older than this.
+            // The client gets its first state after this, so it misses no change.
             let known = by_address(site.rooms());
             tokio::spawn(Arc::clone(self).watch(Arc::clone(site), known, site.status()));
         }
@@ -194,7 +194,7 @@ impl Changes {
             drop(is_watched);
             let rooms = by_address(site.rooms());
             if let Some(event) = change(&known, &rooms) {
-                // A reader who hangs up meanwhile misses nothing.
+                // Sending fails only when all clients have hung up.
                 let _ = self.events.send(event);
             }
             known = rooms;
@@ -226,7 +226,7 @@ fn change(before: &Rooms, after: &Rooms) -> Option<Bytes> {
     is_any.then(|| event("rooms", &json!({ "changed": changed, "gone": gone })))
 }
 
-/// Nothing but what always grows differs.
+/// Returns whether the two differ only in uptime, number of rooms, and decisions.
 fn is_same(one: &Status, other: &Status) -> bool {
     let calm = |status: &Status| Status {
         uptime: 0,

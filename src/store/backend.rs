@@ -67,7 +67,7 @@ pub trait Connection: Debug + Send {
     /// number of its own change, in the order of the changes.
     fn ban_changes(&mut self, after: i64) -> Result<Vec<(i64, BanState)>, StoreError>;
 
-    /// Merges bans that are known elsewhere: adds new ones, and lifts those lifted there; returns how many have changed.
+    /// Merges bans that are known elsewhere: adds new ones, and lifts those lifted there; returns how many changed.
     fn merge_bans(&mut self, bans: &[BanState]) -> Result<u64, StoreError>;
 
     /// Returns the number of entries with a number greater than `seq`.

@@ -102,8 +102,8 @@ impl Store {
     }
 
     /// Returns the entries of all servers that match a query, if they share a database that can be reached; else those
-    /// of this server. Entries queued in the last second may be missing; in a search that goes forward, those of the last
-    /// two, so that a reader who continues after it misses nothing of a slower server.
+    /// of this server. Entries queued in the last second may be missing; in a search that goes forward, those of the
+    /// last two, so that a reader who continues after it misses nothing of a slower server.
     pub async fn search_all(&self, query: Query) -> Result<Found, StoreError> {
         let mut note = None;
         if let Some(common) = self.common.get() {

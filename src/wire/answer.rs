@@ -1,4 +1,4 @@
-//! A decision becomes an `answer`, or a `do`.
+//! Writes decisions as `answer` elements, and commands as `do` elements.
 
 use super::request::Question;
 use super::{NS, children};
@@ -11,18 +11,18 @@ use crate::policy::verdict::{Ability, Audience, Decision, Effects, Verdict};
 use crate::secret::Secret;
 use crate::xmpp::element::Element;
 
-/// What writing an answer needs in addition to the effects.
+/// What an answer needs in addition to the decision's effects.
 #[derive(Clone, Copy, Debug)]
 pub struct Material<'a> {
-    /// The password for the room, where the effects give it a new one.
+    /// Password that the effects set in the room, if they do.
     pub password: Option<&'a Secret>,
-    /// The words for people.
+    /// Translations of the texts that people read.
     pub texts: &'a Texts,
-    /// The language of the requester, if it is known.
+    /// Language of the requester, if it is known.
     pub language: Option<&'a str>,
 }
 
-/// The answer to a question.
+/// Returns the answer to a request.
 pub fn answer(
     question: &Question,
     decision: &Decision,
@@ -48,7 +48,7 @@ pub fn answer(
     with_effects(element, &decision.effects, material)
 }
 
-/// The answer of a component that only observes: the attempt goes on as if there were no gate.
+/// Returns the answer in observe mode: the attempt proceeds as if there were no gate.
 pub fn observed(question: &Question, id: &str) -> Element {
     Element::new(NS, "answer")
         .with_attr("attempt", &question.attempt.id)
@@ -58,8 +58,8 @@ pub fn observed(question: &Question, id: &str) -> Element {
         .with_attr("decision", id)
 }
 
-/// A command to a room. `base`: the revision of its record that it was made for; `None`, where it makes nothing of the
-/// record: whatever that is by then.
+/// Returns a command to a room. `base`: revision of the room's record that the command was made for; `None` if it does
+/// not depend on the record.
 pub fn command(
     room: &BareJid,
     generation: &str,
@@ -77,23 +77,23 @@ pub fn command(
     with_effects(element, effects, material).with_children(more)
 }
 
-/// The effect that removes a person.
+/// Returns the effect that removes a person.
 pub fn remove(jid: &BareJid, reason: &str) -> Element {
     Element::new(NS, "remove").with_attr("jid", jid.as_str()).with_text(reason)
 }
 
-/// The preconditions of a command; if one fails, nothing of it is carried out.
+/// Precondition of a command; if it fails, nothing of the command is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Only<'a> {
-    /// No moderator is inside, services apart.
+    /// No moderator is inside; services do not count.
     Unmoderated,
-    /// This bare address is inside.
+    /// A person with this bare JID is inside.
     Inside(&'a BareJid),
-    /// This bare address waits to be let in.
+    /// A person with this bare JID waits in the lobby.
     Waiting(&'a BareJid),
 }
 
-/// The condition of a command.
+/// Returns the element of a precondition.
 pub fn only(condition: Only<'_>) -> Element {
     let (when, jid) = match condition {
         Only::Unmoderated => ("unmoderated", None),
@@ -103,14 +103,14 @@ pub fn only(condition: Only<'_>) -> Element {
     Element::new(NS, "only").with_attr("when", when).with_attr_opt("jid", jid)
 }
 
-/// The effect that says something to everybody inside.
+/// Returns the effect that sends a text to everybody inside.
 pub fn say_to_room(text: &str) -> Element {
-    // What stands in braces, a gate puts in.
+    // A gate replaces what is in braces.
     let text = text.replace(['{', '}'], "");
     Element::new(NS, "say").with_attr("to", "room").with_text(text)
 }
 
-/// The effect that destroys the room.
+/// Returns the effect that destroys the room.
 pub fn end(reason: &str) -> Element {
     Element::new(NS, "end").with_text(reason)
 }
@@ -137,7 +137,7 @@ fn error(question: &Question, decision: &Decision, texts: &Texts, denial: Denial
         .with_child(text)
 }
 
-/// The operator's own notice for a person who is not let in.
+/// Returns the operator's own notice for a person who is not let in, if there is one.
 fn custom_notice(question: &Question, decision: &Decision, texts: &Texts) -> Option<String> {
     let Attempt { requester, action, room, .. } = &question.attempt;
     let comes = matches!(action, Action::Request | Action::Open { .. } | Action::Join { .. });
@@ -166,7 +166,7 @@ fn with_effects(element: Element, effects: &Effects, material: Material<'_>) -> 
         })
     });
     let notices = effects.notices.iter().filter_map(|(audience, notice)| {
-        // Of several people, each may read another language.
+        // Several people may each have another language, so the default is used.
         let (to, when, language) = match audience {
             Audience::RequesterJoined => ("requester", Some("joined"), material.language),
             Audience::Requester => ("requester", None, material.language),
@@ -199,7 +199,7 @@ fn with_effects(element: Element, effects: &Effects, material: Material<'_>) -> 
         .with_children(rejected)
 }
 
-/// The effect that changes settings of the room; `None`: all stay.
+/// Returns the effect that changes settings of the room, or `None` if all stay.
 fn room_settings(effects: &Effects, password: Option<&Secret>) -> Option<Element> {
     let flag = |value: Option<bool>| value.map(|value| if value { "true" } else { "false" });
     let password = effects.password.map(|_| password.map(Secret::expose));
@@ -220,20 +220,20 @@ fn media(moderated: &[Ability]) -> String {
     names.join(" ")
 }
 
-/// People named in words, at most.
+/// Most people that a message names.
 const NAMED: usize = 3;
 
 /// The outcome of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Done {
-    /// Nothing was done, because what the command asked for was not so.
+    /// Whether nothing was done, because the precondition was not met.
     pub is_unmet: bool,
-    /// Whom it met, by nick: those for whom it was not so, or those whom it removed or promoted. At most 64.
+    /// Nicks of the people who prevented the command, or whom it removed or promoted. At most 64.
     pub met: Vec<String>,
 }
 
 impl Done {
-    /// Reads the answer to a command.
+    /// Reads a gate's reply to a command.
     pub fn read(element: Option<&Element>) -> Self {
         let Some(element) = element.filter(|element| element.is(NS, "done")) else {
             return Self::default();
@@ -245,7 +245,7 @@ impl Done {
         }
     }
 
-    /// Returns the first of those whom it met, as words.
+    /// Returns the first of these nicks as a list for a message.
     pub fn names(&self) -> String {
         let named: Vec<_> = self.met.iter().take(NAMED).map(String::as_str).collect();
         let more = if self.met.len() > NAMED { " and others" } else { "" };
@@ -253,16 +253,16 @@ impl Done {
     }
 }
 
-/// Most addresses of one request.
+/// Most addresses of one request to prepare them.
 pub const MOST: usize = 64;
 
-/// Asks for these addresses as the server would stamp them.
+/// Returns the request to prepare these addresses as the server would stamp them.
 pub fn prepare<'a>(texts: impl IntoIterator<Item = &'a str>) -> Element {
     let addresses = texts.into_iter().map(|text| Element::new(NS, "address").with_text(text));
     Element::new(NS, "prepare").with_children(addresses)
 }
 
-/// Reads the reply: each address in its order, `None` where the server has none for it.
+/// Reads the reply: each address in the order of the request, `None` where the server refuses it.
 pub fn prepared(reply: &Element) -> Vec<Option<BareJid>> {
     children(reply, "address")
         .map(|address| address.attr("jid").and_then(BareJid::stamped))

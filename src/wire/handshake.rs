@@ -1,4 +1,4 @@
-//! `hello`: what a gate and the component tell each other first.
+//! The handshake (`hello`): what a gate and the component report to each other first.
 
 use super::{LEVEL, NS, NS_FAMILY, VERSION, children};
 use crate::jid::BareJid;
@@ -9,22 +9,22 @@ use crate::policy::texts::Texts;
 use crate::policy::{Policy, Rules};
 use crate::xmpp::element::Element;
 
-/// The greeting of a gate.
+/// The handshake of a gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// The gate's own version.
+    /// Version of the gate.
     pub gate: String,
-    /// The server's name and version.
+    /// Name and version of the server.
     pub server: String,
     /// What the gate does while the component is away: `refuse` or `allow`.
     pub failure: String,
-    /// The number of rooms.
+    /// Number of rooms that the gate's service has.
     pub rooms: u64,
-    /// The server's hosts.
+    /// Hosts of the server.
     pub hosts: Hosts,
 }
 
-/// Why a hello is not accepted.
+/// Why a handshake is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HelloError {
     /// The gate speaks this other version of the protocol.
@@ -32,7 +32,7 @@ pub enum HelloError {
         "the gate speaks version {0} of the gate protocol, this component version {VERSION}: install the mod_vestibule_gate that came with this component"
     )]
     Version(String),
-    /// The same version, at this other level.
+    /// The gate speaks this other level of the same version.
     #[error(
         "gate and component are not of one release (the gate protocol, level {0} there and {LEVEL} here): install the mod_vestibule_gate that came with this component, and restart the server"
     )]
@@ -40,15 +40,15 @@ pub enum HelloError {
 }
 
 impl Hello {
-    /// Returns whether this is a greeting, of whatever version.
+    /// Returns whether this is a handshake, of any version of the protocol.
     pub fn is_hello(element: &Element) -> bool {
         element.name() == "hello" && element.ns().starts_with(NS_FAMILY)
     }
 
-    /// Reads a greeting.
+    /// Reads a gate's handshake.
     ///
     /// # Errors
-    /// When the gate speaks another version of the protocol.
+    /// When the gate speaks another version of the protocol, or another level of it.
     pub fn read(element: &Element) -> Result<Self, HelloError> {
         let theirs = element
             .attr("version")
@@ -57,7 +57,7 @@ impl Hello {
         if element.ns() != NS || theirs != VERSION {
             return Err(HelloError::Version(plain(theirs)));
         }
-        // The first gates had none.
+        // The first gates reported no level.
         let theirs = element.attr("level").unwrap_or("0");
         if theirs != LEVEL {
             return Err(HelloError::Level(plain(theirs)));
@@ -73,12 +73,12 @@ impl Hello {
     }
 }
 
-/// For the operator's log: nothing long or odd.
+/// Returns the start of a text without odd characters, for the operator's log.
 fn plain(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).take(8).collect()
 }
 
-/// The hosts that a gate tells of, in its greeting or when one has changed.
+/// Reads the hosts that a gate reports, in its handshake or when one has changed.
 pub fn read_hosts(element: &Element) -> Hosts {
     let hosts = children(element, "host").map(|host| Host {
         name: host.attr("name").unwrap_or_default().to_owned(),
@@ -89,8 +89,8 @@ pub fn read_hosts(element: &Element) -> Hosts {
     Hosts { hosts: hosts.collect(), complete: element.attr("hosts") == Some("all") }
 }
 
-/// The component's answer: what the gate of `service` has to know before it may ask. A gate that is only `observed` gets no
-/// nicks to reserve: that is enforced without a question.
+/// Returns the component's handshake: what the gate of `service` must know before it may send requests. In observe mode
+/// (`observed`) it reserves no nicks, because the gate would enforce that without a request.
 pub fn welcome(policy: &Policy, service: &str, observed: bool) -> Element {
     let focus = policy.focuses.get(service);
     let mut services: Vec<_> = policy.services.keys().collect();
@@ -124,7 +124,7 @@ fn counts_people(policy: &Policy) -> bool {
     limits(&policy.base) || policy.rooms.iter().any(|room| limits(&room.rules))
 }
 
-/// Returns what the gate says by itself, in the operator's words.
+/// Returns the messages that a gate sends by itself, in the operator's words.
 fn words(texts: &Texts) -> impl Iterator<Item = Element> {
     let names = || GATE_WORDS.iter().map(|(name, _)| *name).chain(SHARED);
     texts.languages.values().flat_map(move |words| {

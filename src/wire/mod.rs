@@ -1,4 +1,4 @@
-//! The gate protocol (`docs/protocol.md`): elements to attempts, decisions to elements. Pure.
+//! The gate protocol (`docs/protocol.md`): reads elements as attempts, writes decisions as elements. No I/O.
 
 pub mod answer;
 pub mod handshake;
@@ -8,16 +8,16 @@ pub mod server_inventory;
 
 use crate::xmpp::element::Element;
 
-/// The namespace, version included.
+/// Namespace of the protocol, with its version.
 pub const NS: &str = "urn:vestibule:gate:2";
-/// The namespaces of every version.
+/// Prefix that the namespaces of all versions share.
 pub const NS_FAMILY: &str = "urn:vestibule:gate:";
-/// The version spoken here.
+/// Version of the protocol that the component speaks.
 pub const VERSION: &str = "2";
-/// The level of that version: grows where one side would do without the other what neither may do.
+/// Level of that version: it grows where a gate and a component of different releases must not work together.
 pub const LEVEL: &str = "1";
 
-/// The children of that name, in the namespace of the protocol.
+/// Returns the children of that name in the namespace of the protocol.
 fn children<'a>(element: &'a Element, name: &'static str) -> impl Iterator<Item = &'a Element> {
     element.children().filter(move |child| child.is(NS, name))
 }

@@ -1,4 +1,4 @@
-//! `request`: an element becomes an attempt.
+//! Reads `request` elements of gates as attempts.
 
 use super::{NS, children};
 use crate::jid::BareJid;
@@ -13,30 +13,30 @@ use crate::policy::requester::{Domain, Session, SessionKind, Token};
 use crate::secret::Secret;
 use crate::xmpp::element::Element;
 
-/// One question of a gate.
+/// A request of a gate.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// What is tried. A password in it has no strength yet: see `typed`.
+    /// The attempt to decide. A password in it has no strength yet: see `typed`.
     pub attempt: Attempt,
-    /// The room as it is.
+    /// State of the room.
     pub room: RoomView,
-    /// Names this life of the room; empty for one that does not exist.
+    /// Identifies this life of the room; empty for one that does not exist.
     pub generation: String,
-    /// The number of changes of the room's record.
+    /// Number of changes of the room's record.
     pub revision: u64,
-    /// The password that a person chose, to be judged before the attempt is.
+    /// Password that a person chose, whose strength must be judged before the attempt is.
     pub typed: Option<Secret>,
-    /// What was typed, as seen from a room that is there, in whatever kind of question.
+    /// How the typed password compares with that of an existing room, whatever is requested.
     pub credential: Credential,
 }
 
 impl Question {
-    /// Reads an `ask`.
+    /// Reads a `request` element.
     ///
-    /// Never fails: what is missing, doubled or unreadable leaves a fact that the policy refuses.
+    /// Never fails: what is missing, doubled or unreadable becomes a fact that the policy refuses.
     pub fn read(ask: &Element) -> Self {
         let empty = Element::new(NS, "requester");
-        // Two of a kind: a sender of both is not trusted with either.
+        // Of two elements neither is trusted: their sender is no proper gate.
         let requester = ask.only_child(NS, "requester").ok().flatten().unwrap_or(&empty);
         let state = ask.only_child(NS, "state").ok().flatten();
         let (action, typed) = read_action(ask);
@@ -63,7 +63,7 @@ impl Question {
         }
     }
 
-    /// Puts the strength of the typed password where the policy looks for it.
+    /// Stores the strength of the typed password in the attempt.
     pub fn judge_typed(&mut self, strength: Strength) {
         if let Action::Open { typed } = &mut self.attempt.action {
             *typed = Some(strength);
@@ -77,11 +77,11 @@ impl Question {
     }
 }
 
-/// Returns who a person is, from the attributes that questions, reports and snapshots share.
+/// Reads a person from the attributes that requests, reports and snapshots share.
 pub fn read_requester(element: &Element) -> Requester {
     let session = read_session(element);
     let secure = match session.kind {
-        // Whether a client is encrypted, its own server knows; of other sessions nobody may.
+        // A client's own server knows whether it is encrypted; of other sessions nobody may know.
         SessionKind::Client => Some(is_true(element, "secure")),
         SessionKind::Server | SessionKind::Component | SessionKind::Unknown => {
             element.attr("secure").map(|value| value == "true")
@@ -123,7 +123,7 @@ pub fn read_requester(element: &Element) -> Requester {
     }
 }
 
-/// By what a session proved who it is.
+/// Reads how a session has proved its identity.
 fn read_session(element: &Element) -> Session {
     Session {
         kind: SessionKind::from_name(element.attr("session").unwrap_or_default()),
@@ -161,13 +161,13 @@ fn own(element: &Element, name: &str) -> Option<Box<str>> {
     element.attr(name).map(Box::from)
 }
 
-/// A language tag, by its characters (BCP 47; the longest that RFC 5646 §4.4.1 has anybody keep room for).
+/// Returns whether a text has the form of a language tag (BCP 47), of at most 35 characters (RFC 5646 §4.4.1).
 fn is_language(tag: &str) -> bool {
     (1..=35).contains(&tag.len())
         && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// Returns how a room is, from the attributes that questions, reports and snapshots share.
+/// Reads the state of a room from the attributes that requests, reports and snapshots share.
 pub fn read_state(element: &Element) -> RoomView {
     let written = element.child(NS, "record").map(Element::text);
     let record = written.as_ref().and_then(|record| Record::read(record));
@@ -209,7 +209,7 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
             let fields: Vec<_> =
                 children("field").map(|field| read_field(field, &mut typed)).collect();
             let passwords = fields.iter().filter(|f| matches!(f, FieldChange::PasswordSet(_)));
-            // Servers differ in which of two they take: neither is judged, so both are too weak.
+            // Servers differ in which of two they take: neither is judged, so both count as too weak.
             let typed = typed.filter(|_| passwords.count() == 1);
             return (Action::Configure { fields }, typed);
         }
@@ -268,7 +268,7 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
     (action, None)
 }
 
-/// Returns who bears the nick of an item.
+/// Reads the person who has the nick that an item names.
 fn bearer(item: &Element) -> Option<Requester> {
     item.child(NS, "bearer").map(read_requester)
 }
@@ -298,7 +298,7 @@ fn read_field(field: &Element, typed: &mut Option<Secret>) -> FieldChange {
         }
         "muc#roomconfig_membersonly" => FieldChange::MembersOnly(on()),
         "muc#roomconfig_publicroom" => FieldChange::Public(on()),
-        // It says which form it is.
+        // This field names the form, and changes nothing.
         "FORM_TYPE" => FieldChange::Kept("FORM_TYPE".to_owned()),
         other if is_true(field, "same") => FieldChange::Kept(other.to_owned()),
         "muc#roomconfig_persistentroom" => FieldChange::Persistent(on()),

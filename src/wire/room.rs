@@ -1,4 +1,4 @@
-//! `room`: a live room, as a look or a snapshot shows it.
+//! Live rooms, as a gate reports them, and the requests for them.
 
 use jiff::Timestamp;
 
@@ -12,58 +12,58 @@ use crate::policy::record::{Claim, Person};
 use crate::policy::verdict::{Ability, May};
 use crate::xmpp::element::Element;
 
-/// A live room.
+/// A live room, as its gate reports it.
 #[derive(Clone, Debug)]
 pub struct LiveRoom {
-    /// Its address.
+    /// Address of the room.
     pub jid: BareJid,
-    /// Names this life of it.
+    /// Identifies this life of the room.
     pub generation: String,
-    /// The number of changes of its record.
+    /// Number of changes of the room's record.
     pub revision: u64,
     /// The state of the room.
     pub view: RoomView,
-    /// Its other settings.
+    /// Settings of the room that are not in its state.
     pub settings: Settings,
-    /// The media that are moderated there.
+    /// Media that only people with permission may use in the room.
     pub media: Vec<Ability>,
-    /// Owners and admins, inside or not, as far as the gate tells.
+    /// Owners and admins, inside or not, as far as the gate reports them.
     pub standing: Vec<Standing>,
-    /// What it remembers of people may be less than there was.
+    /// Whether the room may have dropped some of what it stored about people.
     pub forgets: bool,
-    /// The sessions inside.
+    /// Sessions inside the room.
     pub occupants: Vec<Requester>,
-    /// The full JIDs of these sessions, in the same order.
+    /// Full JIDs of these sessions, in the same order.
     pub sessions: Vec<String>,
-    /// Since when their bare address is inside, in the same order; `None`: the gate does not know it.
+    /// Since when their bare JIDs are inside, in the same order; `None` if the gate does not know.
     pub arrivals: Vec<Option<Timestamp>>,
-    /// The time of the gate's clock.
+    /// Time of the gate's clock.
     pub time: Option<Timestamp>,
-    /// What they were told that they may, if that is not everything.
+    /// Permissions of people inside that differ from the default.
     pub may: Vec<(BareJid, May)>,
-    /// Who waits, and since when, where the gate says it.
+    /// People in the lobby, and since when they wait, if the gate reports it.
     pub waiting: Vec<(Requester, Option<Timestamp>)>,
-    /// What the room remembers of the person that was asked about.
+    /// What the room stores about the person that the request named.
     pub person: Option<Person>,
-    /// The mark of the ticket that is kept with it.
+    /// Fingerprint of the client ticket that is stored with that person.
     pub ticket: Option<Mark>,
-    /// What that person is there, inside or not.
+    /// Affiliation of that person, inside or not.
     pub affiliation: Affiliation,
-    /// The number of the last report of its gate before this was told.
+    /// Number of the gate's last report before this reply.
     pub number: Option<u64>,
-    /// Where the next part of its people begins; `None`: these are all.
+    /// Where the next part of the room's people begins; `None` if these are all.
     pub next: Option<String>,
-    /// Since when no moderator is inside; `None`: one is, none ever was, or the gate does not say it.
+    /// Since when no moderator is inside; `None` if one is, none ever was, or the gate does not report it.
     pub unmoderated_since: Option<Timestamp>,
 }
 
 impl LiveRoom {
-    /// The claims of its opener by which the rules for it are chosen.
+    /// Returns the claims of the opener by which the rules for the room are chosen.
     pub fn claims(&self) -> &[Claim] {
         self.view.record.as_ref().map(|record| record.claims.as_slice()).unwrap_or_default()
     }
 
-    /// Reads a `room`. `None`: its address is none.
+    /// Reads a `room` element; `None` without a valid address or revision.
     pub fn read(element: &Element) -> Option<Self> {
         let children = |name| children(element, name);
         let flag = |name| element.attr(name).map(|value| value == "true");
@@ -112,7 +112,7 @@ impl LiveRoom {
         })
     }
 
-    /// Adds the people of the next part of the same room.
+    /// Adds the people from the next part of the same room.
     pub fn extend(&mut self, part: Self) {
         self.standing.extend(part.standing);
         self.occupants.extend(part.occupants);
@@ -124,7 +124,7 @@ impl LiveRoom {
     }
 }
 
-/// A moment in seconds since 1970.
+/// Reads an attribute in seconds since 1970.
 fn seconds(element: &Element, name: &str) -> Option<Timestamp> {
     Timestamp::from_second(element.attr(name)?.parse().ok()?).ok()
 }
@@ -134,41 +134,41 @@ fn read_standing(element: &Element) -> Option<Standing> {
     Some(Standing { jid: who.jid?, affiliation: who.affiliation, person: who.person })
 }
 
-/// Asks for one room, and what it remembers of `person`.
+/// Returns the request for one room, and for what it stores about `person`.
 pub fn look(room: &BareJid, person: Option<&BareJid>) -> Element {
     Element::new(NS, "room-query")
         .with_attr("room", room.as_str())
         .with_attr_opt("person", person.map(|jid| jid.as_str()))
 }
 
-/// Asks for one room without the people in it, and what it remembers of `person`.
+/// Returns the request for one room without its people, and for what it stores about `person`.
 pub fn glance(room: &BareJid, person: Option<&BareJid>) -> Element {
     look(room, person).with_attr("people", "false")
 }
 
-/// Asks for the people of a room from there on.
+/// Returns the request for the next part of a room's people, after `after`.
 pub fn look_on(room: &BareJid, after: &str) -> Element {
     look(room, None).with_attr("after", after)
 }
 
-/// Asks for the sessions of a person, for a room that need not be there.
+/// Returns the request for the sessions of a person, about a room that need not exist.
 pub fn who(room: &BareJid, person: &BareJid) -> Element {
     Element::new(NS, "sessions")
         .with_attr("room", room.as_str())
         .with_attr("person", person.as_str())
 }
 
-/// A person, connected or not.
+/// Sessions of a person, who may be offline.
 #[derive(Clone, Debug, Default)]
 pub struct Connected {
-    /// The sessions on this server.
+    /// Sessions on this server.
     pub sessions: Vec<Requester>,
-    /// What a session of that address would be, as far as its domain tells: without a SASL mechanism or a token.
+    /// What a session of that address would be, judged by its domain alone: without a SASL mechanism or a token.
     pub supposed: Option<Requester>,
 }
 
 impl Connected {
-    /// Reads a `who`.
+    /// Reads the reply to a request for sessions.
     pub fn read(element: &Element) -> Self {
         let children = |name| children(element, name);
         Self {
@@ -178,18 +178,18 @@ impl Connected {
     }
 }
 
-/// Asks for the rooms whose address comes after `after`.
+/// Returns the request for at most `max` rooms whose addresses come after `after`.
 pub fn snapshot(after: &str, max: u32) -> Element {
     Element::new(NS, "snapshot").with_attr("after", after).with_attr("max", max.to_string())
 }
 
-/// Asks which of these rooms are there, in memory or swapped out with the people in them.
+/// Returns the request which of these rooms exist, in memory or swapped out with the people in them.
 pub fn there(rooms: &[BareJid]) -> Element {
     let rooms = rooms.iter().map(|room| Element::new(NS, "room").with_attr("jid", room.as_str()));
     Element::new(NS, "loaded").with_children(rooms)
 }
 
-/// Asks for the stored rooms whose address comes after `after`.
+/// Returns the request for stored rooms whose addresses come after `after`.
 pub fn stored(after: &str) -> Element {
     Element::new(NS, "stored").with_attr("after", after)
 }

@@ -1,4 +1,4 @@
-//! `inventory`: what a gate's server is made of.
+//! The inventory of a gate's server: its hosts, modules, options, ports and handlers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -8,38 +8,38 @@ use jiff::Timestamp;
 use super::{NS, children};
 use crate::xmpp::element::Element;
 
-/// The name under which what holds for every host is told.
+/// Pseudo-host for server-wide settings.
 const EVERYWHERE: &str = "*";
 
-/// Asks a gate for it.
+/// Returns the request for a gate's inventory.
 pub fn posture() -> Element {
     Element::new(NS, "inventory")
 }
 
-/// The inventory of a server by its gate. What an older gate does not report is `None`.
+/// The inventory of a server, as its gate reports it. `None` is what an older gate does not report.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServerInventory {
-    /// The server's name and version, like `Prosody 0.12.3`.
+    /// Name and version of the server, like `Prosody 0.12.3`.
     pub server: String,
-    /// The version of Lua, like `5.4`.
+    /// Version of Lua, like `5.4`.
     pub lua: Option<String>,
-    /// The gate's version.
+    /// Version of the gate.
     pub gate: Option<String>,
-    /// The server's clock.
+    /// Time of the server's clock.
     pub time: Option<Timestamp>,
-    /// The memory of Lua's values, in KiB.
+    /// Memory that Lua's values take, in KiB.
     pub memory: Option<u64>,
-    /// The modules of the gate's own service.
+    /// Modules of the gate's own service.
     pub modules: BTreeSet<String>,
-    /// The server's hosts.
+    /// Hosts of the server.
     pub hosts: Option<Hosts>,
-    /// The listening ports.
+    /// Ports that the server listens on.
     pub ports: Vec<Port>,
-    /// The handlers of the service's events.
+    /// Handlers of the service's events.
     pub hooks: Vec<Hook>,
-    /// The sessions over HTTP.
+    /// Sessions over HTTP.
     pub web: Option<Web>,
-    /// Whether the list was cut.
+    /// Whether the inventory was cut off because it was too long.
     pub is_cut: bool,
 }
 
@@ -47,66 +47,66 @@ pub struct ServerInventory {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hosts {
     everywhere: Host,
-    /// Each of them, in the order of their names.
+    /// All hosts, in the order in which the gate reports them.
     pub all: Vec<Host>,
 }
 
 /// A host: `VirtualHost` or `Component`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Host {
-    /// Its name.
+    /// Name of the host.
     pub name: String,
     /// Whether it is a `Component`.
     pub is_component: bool,
-    /// The modules that it has loaded.
+    /// Modules that the host has loaded.
     pub modules: BTreeSet<String>,
     options: BTreeMap<String, Setting>,
 }
 
-/// The value of an option.
+/// Value of an option in Prosody's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Setting {
-    /// A text, number or truth value.
+    /// A text, a number or a truth value.
     One(String),
-    /// A list, the items of a table with names as `name=value`.
+    /// A list; the items of a table with keys are `key=value`.
     Many(Vec<String>),
 }
 
 /// A port that the server listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
-    /// The service, like `c2s`.
+    /// Network service, like `c2s`.
     pub service: String,
-    /// An address, `*` or `::`.
+    /// Address that is listened on; `*` or `::` for all.
     pub interface: String,
-    /// Its number.
+    /// Number of the port.
     pub port: u16,
 }
 
 /// A handler of an event of the service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hook {
-    /// The event.
+    /// Name of the event.
     pub event: String,
-    /// Higher ones come first; those with the same come in any order.
+    /// Handlers of higher priority run first; those of the same priority in any order.
     pub priority: f64,
-    /// Whose it is; `None`: the server cannot tell.
+    /// Module of the handler; `None` if the server cannot tell.
     pub module: Option<String>,
 }
 
-/// Sessions by BOSH and WebSocket.
+/// Sessions over BOSH and WebSocket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Web {
-    /// The number of sessions.
+    /// Number of sessions.
     pub sessions: u64,
-    /// The number of distinct addresses.
+    /// Number of distinct client addresses.
     pub addresses: u64,
-    /// The number of sessions from the server's own machine.
+    /// Number of sessions from a loopback address.
     pub loopback: u64,
 }
 
 impl ServerInventory {
-    /// Reads what a gate told. Nothing of it has to be there.
+    /// Reads the inventory that a gate sent. Every part of it may be missing.
     pub fn read(element: &Element) -> Self {
         let text = |name| element.attr(name).map(str::to_owned);
         let number = |name| element.attr(name).and_then(|value| value.parse().ok());
@@ -130,44 +130,44 @@ impl ServerInventory {
 }
 
 impl Hosts {
-    /// The host of that name.
+    /// Returns the host of that name, if there is one.
     pub fn named(&self, name: &str) -> Option<&Host> {
         self.all.iter().find(|host| host.name == name)
     }
 
-    /// An option of a host, which may stand above all hosts. `None`: it is not set, and has the server's default.
+    /// Returns an option of a host, or else the server-wide one; `None` if it is not set, and has the server's default.
     pub fn option<'a>(&'a self, host: &'a Host, name: &str) -> Option<&'a Setting> {
         host.options.get(name).or_else(|| self.everywhere.options.get(name))
     }
 
-    /// Returns whether an option of a host is set to this.
+    /// Returns whether an option of a host is set to this truth value.
     pub fn is(&self, host: &Host, name: &str, value: bool) -> bool {
         self.option(host, name).is_some_and(|it| it.is(value))
     }
 
-    /// An option that stands above all hosts.
+    /// Returns a server-wide option, if it is set.
     pub fn global(&self, name: &str) -> Option<&Setting> {
         self.everywhere.options.get(name)
     }
 
-    /// A module is loaded there, or for the whole server.
+    /// Returns whether a module is loaded on a host, or on the whole server.
     pub fn has(&self, host: &Host, module: &str) -> bool {
         host.modules.contains(module) || self.everywhere.modules.contains(module)
     }
 }
 
 impl Setting {
-    /// Returns whether it is that truth value.
+    /// Returns whether the option is that truth value.
     pub fn is(&self, value: bool) -> bool {
         matches!(self, Self::One(text) if *text == value.to_string())
     }
 
-    /// The text, if it is one.
+    /// Returns the text of a single value, or `None` for a list.
     pub fn text(&self) -> Option<&str> {
         if let Self::One(text) = self { Some(text) } else { None }
     }
 
-    /// The items; a single value is one.
+    /// Returns the items of a list; a single value counts as one item.
     pub fn items(&self) -> &[String] {
         match self {
             Self::One(text) => std::slice::from_ref(text),
@@ -185,7 +185,7 @@ impl Port {
         })
     }
 
-    /// It can be reached from other machines, as far as the address says.
+    /// Returns whether the port can be reached from other machines, judged by its address.
     pub fn is_open(&self) -> bool {
         self.interface
             .parse::<IpAddr>()

@@ -1,10 +1,10 @@
-//! Cuts a byte stream into the parts of an XMPP stream (RFC 6120 section 4).
+//! Splits a byte stream into the parts of an XMPP stream (RFC 6120 section 4).
 //!
-//! Pure: bytes in, frames out, the same frames however the bytes were cut on their way. A frame is
-//! whole or not there yet, so waiting for one can be given up at any moment without losing a byte.
+//! Without I/O: bytes in, frames out, the same frames however the bytes arrive in pieces. A frame is
+//! returned whole or not yet, so waiting for one can be cancelled at any moment without losing a byte.
 //!
-//! What a remote user can make a server send never breaks the stream: a stanza that is too large
-//! or too deep is skipped up to its end and reported as [`Frame::Refused`].
+//! Nothing that a remote user can make a server send breaks the stream: a stanza that is too large
+//! or too deep is skipped to its end and reported as [`Frame::Refused`].
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio_util::codec::Decoder;
@@ -13,18 +13,18 @@ use super::element::{ElementError, MAX_DEPTH};
 use crate::xmpp::element::{Element, Scope, next_attribute};
 use crate::xmpp::ns;
 
-/// Bytes in one stanza; also what Prosody takes from a component
+/// Most bytes of a stanza; also what Prosody accepts from a component
 /// (`component_stanza_size_limit`).
 pub const MAX_STANZA: usize = 512 * 1024;
 
-/// One part of the stream.
+/// A part of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     /// The stream header.
     Open(StreamHeader),
-    /// One whole stanza, not yet read.
+    /// A whole stanza, not parsed yet.
     Stanza(Bytes),
-    /// A stanza that was skipped.
+    /// A stanza that was skipped, and why.
     Refused(Refusal),
     /// One character of white space between stanzas (RFC 6120 section 4.6.1).
     Keepalive,
@@ -35,19 +35,19 @@ pub enum Frame {
 /// Why a stanza was skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// More than [`MAX_STANZA`] bytes.
+    /// The stanza has more than [`MAX_STANZA`] bytes.
     TooLarge,
-    /// Elements nested deeper than [`MAX_DEPTH`].
+    /// Elements are nested deeper than [`MAX_DEPTH`].
     TooDeep,
 }
 
 /// Why the stream cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum FramerError {
-    /// Not XML.
+    /// The bytes are not well-formed XML.
     #[error("the stream is not well-formed XML: {0}")]
     NotWellFormed(&'static str),
-    /// XML that RFC 6120 section 11.1 forbids.
+    /// The bytes are XML that RFC 6120 section 11.1 forbids.
     #[error("the stream contains XML that XMPP does not allow: {0}")]
     Restricted(&'static str),
     /// The first element is not a stream header.
@@ -68,7 +68,7 @@ pub enum FramerError {
 }
 
 impl FramerError {
-    /// The stream error to close with (RFC 6120 section 4.9.3).
+    /// Returns the condition of the stream error to close with (RFC 6120 section 4.9.3).
     pub const fn condition(&self) -> &'static str {
         match self {
             Self::NotWellFormed(_) | Self::Truncated | Self::Io(_) => "not-well-formed",
@@ -80,21 +80,21 @@ impl FramerError {
     }
 }
 
-/// The state between two reads.
+/// Splits a stream into frames; keeps its state between two reads.
 #[derive(Debug, Default)]
 pub struct Framer {
     stage: Stage,
     scan: Scan,
-    /// Bytes of the present stanza that are already thrown away: it is too large.
+    /// Bytes of the present stanza that were discarded already because it is too large.
     skipped: usize,
 }
 
 #[derive(Debug, Default)]
 enum Stage {
-    /// Before anything.
+    /// Before any byte.
     #[default]
     Start,
-    /// Before the header, where an XML declaration may no longer come.
+    /// Before the header, where an XML declaration is no longer allowed.
     Prolog,
     /// After the header, whose qualified name the closing tag must repeat.
     Stream {
@@ -170,7 +170,7 @@ impl Framer {
     }
 
     fn stanza(&mut self, src: &mut BytesMut, name: &[u8]) -> Result<Option<Frame>, FramerError> {
-        // A scan that has begun knows more than the first byte of what is left.
+        // Inside a stanza that is being skipped, the first byte left is no beginning.
         if self.skipped == 0 {
             match (src.first(), src.get(1)) {
                 (None, _) | (Some(b'<'), None) => return Ok(None),
@@ -219,7 +219,7 @@ impl Framer {
                 self.stage = Stage::Closed;
                 Ok(Some(Frame::Close))
             }
-            // Longer than the name, even with some white space, it cannot be the right one.
+            // An unfinished tag that is longer than the name with some white space cannot be the right one.
             None if src.len() > name.len().saturating_add(MAX_CLOSE_PADDING) => {
                 Err(FramerError::NotWellFormed("an end tag without its start"))
             }
@@ -227,7 +227,7 @@ impl Framer {
         }
     }
 
-    /// Cuts off what has been scanned.
+    /// Splits off what has been scanned.
     fn take(&mut self, src: &mut BytesMut) -> Bytes {
         let bytes = src.split_to(self.scan.at().min(src.len())).freeze();
         self.scan = Scan::default();
@@ -240,16 +240,16 @@ const MAX_CLOSE_PADDING: usize = 1024;
 /// The peer's stream header (RFC 6120 section 4.7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamHeader {
-    /// The stream's id; empty on some refusals.
+    /// Id of the stream; empty in some refusals.
     pub id: Option<String>,
-    /// Who the peer says it is.
+    /// Address that the peer claims, if any.
     pub from: Option<String>,
-    /// The namespaces that hold in every stanza.
+    /// Namespaces that apply in every stanza.
     pub scope: Scope,
 }
 
 impl StreamHeader {
-    /// Reads a header; the second part is its qualified name, for the closing tag.
+    /// Reads a header; the second part is its qualified name, which the closing tag must repeat.
     pub(super) fn read(bytes: &Bytes) -> Result<(Self, Bytes), FramerError> {
         let (element, scope) = Element::parse_open_tag(bytes).map_err(FramerError::Header)?;
         if !element.is(ns::STREAM, "stream") {
@@ -266,12 +266,12 @@ impl StreamHeader {
     }
 }
 
-/// Bytes in an XML declaration.
+/// Most bytes of an XML declaration.
 const MAX_DECLARATION: usize = 128;
 
-/// The length of the XML declaration that the bytes begin with; `None` when it goes on.
+/// Returns the length of the XML declaration that the bytes begin with; `None` if it goes on.
 ///
-/// Only `version='1.0'`, UTF-8 and `standalone` are taken (RFC 6120 sections 11.4 and 11.6).
+/// Only `version='1.0'`, UTF-8 and `standalone` are accepted (RFC 6120 sections 11.4 and 11.6).
 pub(super) fn declaration(bytes: &[u8]) -> Result<Option<usize>, FramerError> {
     let bad = FramerError::NotWellFormed("an XML declaration that is none");
     let window = bytes.get(..MAX_DECLARATION).unwrap_or(bytes);
@@ -305,9 +305,9 @@ pub(super) fn declaration(bytes: &[u8]) -> Result<Option<usize>, FramerError> {
     }
 }
 
-/// The place reached inside one element.
+/// How far the scan of one element has come.
 ///
-/// INVARIANT: every byte before `at` has been looked at and is never looked at again, so the work
+/// INVARIANT: every byte before `at` was examined and is never examined again, so the work
 /// is linear however the bytes arrive.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
@@ -319,18 +319,18 @@ pub(super) struct Scan {
 
 #[derive(Clone, Copy, Debug, Default)]
 enum Inside {
-    /// Between tags.
+    /// Between two tags.
     #[default]
     Content,
     /// After a `<`.
     Open,
-    /// After `<!`, with so many bytes of [`CDATA`] seen.
+    /// After `<!`, with this many bytes of [`CDATA`] seen.
     Marked(usize),
-    /// In a CDATA section, with so many `]` seen (two at most).
+    /// In a CDATA section, with this many `]` seen (two at most).
     Cdata(u8),
-    /// In a tag outside quotes; `slash` when the byte before was a `/`.
+    /// In a tag, outside of quotes; `slash` if the byte before was a `/`.
     Tag { closing: bool, slash: bool },
-    /// In an attribute value.
+    /// In an attribute value, which this quote ends.
     Quoted(u8),
 }
 
@@ -345,22 +345,22 @@ pub(super) enum Tag {
 }
 
 impl Scan {
-    /// Elements inside each other so far, at most.
+    /// Returns the greatest depth of nested elements so far.
     pub(super) const fn deepest(&self) -> usize {
         self.deepest
     }
 
-    /// Returns the number of bytes that have been looked at.
+    /// Returns the number of bytes that were examined.
     pub(super) const fn at(&self) -> usize {
         self.at
     }
 
-    /// Tells the scan that the bytes it has looked at are gone from the front of the buffer.
+    /// Records that the bytes examined were removed from the front of the buffer.
     pub(super) const fn forget(&mut self) {
         self.at = 0;
     }
 
-    /// Goes on to the end of the element; false when the bytes end before it does.
+    /// Scans on to the end of the element; returns `false` if the bytes end before it.
     pub(super) fn element(&mut self, bytes: &[u8]) -> Result<bool, FramerError> {
         while self.tag(bytes)?.is_some() {
             if self.depth == 0 {
@@ -370,7 +370,7 @@ impl Scan {
         Ok(false)
     }
 
-    /// Goes on to the end of the next tag.
+    /// Scans on to the end of the next tag; returns `None` if the bytes end before it.
     pub(super) fn tag(&mut self, bytes: &[u8]) -> Result<Option<Tag>, FramerError> {
         while let Some(rest) = bytes.get(self.at..)
             && let Some(&byte) = rest.first()
@@ -411,7 +411,7 @@ impl Scan {
         self.inside = inside;
     }
 
-    /// Goes behind the byte found, or to the end of the bytes when there is none.
+    /// Moves behind the byte that was found, or to the end of the bytes if there is none.
     fn jump(&mut self, rest: &[u8], found: Option<usize>, inside: Inside) {
         match found {
             Some(offset) => {
@@ -435,7 +435,7 @@ impl Scan {
         Ok(())
     }
 
-    /// Of what begins with `<!` only a CDATA section inside an element is allowed.
+    /// Continues after `<!`, where only a CDATA section inside an element is allowed.
     fn marked(&mut self, byte: u8, seen: usize) -> Result<(), FramerError> {
         if self.depth == 0 || CDATA.get(seen) != Some(&byte) {
             return Err(FramerError::Restricted("a comment or a DTD"));

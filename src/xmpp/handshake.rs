@@ -1,4 +1,4 @@
-//! The opening of a component's stream (XEP-0114 section 3) as a pure state machine.
+//! The opening of a component's stream (XEP-0114 section 3), as a state machine without I/O.
 
 use sha1::{Digest as _, Sha1};
 
@@ -6,68 +6,68 @@ use super::element::{Element, Scope, escape_value};
 use super::framer::Frame;
 use super::ns;
 
-/// A handshake that has not ended.
+/// A handshake that is under way, by what comes next.
 #[derive(Debug)]
 pub enum Handshake {
-    /// The peer's header is due.
+    /// The server's stream header.
     Header,
-    /// The digest is sent, its answer is due.
+    /// The server's answer to the digest, which was sent.
     Answer(Scope),
 }
 
-/// The action that a frame asks for.
+/// What to do after a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Send these bytes and wait for the next frame.
+    /// Send these bytes, and wait for the next frame.
     Send(Vec<u8>),
-    /// Nothing yet.
+    /// Wait for the next frame.
     Wait,
     /// The stream is authenticated; its stanzas are read in this scope.
     Done(Scope),
 }
 
-/// Why a handshake fails.
+/// Why a handshake has failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
-    /// The server said no.
+    /// The server refused the component with a stream error.
     #[error(transparent)]
     Refused(#[from] StreamError),
-    /// The server closed the stream without saying why.
+    /// The server closed the stream without an error.
     #[error("the server closed the stream during the handshake")]
     Closed,
-    /// The server did what XEP-0114 does not foresee.
+    /// The server did something that XEP-0114 does not provide for.
     #[error("the server does not speak the component protocol: {0}")]
     Unexpected(&'static str),
 }
 
-/// A stream error that the peer sent (RFC 6120 section 4.9).
+/// A stream error that the server sent (RFC 6120 section 4.9).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the server closed the stream with `{condition}`{}", .text.as_ref().map(|t| format!(": {t:?}")).unwrap_or_default())]
 pub struct StreamError {
-    /// One of RFC 6120 section 4.9.3, such as `conflict`.
+    /// Condition of RFC 6120 section 4.9.3, such as `conflict`.
     pub condition: String,
-    /// Words of the server.
+    /// Text that the server added, if any.
     pub text: Option<String>,
 }
 
 impl Handshake {
     /// Begins a handshake for the component `domain`. The bytes are the stream header, to be sent
-    /// in one write: Prosody's port multiplexer may misjudge a header that comes in two parts.
+    /// in one write: Prosody's port multiplexer may misjudge a header that arrives in two parts.
     pub fn begin(domain: &str) -> (Self, Vec<u8>) {
         let mut header = b"<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' \
             xmlns:stream='http://etherx.jabber.org/streams' to='"
             .to_vec();
-        // Illegal characters cannot come from an address; they would only close the stream.
+        // Illegal characters cannot come from a valid address; here they would only close the stream.
         let domain = Element::new("", "domain").with_text(domain).text();
         escape_value(&domain, &mut header);
         header.extend_from_slice(b"'>");
         (Self::Header, header)
     }
 
-    /// Takes what the server sent.
+    /// Takes a frame from the server, and returns what to do next.
     ///
     /// # Errors
-    /// [`HandshakeError`]; the connection is of no more use then.
+    /// When the handshake has failed; the connection cannot be used any further.
     pub fn receive(&mut self, frame: &Frame, secret: &str) -> Result<Step, HandshakeError> {
         match (&*self, frame) {
             (_, Frame::Keepalive) => Ok(Step::Wait),
@@ -78,7 +78,7 @@ impl Handshake {
                 }
                 let id = header.id.as_deref().unwrap_or_default();
                 *self = Self::Answer(header.scope.clone());
-                // A refusal comes with an empty id, and its stream error right behind.
+                // A refusal has an empty id, and a stream error follows at once.
                 Ok(if id.is_empty() { Step::Wait } else { Step::Send(proof(id, secret)) })
             }
             (Self::Answer(scope), Frame::Stanza(bytes)) => {
@@ -99,7 +99,7 @@ impl Handshake {
     }
 }
 
-/// `<handshake/>` with the proof: lower-case hexadecimal SHA-1 of stream id and secret.
+/// Returns `<handshake/>` with its digest: lower-case hexadecimal SHA-1 of stream id and secret (XEP-0114 section 3).
 fn proof(id: &str, secret: &str) -> Vec<u8> {
     let digest = Sha1::new().chain_update(id).chain_update(secret).finalize();
     let mut out = Vec::new();
@@ -110,7 +110,7 @@ fn proof(id: &str, secret: &str) -> Vec<u8> {
 }
 
 impl StreamError {
-    /// Reads `<stream:error/>`; `None` when the element is something else.
+    /// Reads `<stream:error/>`; returns `None` for any other element.
     pub fn read(element: &Element) -> Option<Self> {
         if !element.is(ns::STREAM, "error") {
             return None;

@@ -1,11 +1,11 @@
-//! The XMPP side: bytes, elements, stanzas and the one link to the server.
+//! XMPP: bytes, elements, stanzas, and the one link to the server.
 //!
-//! - [`framer`] cuts the byte stream into whole stanzas, with caps on size and depth;
-//! - [`element`] reads and writes one stanza;
-//! - [`stanza`] gives it a type: [`Iq`], [`StanzaError`];
-//! - [`handshake`] is the XEP-0114 opening as a pure state machine;
-//! - [`link`] is the only place that touches a socket, and decides when it tries again;
-//! - [`replies`] answers what every XMPP entity is asked.
+//! - [`framer`] splits the byte stream into whole stanzas, with limits on size and depth;
+//! - [`element`] reads and writes one element;
+//! - [`stanza`] adds types: [`Iq`], [`StanzaError`];
+//! - [`handshake`] opens the stream (XEP-0114) as a state machine without I/O;
+//! - [`link`] is the only place that uses a socket, and decides when to reconnect;
+//! - [`replies`] answers requests that every XMPP entity gets.
 
 pub mod element;
 pub mod framer;
@@ -40,13 +40,13 @@ pub mod ns {
     pub const COMMANDS: &str = "http://jabber.org/protocol/commands";
     /// XEP-0092: software version.
     pub const VERSION: &str = "jabber:iq:version";
-    /// XEP-0122: what may stand in a field of a form.
+    /// XEP-0122: data types of the fields of a form.
     pub const VALIDATE: &str = "http://jabber.org/protocol/xdata-validate";
     /// XEP-0199: ping.
     pub const PING: &str = "urn:xmpp:ping";
 }
 
-/// Returns whether rxml, an independent strict XML reader made for XMPP, takes a document, or the beginning of one.
+/// Returns whether rxml, an independent strict XML parser for XMPP, accepts a document, or the beginning of one.
 #[cfg(test)]
 fn oracle_accepts(mut xml: &[u8], is_whole: bool) -> bool {
     use rxml::Parse as _;

@@ -4,25 +4,25 @@ use super::element::Element;
 use super::ns;
 use super::stanza::{Condition, ErrorType, Iq, IqKind, StanzaError};
 
-/// The identity of the service.
+/// The identity of the component, for its replies.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity<'a> {
-    /// Its domain; only questions to the domain itself are answered.
+    /// Domain of the component; only requests to the domain itself are answered.
     pub domain: &'a str,
-    /// The name people see.
+    /// Name that people see.
     pub name: &'a str,
-    /// The version of the software.
+    /// Version of the software.
     pub version: &'a str,
-    /// The features it has in addition to those answered here (XEP-0030 section 3.1).
+    /// Features in addition to those answered here (XEP-0030 section 3.1).
     pub features: &'a [&'a str],
 }
 
 const OWN_FEATURES: [&str; 4] = [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, ns::VERSION];
 
-/// The answer to a question that nothing else answers: disco#info (XEP-0030), ping (XEP-0199)
+/// Returns the answer to a request that nothing else answers: disco#info and disco#items (XEP-0030), ping (XEP-0199)
 /// and version (XEP-0092); `service-unavailable` for anything else, as RFC 6120 section 8.4 says.
 ///
-/// `None` when `iq` is itself an answer.
+/// Returns `None` if `iq` is itself an answer.
 pub fn answer(iq: &Iq, identity: &Identity<'_>) -> Option<Iq> {
     let to_service = iq.to.as_deref() == Some(identity.domain);
     let question = match &iq.kind {

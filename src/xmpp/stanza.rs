@@ -1,56 +1,56 @@
-//! Stanzas with their types (RFC 6120 section 8), as a component exchanges them.
+//! Typed stanzas (RFC 6120 section 8), as a component exchanges them.
 //!
-//! Addresses are plain strings here: one that does not parse is something to decide about, and
-//! never breaks the link. What a stanza carries stays an [`Element`], so what is not known is kept.
+//! Addresses are plain strings here: an invalid one is for the policy to decide about, and
+//! never breaks the link. The payload of a stanza stays an [`Element`], so unknown content is kept.
 
 use super::element::Element;
 use super::ns;
 
-/// Why an element is not the stanza it was taken for.
+/// Why an element is not a valid stanza.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid stanza: {reason}")]
 pub struct InvalidStanza {
-    /// The fault.
+    /// What is wrong with the element.
     pub reason: &'static str,
-    /// The advice to the sender by RFC 6120 section 8.3, if any.
+    /// The error to reply to the sender with (RFC 6120 section 8.3), if any.
     pub reply: Option<Box<Iq>>,
 }
 
-/// An error that answers a stanza.
+/// An error in reply to a stanza.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StanzaError {
-    /// The error type: what the sender may do about it.
+    /// Type of the error: what the sender may do about it.
     pub kind: ErrorType,
-    /// The defined condition.
+    /// Defined condition of the error.
     pub condition: Condition,
-    /// Words for a person.
+    /// Text for a person, if any.
     pub text: Option<String>,
-    /// The namespace and name of a condition of the application's own (RFC 6120 section 8.3.4). It is written, and
-    /// not read.
+    /// Namespace and name of an application-specific condition (RFC 6120 section 8.3.4). It is written, but
+    /// never read.
     pub detail: Option<(&'static str, &'static str)>,
 }
 
 impl StanzaError {
-    /// An error without words.
+    /// Creates an error without a text.
     pub const fn new(kind: ErrorType, condition: Condition) -> Self {
         Self { kind, condition, text: None, detail: None }
     }
 
-    /// The error with words for a person.
+    /// Adds a text for a person.
     #[must_use]
     pub fn with_text(self, text: impl Into<String>) -> Self {
         Self { text: Some(text.into()), ..self }
     }
 
-    /// The error with a condition of the application's own.
+    /// Adds an application-specific condition.
     #[must_use]
     pub const fn with_detail(mut self, ns: &'static str, name: &'static str) -> Self {
         self.detail = Some((ns, name));
         self
     }
 
-    /// Reads the `<error/>` of a stanza. What RFC 6120 does not list is read as `cancel` and
-    /// `undefined-condition`: an error stays an error.
+    /// Reads the `<error/>` of a stanza. A type or condition that RFC 6120 does not list is read as `cancel` or
+    /// `undefined-condition`, so that an error stays an error.
     pub fn read(error: &Element) -> Self {
         let mut condition = None;
         let mut text = None;
@@ -72,7 +72,7 @@ impl StanzaError {
         }
     }
 
-    /// Reads the error out of a stanza of type `error`.
+    /// Reads the error from a stanza of type `error`.
     pub(super) fn of(stanza: &Element) -> Self {
         match stanza.child(stanza.ns(), "error") {
             Some(error) => Self::read(error),
@@ -80,7 +80,7 @@ impl StanzaError {
         }
     }
 
-    /// The `<error/>` to put into a stanza.
+    /// Returns the `<error/>` to put into a stanza.
     pub fn to_element(&self) -> Element {
         let text = self.text.as_ref();
         Element::new(ns::COMPONENT, "error")
@@ -99,7 +99,7 @@ names! {
         Auth = "auth",
         /// Do not retry.
         Cancel = "cancel",
-        /// Nothing: it was only a warning.
+        /// Proceed: it was only a warning.
         Continue = "continue",
         /// Retry after changing what was sent.
         Modify = "modify",
@@ -109,7 +109,7 @@ names! {
 }
 
 names! {
-    /// A defined condition (RFC 6120 section 8.3.3).
+    /// A defined condition of a stanza error (RFC 6120 section 8.3.3).
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum Condition {
         /// The stanza is malformed.
@@ -120,11 +120,11 @@ names! {
         FeatureNotImplemented = "feature-not-implemented",
         /// The sender may not do this.
         Forbidden = "forbidden",
-        /// The addressee is elsewhere now.
+        /// The addressee is no longer at this address.
         Gone = "gone",
-        /// The server failed.
+        /// The server has failed.
         InternalServerError = "internal-server-error",
-        /// There is no such thing.
+        /// The addressed item does not exist.
         ItemNotFound = "item-not-found",
         /// An address is malformed.
         JidMalformed = "jid-malformed",
@@ -138,31 +138,31 @@ names! {
         PolicyViolation = "policy-violation",
         /// The addressee is unavailable for now.
         RecipientUnavailable = "recipient-unavailable",
-        /// Ask another person.
+        /// The addressee has redirected requests to another address.
         Redirect = "redirect",
         /// The sender must register first.
         RegistrationRequired = "registration-required",
-        /// The other server does not exist.
+        /// A remote server does not exist.
         RemoteServerNotFound = "remote-server-not-found",
-        /// The other server did not answer.
+        /// A remote server did not answer in time.
         RemoteServerTimeout = "remote-server-timeout",
-        /// Resources are short.
+        /// The server lacks resources.
         ResourceConstraint = "resource-constraint",
         /// The service is not offered.
         ServiceUnavailable = "service-unavailable",
         /// The sender must subscribe first.
         SubscriptionRequired = "subscription-required",
-        /// Something else.
+        /// None of the other conditions.
         UndefinedCondition = "undefined-condition",
-        /// The stanza came at the wrong time.
+        /// The stanza came at a wrong time.
         UnexpectedRequest = "unexpected-request",
     }
 }
 
-/// A question or the answer to one.
+/// A request or the answer to one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Iq {
-    /// Ties the answer to the question.
+    /// Links the answer to the request.
     pub id: String,
     /// The sender, as stamped by the server.
     pub from: Option<String>,
@@ -175,23 +175,23 @@ pub struct Iq {
 /// Type and payload of an [`Iq`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IqKind {
-    /// Asks for something.
+    /// Requests information.
     Get(Element),
-    /// Asks to do something.
+    /// Requests an action.
     Set(Element),
     /// A result, with its payload if there is one.
     Result(Option<Element>),
-    /// Why not.
+    /// A refusal.
     Error(StanzaError),
 }
 
 impl Iq {
-    /// The answer to `request`. The addresses are those of the request, swapped.
+    /// Returns the answer to `request`. The addresses are those of the request, swapped.
     pub fn result_to(request: &Self, payload: Option<Element>) -> Self {
         Self::reply(request, IqKind::Result(payload))
     }
 
-    /// The refusal of `request`. The addresses are those of the request, swapped.
+    /// Returns the refusal of `request`. The addresses are those of the request, swapped.
     pub fn error_to(request: &Self, error: StanzaError) -> Self {
         Self::reply(request, IqKind::Error(error))
     }
@@ -200,7 +200,7 @@ impl Iq {
         Self { id: request.id.clone(), from: request.to.clone(), to: request.from.clone(), kind }
     }
 
-    /// Returns what is asked, if this is a question.
+    /// Returns the payload of a request; `None` for an answer.
     pub const fn question(&self) -> Option<&Element> {
         match &self.kind {
             IqKind::Get(payload) | IqKind::Set(payload) => Some(payload),
@@ -218,8 +218,8 @@ impl TryFrom<Element> for Iq {
     type Error = InvalidStanza;
 
     /// # Errors
-    /// When it is no `<iq/>`, has no `id`, or not one of the four types; or when a question has
-    /// not exactly one payload: then the error holds the answer that says so.
+    /// When it is no `<iq/>`, has no `id`, or none of the four types; or when a request has
+    /// not exactly one payload: then the error holds the reply to the sender.
     fn try_from(element: Element) -> Result<Self, InvalidStanza> {
         let silent = |reason| InvalidStanza { reason, reply: None };
         if !element.is(ns::COMPONENT, "iq") {

@@ -215,7 +215,7 @@ impl PolicyEngine {
         attempt
     }
 
-    /// Records whether a moderator inside has a similar name; where `names.unique` covers everybody, whether anyone has.
+    /// Records whether a moderator inside has a similar name; where `names.unique` covers everybody, any occupant.
     fn look_for_namesake(&self, attempt: &mut Cow<'_, Attempt>, rules: &Rules) {
         if !matches!(attempt.action, Action::Join { .. } | Action::Rename) {
             return;
@@ -232,12 +232,12 @@ impl PolicyEngine {
         }
     }
 
-    /// The rooms, as they are known from reports.
+    /// The rooms, as they are known from reports and decisions.
     pub const fn live(&self) -> &RoomRegistry {
         &self.live
     }
 
-    /// The rooms, for changes.
+    /// The rooms, to be changed.
     pub(super) const fn live_mut(&mut self) -> &mut RoomRegistry {
         &mut self.live
     }

@@ -1,4 +1,4 @@
-// Commands as buttons: which there are for a room, or for a person in it, comes from the table.
+// Commands as buttons. The table of commands decides which there are for a room, or for a person in it.
 
 import { command } from './api.js';
 import { h } from './dom.js';
@@ -7,8 +7,8 @@ import { done, failed } from './toast.js';
 import { state } from './state.js';
 import { named, parts, visible } from './names.js';
 
-/** Where a person has to be, and how the room has to be, for a command to make sense there. What is not
- * in here makes sense everywhere. */
+/** Where a person must be, and in which state the room must be, for a command to make sense. A command that
+ * is not listed makes sense everywhere. */
 const FITS = {
   admit: ({ waits }) => waits,
   reject: ({ waits }) => waits,
@@ -20,17 +20,17 @@ const FITS = {
   resume: ({ room }) => room?.state === 'suspended',
 };
 
-/** The order of buttons; what is new comes after these. */
+/** Order of the buttons; commands that are not listed come after these. */
 const ORDER = ['admit', 'reject', 'remove', 'hold', 'ban', 'close', 'reopen', 'suspend', 'resume', 'password', 'say', 'incident', 'end'];
-/** Commands that look, or that have a place of their own. */
+/** Commands that only read, or that have a place of their own. */
 const ELSEWHERE = new Set(['unban', 'end-many', 'log', 'explain', 'room', 'incident']);
 
-/** Fields that say of whom a command for several people is meant. */
+/** Fields that select the people that a command for several of them is meant for. */
 const DESCRIBES = new Set(['all', 'since', 'match', 'class', 'network', 'moderators', 'dry_run']);
 
 const field = (command, name) => command.fields.find(each => each.name === name);
 
-/** The field of a command that names a person. */
+/** Returns the field of a command that names a person. */
 const personField = command => command.fields.find(each => ['jid', 'who', 'person'].includes(each.name));
 
 function sorted(commands) {
@@ -38,10 +38,10 @@ function sorted(commands) {
   return commands.sort((one, other) => place(one) - place(other));
 }
 
-/** Whether a command is about people of one room. */
+/** Returns whether a command concerns people of one room. */
 const isOfPeople = command => Boolean(personField(command) && field(command, 'room')?.required);
 
-/** The commands for a room, or for a person there. */
+/** Returns the commands for a room, or for a person in it. */
 export function fitting(situation) {
   const all = [...state.commands.values()].filter(each => each.stakes !== 'looks' && !ELSEWHERE.has(each.name));
   const about = situation.jid
@@ -50,10 +50,10 @@ export function fitting(situation) {
   return sorted(about.filter(each => FITS[each.name]?.(situation) ?? true));
 }
 
-/** What a command is given by where its button stands. */
+/** Returns the values of fields that follow from where the button is. */
 function known(command, { room, jid }) {
   const given = {};
-  // A field of another kind is for patterns: a ban holds everywhere, unless a pattern says where.
+  // A field of another kind takes a pattern: a ban applies everywhere unless a pattern limits it.
   if (room && field(command, 'room')?.kind === 'room') given.room = room.room;
   const who = personField(command);
   if (jid && who) given[who.name] = jid;
@@ -68,31 +68,31 @@ export function button(command, situation, looks = '') {
   return h(`button.act${kind}`, { type: 'button', 'data-command': command.name, title: command.about, 'aria-label': `${command.title}: ${target}`, onclick: act }, asks(command, situation) ? `${command.title}…` : command.title);
 }
 
-/** A button that does a command with everybody who waits in a room. */
+/** A button that applies a command to everybody who waits in a room. */
 export function buttonForAll(command, room, looks = '') {
   const act = event => send(command, { room: room.room, all: true }, event.currentTarget);
   const label = `${command.title} all`;
   return h(`button.act${looks}`, { type: 'button', 'data-command': `${command.name}-all`, 'aria-label': `${label}: ${parts(room.room).local}`, onclick: act }, label);
 }
 
-/** A button that asks of whom in a room a command is meant. */
+/** A button that asks which people in a room a command is meant for. */
 export function buttonForSeveral(command, room) {
   const situation = { room, several: true };
   const act = event => carryOut(command, situation, event.currentTarget);
   return h('button.act', { type: 'button', 'data-command': `${command.name}-several`, title: command.about, 'aria-label': `${command.title}, several: ${parts(room.room).local}`, onclick: act }, `${command.title}: several…`);
 }
 
-/** The fields that are asked for: of one person, none that describe others. */
+/** Returns the fields to ask for: for one person, none that select others. */
 function asked(command, situation) {
   const given = known(command, situation);
   const fits = each => (situation.several ? each !== personField(command) : !situation.jid || !isOfPeople(command) || !DESCRIBES.has(each.name));
   return command.fields.filter(each => !(each.name in given) && fits(each));
 }
 
-/** Whether something is asked before it is given. */
+/** Returns whether a dialog is shown before the command is sent. */
 const asks = (command, situation) => command.stakes === 'final' || asked(command, situation).length > 0;
 
-/** Gives a command, after asking for what it needs. */
+/** Sends a command, after asking for what it needs. */
 export async function carryOut(command, situation = {}, pressed = null) {
   const given = known(command, situation);
   const open = asked(command, situation);
@@ -111,7 +111,7 @@ export async function carryOut(command, situation = {}, pressed = null) {
   return send(command, values, pressed);
 }
 
-/** Sends a command, and says how it went. */
+/** Sends a command, and reports how it went. */
 export async function send(known, values, pressed = null) {
   // A button that is disabled would lose the focus.
   if (pressed?.getAttribute('aria-disabled')) return null;
@@ -144,7 +144,7 @@ function said(command, values, result) {
   return `${what}: ${command.title.toLowerCase()}${about ? ` – ${about}` : ''}${counted}${people}`;
 }
 
-/** What became of several people, counted; those who are there all the same are named. */
+/** Counts what became of several people, and names those who are still there. */
 function ofPeople(people) {
   if (!Array.isArray(people)) return '';
   const counts = new Map();

@@ -1,10 +1,10 @@
-// The API: one function for everything that is asked.
+// The API: every request goes through one function.
 
 import { learn } from './format.js';
 
 const KEY = 'vestibule.token';
 
-/** Something was not done, with the reason in words; `kind` as in the API, or `unreachable`. */
+/** A request that failed, with the reason in words; `kind` as in the API, or `unreachable`. */
 export class Trouble extends Error {
   constructor(kind, reason) {
     super(reason);
@@ -14,7 +14,7 @@ export class Trouble extends Error {
 
 let refused = () => {};
 
-/** Calls `listener` when the token is not valid any more. */
+/** Calls `listener` when the token is no longer valid. */
 export function whenRefused(listener) {
   refused = listener;
 }
@@ -25,7 +25,7 @@ export const token = {
   clear: () => sessionStorage.removeItem(KEY),
 };
 
-/** A response of the API, whatever its status but 401. */
+/** Returns a response of the API, whatever its status, unless that is 401. */
 export async function open(path, options = {}) {
   const sent = token.get();
   let response;
@@ -54,7 +54,7 @@ async function read(response) {
   throw new Trouble(kind ?? 'nonsense', reason ?? `The component answered ${response.status} without a reason.`);
 }
 
-/** What stands at a path: `get('rooms')`, `get('log', { room })`. */
+/** Returns what the API has at a path: `get('rooms')`, `get('log', { room })`. */
 export async function get(path, query = {}, options = {}) {
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== '');
   const search = new URLSearchParams(given).toString();
@@ -62,7 +62,7 @@ export async function get(path, query = {}, options = {}) {
   return body?.done ?? body;
 }
 
-/** Gives a command; returns what there is to say when it is done. */
+/** Sends a command; returns its result. */
 export async function command(name, fields = {}) {
   const response = await open(`commands/${encodeURIComponent(name)}`, {
     method: 'POST',

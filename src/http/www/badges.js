@@ -5,32 +5,32 @@ import { capital, words } from './format.js';
 
 const KIND = { allow: 'allow', hold: 'hold', prompt: 'prompt', deny: 'deny' };
 
-/** What a verdict is called. */
+/** The words for verdicts. */
 export const VERDICTS = { allow: 'Allowed', hold: 'Held', prompt: 'Prompted', deny: 'Denied' };
 
-/** A verdict. */
+/** A badge for a verdict. */
 export const verdict = (name, observed = false) =>
   h(`span.verdict.${KIND[name] ?? 'other'}`, { title: observed ? 'Only observed: not carried out' : null },
     h('span.dot'), VERDICTS[name] ?? capital(words(name)), observed && h('span.observed', {}, 'observed'));
 
 const STATES = { open: ['allow', 'Open'], held: ['hold', 'Held'], closed: ['shut', 'Closed'], suspended: ['deny', 'Suspended'] };
 
-/** The state of a room, `[kind, word]`. */
+/** Returns the state of a room, as `[kind, word]`. */
 export function stateOf(room) {
   return STATES[room.state] ?? (room.closed ? STATES.closed : room.opened ? STATES.open : STATES.held);
 }
 
-/** The state of a room. */
+/** A badge for the state of a room. */
 export function roomState(room) {
   const [kind, word] = stateOf(room);
   return h(`span.chip.${kind}`, {}, word);
 }
 
-/** A person waits, and nobody is there who could let them in. */
+/** Returns whether a person waits and nobody is there who could let them in. */
 export const isUrgent = room => room.waiting > 0 && !room.moderators;
 
-/** A word in a quiet mark. */
+/** A badge of little contrast. */
 export const chip = (word, kind = 'plain', title = null) => h(`span.chip.${kind}`, { title }, word);
 
-/** A class of requesters. */
+/** A badge for a class of requesters. */
 export const requesterClass = name => (name ? h('span.class', {}, words(name)) : null);

@@ -8,7 +8,7 @@ const LEFT = 48;
 const BOTTOM = 22;
 const TOP = 8;
 
-/** A round number at or above `value`. */
+/** Returns a round number at or above `value`. */
 function ceiling(value) {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
@@ -35,7 +35,7 @@ const legend = (series, extra = () => null) => h('ul.plain.legend', {}, series.m
 
 const total = values => values.reduce((sum, value) => sum + (value ?? 0), 0);
 
-/** Columns, one a label, of several parts each. */
+/** A chart of stacked columns, one for each label. */
 export function stacked(labels, series, say) {
   const sums = labels.map((_, index) => total(series.map(each => each.values[index])));
   const most = ceiling(Math.max(...sums, 1));
@@ -56,7 +56,7 @@ export function stacked(labels, series, say) {
   return h('figure', {}, legend(series, each => h('span.number', {}, say(total(each.values)))), frame(labels, most, say, summary, columns));
 }
 
-/** Lines over the labels; null is a gap. */
+/** A chart of lines over the labels; null is a gap. */
 export function lines(labels, series, say) {
   const most = ceiling(Math.max(...series.flatMap(each => each.values.map(value => value ?? 0)), 0));
   const drawn = series.map(each => {
@@ -74,7 +74,7 @@ export function lines(labels, series, say) {
   return h('figure', {}, legend(series, each => h('span.number', {}, say(newest(each)))), frame(labels, most, say, summary, drawn));
 }
 
-/** Named values, the greatest first: each with its number, so there is nothing to look up. */
+/** A chart of named values, greatest first, each with its number. */
 export function bars(items, say) {
   const most = Math.max(...items.map(each => each.value), 1);
   return h('ul.plain.bars', {}, items.map(each => {

@@ -1,12 +1,12 @@
-// How the component is, in words.
+// The condition of the component, in words.
 
 import { length, now, plural } from './format.js';
 import { state } from './state.js';
 
-/** Rooms older than this are not shown as if they were now, in milliseconds. */
+/** Age in milliseconds above which rooms are shown as out of date. */
 const STALE = 20_000;
 
-/** How things are, in two words. */
+/** Returns the condition in two words. */
 export function condition() {
   const { status, connection } = state;
   if (connection === 'lost') return { label: 'No connection', kind: 'bad' };
@@ -15,7 +15,7 @@ export function condition() {
   return status.observe ? { label: 'Observing', kind: 'warn' } : { label: 'Ready', kind: 'good' };
 }
 
-/** What everybody has to see, whatever the view. */
+/** Warnings that are shown in every view. */
 export function warnings() {
   const { status, connection, retry, heard } = state;
   const found = [];
@@ -35,13 +35,13 @@ export function warnings() {
   return found;
 }
 
-/** In steps of ten seconds. */
+/** Formats a duration, below a minute in steps of ten seconds. */
 const roughly = milliseconds => length(Math.max(1000, milliseconds < 60_000 ? Math.floor(milliseconds / 10_000) * 10_000 : milliseconds));
 
-/** Entries that could not be written down since the start. */
+/** Returns the number of entries lost since the start. */
 export const entriesLost = status => (status.log_lines_lost ?? 0) + (status.entries_lost ?? status.store?.lost ?? 0);
 
-/** Why it is not ready. */
+/** Returns why the component is not ready. */
 export function notReady(status) {
   if (!status.linked) return `The link to the server is down${status.trouble ? `: ${status.trouble}` : ''}. Joins are held, then refused.`;
   const silent = (status.services ?? []).filter(service => !service.gate).map(service => service.domain);

@@ -1,9 +1,9 @@
-// Dialogs: the browser's own, which keep the focus, and give it back.
+// Dialogs, made with the browser's own, which keep the focus and return it.
 
 import { h } from './dom.js';
 import { fieldsOf } from './forms.js';
 
-/** Opens a dialog; the promise is kept with what `resolve` was given, or null when it was left. */
+/** Opens a dialog; the promise yields what `resolve` was given, or null if the dialog was left. */
 export function dialog(label, build) {
   return new Promise(resolve => {
     const before = document.activeElement;
@@ -37,7 +37,7 @@ export function ask({ title, about = [], fields = [], given = {}, button, final 
       go.disabled = true;
       proof = h('div.field', {}, h('label', { for: 'typed' }, 'To go on, type ', h('bdi.typed', {}, typed)), input);
     }
-    // Nothing is half typed when the page is asked to do what cannot be undone.
+    // For an irreversible command, `Cancel` has the focus, so that a key pressed in passing confirms nothing.
     queueMicrotask(() => {
       if (final) cancel.focus();
       else (form.first ?? go).focus();

@@ -2,7 +2,7 @@
 
 const SVG = 'http://www.w3.org/2000/svg';
 
-/** An element: `h('button.small', { type: 'button', onclick: save }, 'Save')`. Children that are
+/** Returns an element: `h('button.small', { type: 'button', onclick: save }, 'Save')`. Children that are
  * null or false are left out; attributes that are null or false too. */
 export function h(what, attributes = {}, ...children) {
   const [tag, ...classes] = what.split('.');
@@ -11,7 +11,7 @@ export function h(what, attributes = {}, ...children) {
   return fill(element, attributes, children);
 }
 
-/** The same, of SVG. */
+/** Returns an SVG element. */
 export function svg(what, attributes = {}, ...children) {
   const [tag, ...classes] = what.split('.');
   const element = document.createElementNS(SVG, tag);
@@ -30,7 +30,7 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** Adds children. */
+/** Appends children. */
 export function put(element, ...children) {
   for (const child of children.flat(3)) {
     if (child === null || child === undefined || child === false) continue;
@@ -39,18 +39,18 @@ export function put(element, ...children) {
   return element;
 }
 
-/** Puts these children in place of all there are. */
+/** Replaces all children by these. */
 export function replace(element, ...children) {
   element.replaceChildren();
   return put(element, ...children);
 }
 
-/** Sets a text only where it differs: what did not change is not laid out again. */
+/** Sets a text only if it differs, so that nothing unchanged is laid out again. */
 export function text(element, value) {
   if (element.textContent !== value) element.textContent = value;
 }
 
-/** Sets or removes an attribute, only where it differs. */
+/** Sets or removes an attribute, only if it differs. */
 export function attribute(element, name, value) {
   if (value === null || value === false) {
     if (element.hasAttribute(name)) element.removeAttribute(name);
@@ -62,5 +62,5 @@ export function attribute(element, name, value) {
 /** A heading that takes the focus when its view is entered. */
 export const heading = (...children) => h('h1', { tabindex: '-1' }, ...children);
 
-/** What stands where there is nothing to show. */
+/** A text for where there is nothing to show. */
 export const nothing = (title, more) => h('div.nothing', {}, h('p.nothing-title', {}, title), more && h('p', {}, more));

@@ -1,4 +1,4 @@
-// An entry of the audit: in one line, and whole.
+// An entry of the audit, as one line and in full.
 
 import { h } from './dom.js';
 import { capital, exact, time, when, words } from './format.js';
@@ -14,10 +14,10 @@ import { to } from './router.js';
 
 const DID = { join: 'to enter', open: 'to open the room', request: 'for the room', configure: 'to change settings', affiliation: 'to change affiliations', role: 'to change roles', destroy: 'to destroy the room', invite: 'to invite', knock: 'to answer a knock', command: 'a command', rename: 'to change their name', record: 'to record', dial: 'to call a telephone' };
 
-/** What was tried, after "asked". */
+/** The words for what was tried, after "asked". */
 export const tried = kind => DID[kind] ?? words(kind);
 
-/** Who an entry is about, as short as it can be told apart. */
+/** Returns whom an entry is about, as short as is unambiguous. */
 export const who = entry => entry.nick || parts(entry.person).local || (entry.person ? bare(entry.person) : '');
 
 const EVENTS = {
@@ -26,10 +26,10 @@ const EVENTS = {
   drift: ['hold', 'Drift'], doctor: ['plain', 'Doctor'], revision: ['prompt', 'Policy changed'], action: ['prompt', 'Action'],
 };
 
-/** The colour of an entry. */
+/** Returns the colour of an entry. */
 export const kindOf = entry => (entry.kind === 'decision' ? entry.verdict : entry.outcome === 'failed' ? 'deny' : EVENTS[entry.kind]?.[0] ?? 'plain');
 
-/** What happened, as the pieces of a sentence. */
+/** Returns what happened, as the pieces of a sentence. */
 export function sentence(entry) {
   const named = who(entry) ? h('strong', {}, person(who(entry))) : null;
   if (entry.kind === 'decision') return [named ?? 'A person', ` asked ${tried(entry.attempt_kind)}: `, (VERDICTS[entry.verdict] ?? words(entry.verdict)).toLowerCase()];
@@ -45,13 +45,13 @@ export function sentence(entry) {
   return [verb, named && [' ', named], typeof done === 'string' && ` ${visible(words(done))}`];
 }
 
-/** The second line of it. */
+/** Returns the second line of an entry. */
 export function detail(entry) {
   if (entry.kind === 'decision') return why(entry);
   return entry.reason ? visible(entry.reason) : '';
 }
 
-/** The body of an entry, whether it came as text or not. */
+/** Returns the body of an entry as an object, even if it came as text. */
 export function bodyOf(entry) {
   if (typeof entry.body !== 'string') return entry.body ?? {};
   try {
@@ -61,21 +61,21 @@ export function bodyOf(entry) {
   }
 }
 
-/** The mark of a name that may be taken for that of a person inside; false for any other. */
+/** Returns a badge for a name that may be confused with that of a person inside; false for any other name. */
 export function namesake(entry) {
   const whose = entry.kind === 'decision' && bodyOf(entry).facts?.namesake;
   return whose && h('span.chip.hold', { title: `The name looks like that of ${whose === 'moderator' ? 'a moderator' : 'a person'} inside` }, whose === 'moderator' ? 'like a moderator' : 'look-alike');
 }
 
-/** The rule of a decision, with its line in the file. */
+/** Returns the rule of a decision, with its line in the file. */
 export const ruleOf = entry => (entry.rule ? h('span.rule', { title: meaning(entry.rule) }, h('code', {}, entry.rule), h('span.line', {}, place(entry.line))) : null);
 
-/** A list of entries as they followed each other. */
+/** A list of entries in the order of time. */
 export function timeline(entries) {
   return h('ol.timeline', {}, entries.map(timelineItem));
 }
 
-/** One of them. */
+/** One entry of the list. */
 export function timelineItem(entry) {
   const more = detail(entry);
   return h(`li.${kindOf(entry)}`, {},
@@ -87,7 +87,7 @@ export function timelineItem(entry) {
     h('button.quiet.small.details', { type: 'button', 'aria-label': `Details of ${time(entry.at)}`, onclick: () => show(entry) }, 'Details'));
 }
 
-/** Shows an entry whole: a decision explained again from its facts, where that can be asked for. */
+/** Shows an entry in full; a decision is explained from its facts if the caller may request that. */
 export async function show(entry) {
   const place_ = h('div', {}, h('p.hint', {}, 'Asking why …'));
   const opened = dialog(entry.kind === 'decision' ? 'Why' : capital(words(entry.kind)), (finish, box) => {
@@ -138,7 +138,7 @@ async function whole(entry) {
   return Object.keys(facts).length ? [h('h3', {}, 'What it rested on'), tree(facts)] : [];
 }
 
-/** An explanation, as of `why` and `explain`; with an entry, what the entry does not say itself. */
+/** Shows an explanation from `why` or `explain`; with an entry, only what the entry does not contain. */
 export function explanation(found, entry = null) {
   const place_ = of => h('span.rule', { title: meaning(of.rule) }, h('code', {}, of.rule), h('span.line', {}, place(of.line)));
   const would = found.would_have_been;

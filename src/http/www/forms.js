@@ -6,12 +6,12 @@ import { capital, words } from './format.js';
 
 let numbers = 0;
 
-/** Options that are proposed for rooms; more would not help anybody who types. */
+/** Most rooms that are proposed; more would not help while typing. */
 const PROPOSED = 200;
 
-/** Controls for these fields of a command. `given` are values to begin with; `quiet`: that a field may be
- * empty goes without saying. Returns the elements, and
- * `values()`: what was filled in, without what was left empty. */
+/** Controls for these fields of a command. `given` are values to begin with; `quiet`: fields that may be
+ * empty are not marked as optional. Returns the elements, and
+ * `values()`: the values that were filled in, without empty ones. */
 export function fieldsOf(fields, given = {}, quiet = false) {
   const made = fields.map(field => ({ field, ...control(field, given[field.name], quiet) }));
   return {
@@ -28,7 +28,7 @@ export function fieldsOf(fields, given = {}, quiet = false) {
   };
 }
 
-/** The name of a kind, and its choices, however they are told. */
+/** Returns the name of a kind and its choices, in either form of the API. */
 function kindOf(field) {
   const kind = typeof field.kind === 'string' ? field.kind : Object.keys(field.kind ?? {})[0] ?? 'text';
   const choices = field.choices ?? field.kind?.choice ?? field.kind?.Choice ?? [];

@@ -17,7 +17,7 @@ const SHORTCUTS = [
 const typing = target => target.closest('input, textarea, select, [contenteditable]');
 
 export const shortcuts = {
-  /** Listens until what it returns is called. */
+  /** Listens until the returned function is called. */
   listen(search) {
     let leading = false;
     const pressed = event => {

@@ -7,7 +7,7 @@ import { changed, state, takeEntries, takeRooms } from './state.js';
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
-/** Without a byte for so long, the connection is dead, whatever TCP says. The component says something more often. */
+/** Time without a byte after which the connection is dead, whatever TCP reports. The component sends more often. */
 const SILENCE = 40_000;
 
 let running = null;
@@ -82,7 +82,7 @@ async function once(signal, opened) {
   }
 }
 
-/** What is known without the stream: so there is something to see even if it cannot be opened. */
+/** Fetches the state without the stream, so that there is something to see even if it cannot be opened. */
 async function refetch(signal) {
   const [status, rooms] = await Promise.allSettled([get('status', {}, { signal }), get('rooms', {}, { signal })]);
   if (status.status === 'rejected') throw status.reason;
@@ -91,7 +91,7 @@ async function refetch(signal) {
   if (rooms.status === 'fulfilled') takeRooms(rooms.value);
 }
 
-/** Entries from before the stream, and from while it was away. */
+/** Fetches entries from before the stream, and from while it was interrupted. */
 async function catchUp(signal) {
   const last = state.entries.at(-1)?.seq;
   const found = await get('log', last === undefined ? { limit: 200 } : { after: last, limit: 500 }, { signal }).catch(() => null);
@@ -99,7 +99,7 @@ async function catchUp(signal) {
   takeEntries({ entries: inOrder(found.entries ?? found) });
 }
 
-/** Entries, oldest first. */
+/** Returns entries, oldest first. */
 export const inOrder = entries => [...entries].sort((one, other) => one.seq - other.seq);
 
 function take(block) {

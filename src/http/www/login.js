@@ -1,9 +1,9 @@
-// The way in: a token, from a link or pasted.
+// The login: a token, from a link or pasted.
 
 import { h, replace } from './dom.js';
 import { icon } from './icons.js';
 
-/** Shows the form. `why` says what led here; `retry` is offered when it may pass by itself. */
+/** Shows the form. `why` is the reason for it; `retry` is offered if the reason may pass by itself. */
 export function login(app, why, given, retry = null) {
   const input = h('input', { id: 'token', type: 'password', autocomplete: 'current-password', required: true, spellcheck: 'false' });
   const submit = event => {
@@ -23,5 +23,5 @@ export function login(app, why, given, retry = null) {
   input.focus();
 }
 
-/** The sign of the product. */
+/** The logo of the product. */
 export const mark = () => h('span.mark', { 'aria-hidden': 'true' });

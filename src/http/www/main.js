@@ -1,4 +1,4 @@
-// The start: who this is, and then the page.
+// The entry point: finds out who the caller is, then shows the page.
 
 import { get, token, whenRefused } from './api.js';
 import { changed, forget, state } from './state.js';
@@ -11,14 +11,14 @@ const app = document.getElementById('app');
 const ROLES = ['viewer', 'duty', 'operator'];
 let leave = () => {};
 
-/** Takes the token from the address, and out of it. */
+/** Takes the token from the address, and removes it there. */
 function fromAddress() {
   if (!location.hash.startsWith('#login=')) return;
   token.set(decodeURIComponent(location.hash.slice('#login='.length)));
   history.replaceState(null, '', `${location.pathname}#/rooms`);
 }
 
-/** Shows the page to a caller with a token, and otherwise the way to one. */
+/** Shows the page to a caller with a token, and the login to any other. */
 async function enter() {
   leave();
   leave = () => {};
@@ -46,7 +46,7 @@ function take(table) {
   state.commands = new Map(commands.map(each => [each.name, each]));
 }
 
-/** What the doctor found last, for the number next to its name. */
+/** Fetches the doctor's last findings, for the number next to its name. */
 async function review() {
   state.doctor = await get('doctor').catch(() => null);
   changed('doctor');

@@ -22,28 +22,28 @@ function parse(markdown) {
 
 const plain = cell => cell.replace(/`/g, '').replace(/\[([^\]]*)\]\([^)]*\)/g, '$1');
 
-/** What a rule means. */
+/** Returns what a rule means. */
 export const rule = name => rules.get(name) ?? '';
 
-/** What a person is told who was refused for this reason. Numbers in it are examples. */
+/** Returns the text for people who are refused for this reason. Numbers in it are examples. */
 export const reason = code => reasons.get(code) ?? '';
 
-/** What a rule means where it allows, if its meaning is about the other case. */
+/** Returns what a rule means where it allows, if its usual meaning is about the other case. */
 const ALLOWED = new Map([
   ['lobby.admission', 'Has what it takes to come in.'],
   ['moderators.assign', 'A moderator by the policy.'],
   ['close.by', 'May close the room.'],
 ]);
 
-/** Why a decision was made, in a sentence. */
+/** Returns why a decision was made, as a sentence. */
 export function why(entry) {
   if (entry.verdict === 'allow') return ALLOWED.get(entry.rule) ?? rule(entry.rule);
   const told = reason(entry.denial);
   return told && !/\d/.test(told) ? told : rule(entry.rule) || told;
 }
 
-/** Every rule that there is, for a form. */
+/** Returns the names of all rules, for a form. */
 export const ruleNames = () => [...rules.keys()];
 
-/** Where a rule stands. */
+/** Returns where a rule is documented. */
 export const place = line => (line > 0 ? `line ${line}` : 'built-in default');

@@ -1,4 +1,4 @@
-// Which view is shown stands in the fragment of the address: `#/room/tea@conference.example.org?tab=log`.
+// The fragment of the address selects the view: `#/room/tea@conference.example.org?tab=log`.
 
 /** `{ view, argument, query }` of the address as it is. */
 export function current() {
@@ -17,7 +17,7 @@ function decode(text) {
   }
 }
 
-/** The address of a view. */
+/** Returns the address of a view. */
 export function to(view, argument = '', query = {}) {
   const given = Object.entries(query).filter(([, value]) => value);
   const search = new URLSearchParams(given).toString();
@@ -29,7 +29,7 @@ export function go(view, argument = '', query = {}) {
   location.hash = to(view, argument, query);
 }
 
-/** Changes what stands after the question mark, without a step in the history. */
+/** Changes the query, without a step in the history. */
 export function remember(query) {
   const { view, argument } = current();
   history.replaceState(null, '', to(view, argument, query));

@@ -1,4 +1,4 @@
-// What is around every view: the component's state, the search, who this is, and the ways to the views.
+// The frame of every view: the component's state, the search, the caller, and the navigation.
 
 import { attribute, h, replace, text } from './dom.js';
 import { condition, warnings } from './condition.js';
@@ -12,7 +12,7 @@ import { changed, on, state } from './state.js';
 import { counted } from './view_doctor.js';
 import { VIEWS, viewOf } from './views.js';
 
-/** Puts the page into `app`; returns what takes it away. */
+/** Puts the page into `app`; returns a function that removes it. */
 export function shell(app, signOut) {
   const pill = h('a.pill', { href: to('server') }, h('span.dot'), h('span.pill-text', {}, 'Connecting'));
   const search = h('input', { id: 'search', type: 'search', placeholder: 'Find a room', 'aria-label': 'Find a room', autocomplete: 'off', spellcheck: 'false', 'aria-keyshortcuts': '/' });
@@ -71,7 +71,7 @@ export function shell(app, signOut) {
     pill.className = `pill ${kind}`;
     text(pill.querySelector('.pill-text'), label);
     const wanted = warnings();
-    // Told once, not with every second that passes.
+    // Announced once, not with every second that passes.
     if (banners.dataset.shown !== JSON.stringify(wanted)) {
       banners.dataset.shown = JSON.stringify(wanted);
       replace(banners, wanted.map(([kindOf, words, retry]) =>

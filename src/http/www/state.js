@@ -1,28 +1,28 @@
-// What is known of the component, and the listeners for changes. A listener is told once a
+// What is known of the component, and the listeners for changes. A listener is called once a
 // frame at most, however many events came in.
 
 import { now } from './format.js';
 
-/** Entries that are kept for the stream. */
+/** Most entries that are kept for the stream. */
 const KEPT = 3000;
 
 export const state = {
-  /** `{ name, role }`, once it is known who this is. */
+  /** `{ name, role }` of the caller, once known. */
   caller: null,
-  /** The commands that this caller may give, by name. */
+  /** Commands that this caller may give, by name. */
   commands: new Map(),
   status: null,
   /** Rooms by address. */
   rooms: new Map(),
-  /** When rooms were last heard of, in milliseconds; 0: never. */
+  /** When rooms were last received, in milliseconds; 0 for never. */
   heard: 0,
   /** The newest entries of the audit, oldest first. */
   entries: [],
-  /** Entries that this page was too slow for, or that passed while there was no connection. */
+  /** Number of entries that were missed, because the page was too slow or not connected. */
   missed: 0,
-  /** `connecting`, `live`, `lost`. */
+  /** State of the stream: `connecting`, `live` or `lost`. */
   connection: 'connecting',
-  /** When the next try is, in milliseconds. */
+  /** Time of the next try, in milliseconds. */
   retry: 0,
   doctor: null,
 };
@@ -31,14 +31,14 @@ const listeners = new Map();
 const dirty = new Set();
 let scheduled = false;
 
-/** Calls `listener` after changes of `topic`; returns what ends that. */
+/** Calls `listener` after changes of `topic`; returns a function that ends this. */
 export function on(topic, listener) {
   if (!listeners.has(topic)) listeners.set(topic, new Set());
   listeners.get(topic).add(listener);
   return () => listeners.get(topic).delete(listener);
 }
 
-/** Says that `topic` has changed. */
+/** Notifies the listeners of `topic`. */
 export function changed(topic) {
   dirty.add(topic);
   if (scheduled) return;
@@ -101,5 +101,5 @@ export function forget() {
   });
 }
 
-/** Whether this caller may give a command. */
+/** Returns whether this caller may give a command. */
 export const may = name => state.commands.has(name);

@@ -1,19 +1,19 @@
-// What has just been done, or has not, in words; read out by a screen reader.
+// Short messages on what was done or has failed; a screen reader reads them out.
 
 import { h } from './dom.js';
 import { icon } from './icons.js';
 
 const SHOWN = 6000;
-/** Troubles stay longer: there is more to read. */
+/** Errors stay longer, because there is more to read. */
 const TROUBLE = 15_000;
 const MOST = 4;
 
-/** Says that something is done. */
+/** Reports that something is done. */
 export function done(text) {
   show(text, 'done', document.getElementById('said'), SHOWN);
 }
 
-/** Says what went wrong. */
+/** Reports what went wrong. */
 export function failed(error) {
   if (error?.kind === 'unauthorized' || error?.name === 'AbortError') return;
   show(error?.message ?? String(error), 'failed', document.getElementById('alarms'), TROUBLE);

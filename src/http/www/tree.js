@@ -1,4 +1,4 @@
-// Any value of the API, readable.
+// Shows any value of the API in readable form.
 
 import { h } from './dom.js';
 import { capital, words } from './format.js';

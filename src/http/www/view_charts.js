@@ -9,7 +9,7 @@ import { VERDICTS } from './badges.js';
 import { read } from './summary.js';
 import { to } from './router.js';
 
-/** How often they are fetched, in milliseconds. */
+/** Interval at which the numbers are fetched, in milliseconds. */
 const OFTEN = 10_000;
 
 export function charts(main) {
@@ -49,7 +49,7 @@ function panel(title) {
   return h('section.panel.chart-panel', { 'aria-label': title }, h('h2', {}, title), h('div.drawn', {}, h('p.hint', {}, 'Asking …')));
 }
 
-/** Draws again; whether the numbers are open stays. */
+/** Draws again; open tables stay open. */
 function draw(place, chart, numbers = null) {
   const drawn = place.querySelector('.drawn');
   const open = drawn.querySelector('details')?.open ?? false;

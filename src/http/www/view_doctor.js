@@ -9,10 +9,10 @@ import { changed, state } from './state.js';
 
 const KINDS = { critical: 'deny', warning: 'hold', note: 'prompt' };
 
-/** Checks that found something which the file does not ignore. */
+/** Returns the checks with findings that the file does not ignore. */
 const found = report => (report?.checks ?? []).filter(check => check.state === 'found' && !check.ignored);
 
-/** How many there are. */
+/** Returns the number of these checks. */
 export const counted = report => found(report).length;
 
 export function doctor(main) {

@@ -9,11 +9,11 @@ import { parts, visible } from './names.js';
 import { remember } from './router.js';
 import { may, state } from './state.js';
 
-/** Entries of one page of it. */
+/** Entries of one page. */
 const PAGE = 100;
 
 const kind = (name, choices) => ({ name, label: name === 'kind' ? 'What' : 'Verdict', kind: 'choice', choices });
-/** What is searched by, where the table of commands does not say it. */
+/** Fields to search by that the table of commands does not have. */
 const FIELDS = [
   { name: 'room', label: 'Room', kind: 'room' }, { name: 'person', label: 'Person', kind: 'person' },
   kind('kind', ['decision', 'action', 'joined', 'left', 'opened', 'ended', 'revision', 'timer', 'drift', 'gate']),

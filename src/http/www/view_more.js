@@ -1,4 +1,4 @@
-// The views that have no place at the bottom of a phone.
+// The views that are not in the bottom bar of a phone.
 
 import { h, heading, put } from './dom.js';
 import { icon } from './icons.js';

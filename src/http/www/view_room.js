@@ -12,9 +12,9 @@ import { inOrder } from './live.js';
 import { to } from './router.js';
 import { may, on, onEntries, state } from './state.js';
 
-/** Entries of the room that are fetched. */
+/** Number of entries of the room that are fetched. */
 const HISTORY = 200;
-/** While nothing is heard of the room, it is asked for this often, in milliseconds. */
+/** Interval at which the room is fetched while no events of it arrive, in milliseconds. */
 const ASKED = 15_000;
 
 export function room(main, jid) {
@@ -37,7 +37,7 @@ export function room(main, jid) {
   let timer = null;
   let here = true;
 
-  /** Asks for the room; several wishes in a row are one question. */
+  /** Fetches the room; several calls in a row make one request. */
   async function ask() {
     if (asked) { again = true; return; }
     asked = 1;
@@ -137,7 +137,7 @@ export function room(main, jid) {
   return () => { here = false; clearTimeout(timer); ends.forEach(end => end()); main.removeAttribute('data-stale'); };
 }
 
-/** Puts buttons, unless they are the same: a button does not vanish under a finger, or lose the focus. */
+/** Replaces buttons, unless they are the same, so that none vanishes under a finger or loses the focus. */
 function buttons(place, made, more) {
   const key = [...made, ...more].map(each => each.dataset.command ?? each.textContent).join(' ');
   if (place.dataset.shown === key) return;
@@ -183,7 +183,7 @@ function personRow(who, room_, waits) {
     jid && h('div.person-actions', {}, fitting(situation).map(each => button(each, situation, each.name === 'admit' ? '.primary' : ''))));
 }
 
-/** Hands over what was made as a file. */
+/** Offers a text as a file to save. */
 function download(value, name) {
   const link = h('a', { href: URL.createObjectURL(new Blob([JSON.stringify(value, null, 2)], { type: 'application/json' })), download: name.replace(/[^\w.-]/g, '_') });
   link.click();

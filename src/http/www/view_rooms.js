@@ -10,10 +10,10 @@ import { on, state } from './state.js';
 import { VirtualList } from './virtual.js';
 
 const STATES = ['open', 'held', 'closed', 'suspended'];
-/** A screen reader hears of a person who waits this often at most, in milliseconds. */
+/** Shortest interval in milliseconds at which a screen reader announces a waiting person. */
 const SPOKEN = 20_000;
 
-/** How rooms are ordered, `[label, compare]`; each the way that is wanted first. */
+/** Orders of rooms, `[label, compare]`, each in its usual direction. */
 const ORDERS = {
   attention: ['Attention', (one, other) => isUrgent(other) - isUrgent(one) || other.waiting - one.waiting || other.people - one.people],
   room: ['Room', (one, other) => one.room.localeCompare(other.room)],
@@ -126,7 +126,7 @@ function row() {
   return made;
 }
 
-/** Brings a row up to date; what did not change is not touched. */
+/** Updates a row; unchanged parts are not touched. */
 function update(made, room) {
   const [kind, word] = stateOf(room);
   const old = opened(room);

@@ -1,4 +1,4 @@
-// How the component and the services are.
+// The state of the component and the services.
 
 import { h, heading, put, replace } from './dom.js';
 import { count, length, words } from './format.js';
@@ -8,7 +8,7 @@ import { on, state } from './state.js';
 import { entriesLost, notReady } from './condition.js';
 import { tree } from './tree.js';
 
-/** What has a place of its own below. */
+/** Values that have a place of their own below. */
 const SHOWN = new Set(['version', 'ready', 'linked', 'trouble', 'revision', 'file', 'observe', 'services', 'rooms', 'decisions', 'log_lines_lost', 'uptime', 'drift']);
 
 export function server(main) {

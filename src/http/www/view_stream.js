@@ -11,13 +11,13 @@ import { remember } from './router.js';
 import { on, state } from './state.js';
 import { VirtualList } from './virtual.js';
 
-/** Scrolled down further than this, in pixels, the caller is reading: nothing moves. */
+/** Scroll position in pixels below which the caller is reading, so that nothing moves. */
 const READING = 120;
 
 export function stream(main, _, query) {
   const filter = { verdict: query.verdict ?? '', rule: query.rule ?? '', text: query.text ?? '' };
   let paused = false;
-  /** What is shown while it stands still. */
+  /** Entries that are shown while the list is paused. */
   let still = null;
 
   const segments = new Map(['', ...Object.keys(VERDICTS)].map(name => [name, h(`button.segment${name ? `.${name}` : ''}`, { type: 'button', onclick: () => choose({ verdict: name }) }, name ? [h('span.dot'), VERDICTS[name]] : 'All')]));

@@ -1,4 +1,4 @@
-// Every view: where it stands, and for whom it is there.
+// All views: where each is in the navigation, and which roles see it.
 
 import { may } from './state.js';
 import { bans } from './view_bans.js';
@@ -33,5 +33,5 @@ export const VIEWS = [
 
 const ROOM = { name: 'room', title: 'Room', under: 'rooms', mount: room };
 
-/** The view of that name, or the first. */
+/** Returns the view of that name, or the first. */
 export const viewOf = name => (name === 'room' ? ROOM : VIEWS.find(view => view.name === name && view.offered()) ?? VIEWS[0]);

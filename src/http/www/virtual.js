@@ -1,11 +1,11 @@
 // A list of which only what is in sight is in the page: a thousand rooms cost as much as thirty. It
 // scrolls with the page itself, so the browser's zoom and a phone's address bar do what they do everywhere.
 
-/** Rows beyond what is in sight, above and below. */
+/** Rows that are kept above and below those in sight. */
 const MARGIN = 6;
 
 /** A list in `body`, an element with the role of a rowgroup in a grid.
- * `key(item)` names an item, `create(item)` makes its row, `update(row, item)` brings it up to date,
+ * `key(item)` names an item, `create(item)` makes its row, `update(row, item)` updates it,
  * `activate(item)` is what Enter does. `first` is the index of the first row for a screen reader. */
 export class VirtualList {
   constructor(body, { key, create, update, activate, first = 2 }) {
@@ -42,7 +42,7 @@ export class VirtualList {
     });
   }
 
-  /** Ends it. */
+  /** Removes the list and its listeners. */
   close() {
     removeEventListener('scroll', this.schedule);
     removeEventListener('pointerup', this.release);
@@ -63,7 +63,7 @@ export class VirtualList {
     this.render();
   }
 
-  /** Height of a row in pixels: of the style sheet, at this zoom. */
+  /** Returns the height of a row in pixels, from the style sheet at this zoom. */
   measure() {
     const probe = document.createElement('div');
     probe.className = 'row-probe';
@@ -122,7 +122,7 @@ export class VirtualList {
     return this.at === null ? -1 : this.items.findIndex(item => String(this.key(item)) === String(this.at));
   }
 
-  /** One row can be reached by Tab; the arrow keys go on from there. */
+  /** Makes one row reachable by Tab; the arrow keys move on from there. */
   reachable() {
     let reachable = this.rows.get(this.at);
     if (!reachable) reachable = this.rows.get(this.items.length ? this.key(this.items[0]) : null) ?? this.rows.values().next().value;
@@ -143,7 +143,7 @@ export class VirtualList {
     return undefined;
   }
 
-  /** Scrolls as far as it takes to see that row. */
+  /** Scrolls just as far as needed to see that row. */
   reveal(index) {
     const top = this.body.getBoundingClientRect().top + index * this.height;
     const covered = document.querySelector('.top')?.getBoundingClientRect().bottom ?? 0;

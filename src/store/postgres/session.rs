@@ -79,7 +79,7 @@ impl Session {
         Ok(Self { client, database: Arc::clone(database), driver })
     }
 
-    /// Waits a limited time for one step. After an error that does not [last](StoreError::lasts), the session is unusable.
+    /// Waits a limited time for one step. An error that does not [last](StoreError::lasts) leaves the session unusable.
     pub(crate) async fn step<T>(
         &self,
         step: impl Future<Output = Result<T, Error>>,

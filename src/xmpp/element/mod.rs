@@ -1,8 +1,8 @@
-//! One XML element: a stanza or a part of one.
+//! An XML element: a stanza or a part of one.
 //!
-//! INVARIANT: an [`Element`] holds only characters that XML 1.0 allows, names that are names, and
+//! INVARIANT: an [`Element`] holds only characters that XML 1.0 allows, valid names, and
 //! no attribute twice, whether it was read or built. So writing one cannot fail and cannot break
-//! the stream: a server closes a link over a single illegal character.
+//! the stream: a server closes a link because of a single illegal character.
 
 mod parse;
 
@@ -36,9 +36,9 @@ enum Node {
     Text(SmolStr),
 }
 
-/// Why bytes are not an element, or an element is not what was asked for.
+/// Why bytes are not a valid element, or an element is not as requested.
 ///
-/// No variant carries text from the wire.
+/// No variant contains text from the network, except a name that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ElementError {
     /// The bytes are not UTF-8 (RFC 6120 section 11.6).
@@ -47,7 +47,7 @@ pub enum ElementError {
     /// A character that XML 1.0 does not allow, literally or by reference.
     #[error("a character that XML does not allow")]
     IllegalCharacter,
-    /// Not well-formed.
+    /// The bytes are not well-formed XML.
     #[error("not well-formed XML: {0}")]
     Syntax(&'static str),
     /// A comment, processing instruction, declaration or DTD (RFC 6120 section 11.1).
@@ -56,34 +56,34 @@ pub enum ElementError {
     /// A reference to something other than the five predefined entities.
     #[error("a reference to an entity that is not predefined")]
     UnknownEntity,
-    /// A prefix that nothing declared.
+    /// A prefix that was not declared.
     #[error("a namespace prefix that is not declared")]
     UnboundPrefix,
-    /// The prefixes `xml` and `xmlns` or their namespaces were redefined.
+    /// One of the prefixes `xml` and `xmlns`, or of their namespaces, was redefined.
     #[error("a reserved prefix or namespace is redefined")]
     ReservedNamespace,
-    /// The same attribute twice, by name or by expanded name.
+    /// An attribute is given twice, by name or by expanded name.
     #[error("an attribute is given twice")]
     DuplicateAttribute,
-    /// More attributes or prefixes than [`MAX_ATTRIBUTES`].
+    /// There are more attributes or prefixes than [`MAX_ATTRIBUTES`].
     #[error("more than {MAX_ATTRIBUTES} attributes on one element")]
     TooManyAttributes,
-    /// Elements nested deeper than [`MAX_DEPTH`].
+    /// Elements are nested deeper than [`MAX_DEPTH`].
     #[error("elements nested deeper than {MAX_DEPTH}")]
     TooDeep,
     /// The bytes end inside the element.
     #[error("the element does not end")]
     Incomplete,
-    /// Something before or after the one element.
+    /// There is something before or after the element.
     #[error("there is more than the element")]
     Trailing,
-    /// Two children where one is allowed: two readers may pick different ones.
+    /// A child is given twice where one is allowed: two readers may pick different ones.
     #[error("`{0}` is given more than once")]
     Repeated(SmolStr),
 }
 
 impl Element {
-    /// An empty element. Illegal characters in `ns` become U+FFFD; `name` must be an XML name.
+    /// Creates an empty element. Illegal characters in `ns` become U+FFFD; `name` must be an XML name.
     pub fn new(ns: impl Into<Cow<'static, str>>, name: &'static str) -> Self {
         debug_assert!(is_ncname(name), "an element name must be an XML name");
         Self {
@@ -94,12 +94,12 @@ impl Element {
         }
     }
 
-    /// The name without a prefix.
+    /// Returns the name without a prefix.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The namespace; empty for none.
+    /// Returns the namespace; empty for none.
     pub fn ns(&self) -> &str {
         &self.ns
     }
@@ -109,12 +109,12 @@ impl Element {
         self.name == name && self.ns == ns
     }
 
-    /// The value of an attribute without a namespace; `xml:lang` is read under that name.
+    /// Returns the value of an attribute without a namespace; `xml:lang` is read under that name.
     pub fn attr(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|a| a.name == name).map(|a| a.value.as_str())
     }
 
-    /// The attributes in the order they were written, except those of other namespaces.
+    /// Returns the attributes in the order in which they were written, except those of other namespaces.
     pub fn attrs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.attributes.iter().map(|a| (a.name.as_str(), a.value.as_str()))
     }
@@ -181,7 +181,7 @@ impl Element {
         self.nodes.push(Node::Element(child));
     }
 
-    /// The child elements, in order.
+    /// Returns the child elements, in order.
     pub fn children(&self) -> impl Iterator<Item = &Self> {
         self.nodes.iter().filter_map(|node| match node {
             Node::Element(child) => Some(child),
@@ -189,7 +189,7 @@ impl Element {
         })
     }
 
-    /// The child elements, in order, without copying them.
+    /// Returns the child elements, in order, without copying them.
     pub fn into_children(self) -> impl Iterator<Item = Self> {
         self.nodes.into_iter().filter_map(|node| match node {
             Node::Element(child) => Some(child),
@@ -197,16 +197,16 @@ impl Element {
         })
     }
 
-    /// The first child `{ns}name`.
+    /// Returns the first child `{ns}name`.
     pub fn child(&self, ns: &str, name: &str) -> Option<&Self> {
         self.children().find(|child| child.is(ns, name))
     }
 
-    /// The child `{ns}name` where one at most is allowed.
+    /// Returns the child `{ns}name` where at most one is allowed.
     ///
     /// # Errors
     /// [`ElementError::Repeated`] when there are two: a server that takes the first and a reader
-    /// that takes the last could be played against each other.
+    /// that takes the last could be played off against each other.
     pub fn only_child(&self, ns: &str, name: &str) -> Result<Option<&Self>, ElementError> {
         let mut found = self.children().filter(|child| child.is(ns, name));
         match (found.next(), found.next()) {
@@ -215,7 +215,7 @@ impl Element {
         }
     }
 
-    /// All text directly in this element, joined.
+    /// Returns all text directly in this element, joined.
     pub fn text(&self) -> String {
         let texts = self.nodes.iter().filter_map(|node| match node {
             Node::Text(text) => Some(text.as_str()),
@@ -224,7 +224,7 @@ impl Element {
         texts.collect()
     }
 
-    /// Appends text that is known to be legal.
+    /// Appends text that is known to have only legal characters.
     fn push_text(&mut self, text: &str) {
         match self.nodes.last_mut() {
             _ if text.is_empty() => {}
@@ -244,14 +244,14 @@ fn keep(text: Cow<'static, str>) -> SmolStr {
 }
 
 impl Element {
-    /// Appends the element as XML.
+    /// Appends the element as XML to `out`.
     ///
     /// The output can stand alone: the root declares its namespace unless it has none.
     pub fn write(&self, out: &mut Vec<u8>) {
         self.write_in("", out);
     }
 
-    /// Appends the element as XML for a place where `parent_ns` is the default namespace,
+    /// Appends the element as XML to `out`, for a place where `parent_ns` is the default namespace,
     /// such as the stream's.
     ///
     /// A namespace is declared only where it differs from the parent's; no prefix is ever used,
@@ -288,12 +288,12 @@ impl Element {
     }
 }
 
-/// Appends a value for use between single quotes.
+/// Appends a value, escaped for use between single quotes.
 pub(crate) fn escape_value(value: &str, out: &mut Vec<u8>) {
     escape(value, value_escape, out);
 }
 
-/// `>` is escaped everywhere so that `]]>` cannot appear; `\r` so that it is not read as a line end.
+/// Returns the escape of a byte in text: `>` so that `]]>` cannot appear, `\r` so that it is not read as a line end.
 const fn text_escape(byte: u8) -> &'static [u8] {
     match byte {
         b'&' => b"&amp;",
@@ -304,7 +304,7 @@ const fn text_escape(byte: u8) -> &'static [u8] {
     }
 }
 
-/// White space other than a space would be read back as a space.
+/// Returns the escape of a byte in a value: white space other than a space would be read back as a space.
 const fn value_escape(byte: u8) -> &'static [u8] {
     match byte {
         b'\'' => b"&apos;",

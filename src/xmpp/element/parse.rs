@@ -1,7 +1,7 @@
-//! Bytes to an element, stricter than the tokenizer below it.
+//! Reads bytes as an element, more strictly than the tokenizer.
 //!
-//! quick-xml tokenizes; everything that XMPP forbids and it accepts is refused here: illegal
-//! characters, entities, names that are no names, comments, a second root, an open end.
+//! quick-xml tokenizes; whatever it accepts although XMPP forbids it is refused here: illegal
+//! characters, entities, invalid names, comments, a second root, an unfinished element.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use smol_str::SmolStr;
 
 use super::{Attribute, Element, ElementError, Node};
 
-/// Attributes on one element; comparing them with each other is quadratic.
+/// Most attributes of one element; comparing them with each other takes quadratic time.
 pub const MAX_ATTRIBUTES: usize = 64;
 
-/// Elements inside each other, the outermost counted.
+/// Most elements inside each other, including the outermost.
 pub const MAX_DEPTH: usize = 32;
 
 impl Element {
@@ -29,7 +29,7 @@ impl Element {
         Self::parse_in(bytes, &Scope::with_default(default_ns))
     }
 
-    /// Reads exactly one element where the scope's namespaces hold, as [`Element::parse`] does.
+    /// Reads exactly one element within the namespaces of a scope, as [`Element::parse`] does.
     ///
     /// # Errors
     /// As [`Element::parse`].
@@ -61,7 +61,7 @@ impl Element {
         }
     }
 
-    /// Reads one start tag, such as a stream header, and what it declares for its content.
+    /// Reads one start tag, such as a stream header; returns the namespaces that it declares for its content too.
     ///
     /// # Errors
     /// As [`Element::parse`].
@@ -76,7 +76,7 @@ impl Element {
             return Err(ElementError::Trailing);
         }
         let open = tree.open.pop().ok_or(ElementError::Incomplete)?;
-        // For the stanzas of the stream these bindings are the outermost.
+        // For the stanzas of the stream these declarations are the outermost.
         tree.scope.bindings.iter_mut().for_each(|binding| binding.depth = 0);
         Ok((open.element, tree.scope))
     }
@@ -87,7 +87,7 @@ fn reader(bytes: &[u8]) -> Result<Reader<&[u8]>, ElementError> {
     if !all_legal(text) {
         return Err(ElementError::IllegalCharacter);
     }
-    // The tokenizer would skip a byte order mark.
+    // The tokenizer would skip a byte order mark, so it is refused before.
     if text.starts_with('\u{FEFF}') {
         return Err(ElementError::Trailing);
     }
@@ -102,11 +102,11 @@ fn malformed(error: &quick_xml::Error) -> ElementError {
     })
 }
 
-/// The elements that are open, the outermost first.
+/// The elements that are open, outermost first.
 struct Tree {
     scope: Scope,
     open: Vec<Open>,
-    /// Text since the last tag: it arrives in pieces, one per reference and CDATA section.
+    /// Text since the last tag: it comes in pieces, one per reference and CDATA section.
     text: String,
 }
 
@@ -134,7 +134,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Applies the namespace declarations among the attributes and returns the others.
+    /// Applies the namespace declarations among the attributes, and returns the other attributes.
     fn attributes(&mut self, raw: &str, depth: usize) -> Result<Vec<Attribute>, ElementError> {
         let expected = memchr::memchr_iter(b'=', raw.as_bytes()).count().min(MAX_ATTRIBUTES);
         let mut attributes: Vec<Attribute> = Vec::with_capacity(expected);
@@ -168,7 +168,7 @@ impl Tree {
         Ok(attributes)
     }
 
-    /// XML Namespaces 1.0 section 6.3: `a:k` and `b:k` clash when both prefixes mean the same.
+    /// Refuses names that expand to the same: `a:k` and `b:k` with equal prefixes (XML Namespaces 1.0 section 6.3).
     fn expanded_names_differ(&self, names: &[(&str, &str)]) -> Result<(), ElementError> {
         let mut seen: Vec<(SmolStr, &str)> = Vec::with_capacity(names.len());
         for &(prefix, local) in names {
@@ -230,7 +230,7 @@ impl Tree {
     }
 }
 
-/// The prefix and the local part of a qualified name.
+/// Splits a qualified name into its prefix and its local part.
 fn split_name(name: &str) -> Result<(Option<&str>, &str), ElementError> {
     let (prefix, local) = match name.split_once(':') {
         Some((prefix, local)) => (Some(prefix), local),
@@ -243,7 +243,7 @@ fn split_name(name: &str) -> Result<(Option<&str>, &str), ElementError> {
     }
 }
 
-/// The next `name="value"` of a tag and what follows it; `None` at the end.
+/// Returns the next `name="value"` of a tag and what follows it; `None` at the end.
 pub(crate) fn next_attribute(raw: &str) -> Result<Option<(&str, &str, &str)>, ElementError> {
     let start = raw.trim_start_matches(WHITE_SPACE);
     if start.is_empty() {
@@ -273,7 +273,7 @@ pub(super) const fn is_legal(c: char) -> bool {
 
 /// Returns whether every character is legal.
 ///
-/// Looks at bytes: in UTF-8 the only illegal ones are the C0 controls and `EF BF BE`, `EF BF BF`
+/// Checks bytes: in UTF-8 the only illegal ones are the C0 controls and `EF BF BE`, `EF BF BF`
 /// (U+FFFE and U+FFFF); surrogates cannot occur.
 pub(super) fn all_legal(text: &str) -> bool {
     let bytes = text.as_bytes();
@@ -285,7 +285,7 @@ pub(super) fn all_legal(text: &str) -> bool {
     })
 }
 
-/// The text with every illegal character replaced by U+FFFD.
+/// Returns the text with every illegal character replaced by U+FFFD.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
     if all_legal(text) {
         return Cow::Borrowed(text);
@@ -298,7 +298,7 @@ pub(super) fn is_ncname(name: &str) -> bool {
     if !name.is_ascii() {
         return is_long_way_ncname(name);
     }
-    // Nearly every name of nearly every stanza comes this way.
+    // The fast path, for nearly all names of nearly all stanzas.
     name.as_bytes().split_first().is_some_and(|(first, rest)| {
         (first.is_ascii_alphabetic() || *first == b'_')
             && rest.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
@@ -325,7 +325,7 @@ const fn is_name_char(c: char) -> bool {
             '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
 }
 
-/// Returns what `&name;` stands for: the five names of XML 1.0 section 4.6, or a character reference.
+/// Returns the character that `&name;` means: an entity of XML 1.0 section 4.6, or a character reference.
 fn resolve_reference(name: &str) -> Result<char, ElementError> {
     let number = match name {
         "amp" => return Ok('&'),
@@ -339,7 +339,7 @@ fn resolve_reference(name: &str) -> Result<char, ElementError> {
         Some(hex) => (hex, 16),
         None => (number, 10),
     };
-    // `from_str_radix` also takes a sign, XML does not.
+    // `from_str_radix` would also accept a sign, which XML does not.
     if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(ElementError::IllegalCharacter);
     }
@@ -361,7 +361,7 @@ fn push_text(out: &mut String, text: &str) {
     out.push_str(rest);
 }
 
-/// The value of an attribute: references resolved, literal white space made spaces
+/// Returns the value of an attribute, with references resolved and literal white space turned into spaces
 /// (XML 1.0 section 3.3.3).
 fn attribute_value(raw: &str) -> Result<SmolStr, ElementError> {
     if !raw.bytes().any(|b| matches!(b, b'&' | b'<' | b'\t' | b'\n' | b'\r')) {
@@ -392,10 +392,10 @@ fn attribute_value(raw: &str) -> Result<SmolStr, ElementError> {
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
 const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
 
-/// Prefixes bound at once; more is an attack, and looking one up is linear.
+/// Most prefixes that are bound at once: more is an attack, and each lookup takes linear time.
 const MAX_BINDINGS: usize = 64;
 
-/// The namespaces that hold where a stanza begins: those its stream header declared.
+/// The namespaces that apply where a stanza begins: those that its stream header declared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     default: SmolStr,
@@ -410,12 +410,12 @@ struct Binding {
 }
 
 impl Scope {
-    /// A scope with a default namespace and no prefix.
+    /// Creates a scope with a default namespace and no prefix.
     pub fn with_default(ns: &str) -> Self {
         Self { default: SmolStr::new(ns), bindings: Vec::new() }
     }
 
-    /// The namespace of names without a prefix.
+    /// Returns the namespace of names without a prefix.
     pub fn default_ns(&self) -> &str {
         &self.default
     }
@@ -450,14 +450,14 @@ impl Scope {
         Ok(())
     }
 
-    /// Forgets what the element at `depth` bound.
+    /// Forgets the prefixes that the element at `depth` bound.
     fn leave(&mut self, depth: usize) {
         while self.bindings.last().is_some_and(|b| b.depth >= depth && depth > 0) {
             self.bindings.pop();
         }
     }
 
-    /// Returns what a prefix stands for here.
+    /// Returns the namespace that a prefix means here.
     fn resolve(&self, prefix: &str) -> Result<SmolStr, ElementError> {
         if prefix == "xml" {
             return Ok(SmolStr::new_static(XML));

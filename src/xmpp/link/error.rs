@@ -1,4 +1,4 @@
-//! Why there is no link, and what follows from that.
+//! Why the link is down, and when to try again.
 
 use std::error::Error as _;
 use std::io;
@@ -13,7 +13,7 @@ use crate::xmpp::handshake::{HandshakeError, StreamError};
 /// Why the link is down.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// XEP-0114 has no encryption, and the server is not on this machine: its first address that is not loopback.
+    /// The server is not on this machine, and XEP-0114 has no encryption; with its first address that is not loopback.
     #[error(
         "`{0}` is not on this machine and the component protocol is not encrypted; \
          use a loopback address, or allow plaintext on a network that you trust"
@@ -22,20 +22,20 @@ pub enum LinkError {
     /// The server's name has no address.
     #[error("cannot find an address for the server `{server}`; check the name and the port")]
     Resolve {
-        /// As it is in the settings.
+        /// Host and port, as in the settings.
         server: String,
-        /// The resolver's message, if any.
+        /// The resolver's error, if any.
         source: Option<io::Error>,
     },
-    /// No address of the server takes the connection.
+    /// No address of the server accepts the connection.
     #[error("cannot connect to the server at `{address}`")]
     Connect {
         /// The address that was tried last.
         address: SocketAddr,
-        /// The system's message.
+        /// The system's error.
         source: io::Error,
     },
-    /// Something took too long.
+    /// A step took too long.
     #[error("the server did not answer within {limit:?} while {doing}")]
     TimedOut {
         /// The step that timed out.
@@ -55,27 +55,27 @@ pub enum LinkError {
     /// The connection failed.
     #[error("the connection failed")]
     Io(#[source] io::Error),
-    /// What the server sent is no XMPP stream.
+    /// The server sent something other than an XMPP stream.
     #[error(transparent)]
     Framing(FramerError),
-    /// The server is connected and has said nothing for that long, not even when asked.
+    /// The server has sent nothing for that long, not even a reply to a ping.
     #[error("nothing came from the server for {0:?}")]
     Silent(Duration),
 }
 
-/// The remedy for a [`LinkError`].
+/// What to do about a [`LinkError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// Try again: it may pass.
+    /// Try again soon: the error may pass.
     Retry,
     /// Another component of this domain is connected: wait and take over when it is gone.
     Standby,
-    /// Try again slowly: an operator must change something first, see [`LinkError::advice`].
+    /// Try again slowly: an operator must change something first (see [`LinkError::advice`]).
     TellOperator,
 }
 
 impl LinkError {
-    /// Returns what is to be done.
+    /// Returns what to do about the error.
     pub fn remedy(&self) -> Remedy {
         match self.condition() {
             _ if matches!(self, Self::Plaintext(_)) => Remedy::TellOperator,
@@ -85,7 +85,7 @@ impl LinkError {
         }
     }
 
-    /// Returns the condition of the stream error (RFC 6120 section 4.9.3), or the one that the fault comes to.
+    /// Returns the condition of the stream error (RFC 6120 section 4.9.3), or the one that the error amounts to.
     fn condition(&self) -> Option<&str> {
         if let Self::Handshake(HandshakeError::Refused(error)) | Self::Ended(error) = self {
             return Some(&error.condition);
@@ -97,7 +97,7 @@ impl LinkError {
         is_other_protocol.then_some("invalid-namespace")
     }
 
-    /// Returns what an operator has to change for the component `domain` to connect, in words.
+    /// Returns what an operator has to change so that the component `domain` can connect; `None` if nothing.
     pub fn advice(&self, domain: &str) -> Option<String> {
         Some(match self.condition()? {
             "not-authorized" => format!(
@@ -120,11 +120,11 @@ impl LinkError {
         })
     }
 
-    /// Returns how the failure counts for the schedule of retries.
+    /// Returns the kind of failure, for the schedule of retries.
     pub(super) fn failure(&self) -> Failure {
         match (self.remedy(), self) {
             (Remedy::TellOperator, _) => Failure::Misconfigured,
-            // Coming back at once would only push the other one out again.
+            // Coming back at once would only disconnect the other component.
             (Remedy::Standby, Self::Ended(_)) => Failure::Replaced,
             (Remedy::Standby, _) => Failure::Standby,
             (Remedy::Retry, Self::Connect { address, source })
@@ -154,14 +154,14 @@ impl From<FramerError> for LinkError {
 
 const REMIND: Duration = Duration::from_secs(60);
 
-/// The trouble that was logged last.
+/// The error that was logged last, to log it less often.
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
     last: Option<(String, Instant)>,
 }
 
 impl Trouble {
-    /// Logs the error if it is new or was not logged for a while; true when it is new.
+    /// Logs the error if it is new or was not logged for a minute; returns whether it is new.
     pub(super) fn tell(&mut self, error: &LinkError, domain: &str, now: Instant) -> bool {
         let text = match error.source() {
             Some(source) => format!("{error}: {source}"),
@@ -184,28 +184,28 @@ impl Trouble {
         news
     }
 
-    /// Forgets: the link is up.
+    /// Forgets the error, because the link is up.
     pub(super) fn clear(&mut self) {
         self.last = None;
     }
 }
 
-/// The kind of the last failure, as far as waiting is concerned.
+/// The kind of a failure, which decides how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// Nobody listens on this machine's port: asking again costs nothing.
+    /// Nobody listens on this machine's port: trying again costs nothing.
     RefusedLocally,
-    /// Anything that may pass by itself.
+    /// Any failure that may pass by itself.
     Passing,
     /// Another component of this domain is connected: wait to take over.
     Standby,
-    /// Another component of this domain took the place of a working link.
+    /// Another component of this domain has replaced a working link.
     Replaced,
     /// An operator must change something.
     Misconfigured,
 }
 
-/// A schedule of retries.
+/// The schedule of retries.
 ///
 /// The first retry comes at once. While a local server is away the next ones follow so closely
 /// that its return is noticed within a quarter of a second; other failures are retried at that
@@ -215,20 +215,20 @@ pub struct Backoff {
     attempts: u32,
 }
 
-/// No retry comes sooner after the first: a peer that hangs up at once must not be hammered.
+/// Shortest pause after the first retry: a peer that hangs up at once must not be flooded.
 const SHORTEST: Duration = Duration::from_millis(50);
 const LOCAL: Duration = Duration::from_millis(200);
 const QUICK: Duration = Duration::from_millis(250);
-/// Retries at the quick pace: about ten seconds of them.
+/// Number of retries at the quick pace: about ten seconds of them.
 const QUICK_ATTEMPTS: u32 = 60;
 const STANDBY: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(5);
-/// Two components under `component_conflict_resolve = "kick_old"` would otherwise push each other
-/// out without end.
+/// Pause after being replaced: two components under `component_conflict_resolve = "kick_old"` would otherwise
+/// disconnect each other without end.
 const REPLACED: Duration = Duration::from_secs(30);
 
 impl Backoff {
-    /// Forgets earlier failures: the link has been up for a while.
+    /// Resets the schedule, because the link has been up for a while.
     pub const fn succeed(&mut self) {
         self.attempts = 0;
     }

@@ -1,4 +1,4 @@
-//! The link as the rest of the program sees it.
+//! The handle by which the rest of the program uses the link.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,27 +14,27 @@ use crate::xmpp::framer::MAX_STANZA;
 use crate::xmpp::ns;
 use crate::xmpp::stanza::{Iq, IqKind, StanzaError};
 
-/// Orders that wait for the link.
+/// Most orders that wait for the link.
 pub(super) const QUEUE: usize = 4096;
-/// A link whose task has had no turn for so long answers nothing, whatever it was before.
+/// Time without a turn of its task after which a link counts as stuck and answers nothing.
 const STUCK: Duration = Duration::from_secs(5);
 
-/// Sends stanzas that answer nothing, and asks questions. Cheap to clone.
+/// Sends stanzas and requests over the link. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct LinkHandle {
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) up: watch::Receiver<bool>,
-    /// What passed over the link.
+    /// Metrics of the link.
     pub metrics: LinkMetrics,
     pub(super) pulse: Arc<Pulse>,
     pub(super) limit: Duration,
 }
 
-/// An order of a handle to the link.
+/// An order of a handle to the link's task.
 #[derive(Debug)]
 pub(super) enum Order {
     Send(Element),
-    /// A question, `get` or `set`.
+    /// A request, `get` or `set`.
     Ask {
         kind: IqKind,
         to: String,
@@ -46,15 +46,15 @@ impl LinkHandle {
     /// Queues a stanza. It is lost if the link goes down before it is written.
     ///
     /// # Errors
-    /// [`SendError::Down`] without a link, [`SendError::Full`] when too many wait.
+    /// [`SendError::Down`] without a link, [`SendError::Full`] if too many stanzas wait.
     pub fn send(&self, stanza: impl Into<Element>) -> Result<(), SendError> {
         self.order(Order::Send(stanza.into()))
     }
 
-    /// Asks `to` for something (`get`) and waits for what it returns.
+    /// Sends a `get` request to `to`, and waits for the payload of the answer.
     ///
     /// # Errors
-    /// [`RequestError`], in bounded time whatever the other side does.
+    /// [`RequestError`], after `request_limit` at the latest.
     pub async fn request(
         &self,
         to: impl Into<String>,
@@ -63,11 +63,11 @@ impl LinkHandle {
         self.ask(IqKind::Get(payload), to.into()).await?.ok_or(RequestError::Empty)
     }
 
-    /// Asks `to` to do something (`set`) and waits until it is done; what it returns may be
-    /// nothing.
+    /// Sends a `set` request to `to`, and waits until it is done; the answer may have no
+    /// payload.
     ///
     /// # Errors
-    /// [`RequestError`], in bounded time whatever the other side does.
+    /// [`RequestError`], after `request_limit` at the latest.
     pub async fn command(
         &self,
         to: impl Into<String>,
@@ -76,22 +76,22 @@ impl LinkHandle {
         self.ask(IqKind::Set(payload), to.into()).await
     }
 
-    /// Returns whether there is a link: its task has not ended.
+    /// Returns whether there is a link, and its task has not ended.
     pub fn is_up(&self) -> bool {
         *self.up.borrow() && self.up.has_changed().is_ok()
     }
 
-    /// Returns whether there is a link and its task has its turns, so that questions are answered.
+    /// Returns whether there is a link and its task has had a turn lately, so that requests are answered.
     pub fn lives(&self) -> bool {
         self.is_up() && self.has_turns(STUCK)
     }
 
-    /// Returns whether the link's task has had a turn within this time, with a link or without.
+    /// Returns whether the link's task has had a turn within this time, whether or not the link is up.
     pub fn has_turns(&self, within: Duration) -> bool {
         self.up.has_changed().is_ok() && self.pulse.is_felt(within)
     }
 
-    /// Waits until there is a link; false when there will not be one any more.
+    /// Waits until there is a link; returns `false` if there will never be one again.
     pub async fn until_up(&mut self) -> bool {
         self.up.wait_for(|&up| up).await.is_ok()
     }
@@ -123,14 +123,14 @@ impl LinkHandle {
     }
 }
 
-/// Between two beats.
+/// Interval between two beats.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// The time of the task's last turn.
+/// The time of the last turn that the link's task has had.
 #[derive(Debug)]
 pub(super) struct Pulse {
     start: Instant,
-    /// In milliseconds since then.
+    /// Milliseconds since `start`.
     last: AtomicU64,
 }
 
@@ -141,7 +141,7 @@ impl Default for Pulse {
 }
 
 impl Pulse {
-    /// Beats until it is dropped.
+    /// Records turns until it is dropped.
     pub(super) async fn beat(&self) {
         loop {
             self.last.store(self.elapsed(), Ordering::Relaxed);
@@ -149,7 +149,7 @@ impl Pulse {
         }
     }
 
-    /// It has beaten within this time.
+    /// Returns whether the last turn was within this time.
     pub(super) fn is_felt(&self, within: Duration) -> bool {
         let silence = self.elapsed().saturating_sub(self.last.load(Ordering::Relaxed));
         Duration::from_millis(silence) <= within
@@ -161,7 +161,7 @@ impl Pulse {
 }
 
 metrics! {
-    /// What passed over the link, and what did not.
+    /// Metrics of the link.
     pub struct LinkMetrics {
         /// Times that the link came up
         links: Counter = "vestibule_links";
@@ -172,28 +172,28 @@ metrics! {
     }
 }
 
-/// Stanzas that were received whole.
+/// Label of stanzas that were received whole.
 pub(super) const RECEIVED: Labels<1> = [("direction", "received")];
-/// Stanzas that were handed over to be sent.
+/// Label of stanzas that were queued to be sent.
 pub(super) const SENT: Labels<1> = [("direction", "sent")];
 
 impl LinkMetrics {
-    /// Counts a stanza.
+    /// Counts a stanza of this direction.
     pub(super) fn count(&self, direction: &Labels<1>) {
         self.stanzas.get_or_create(direction).inc();
     }
 }
 
-/// Questions open at once.
+/// Most requests that are open at once.
 pub(super) const MAX_OPEN: usize = 1024;
 
-/// Why a question got no answer.
+/// Why a request has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// The link is down or went down.
     #[error("the link to the server is down")]
     Down,
-    /// Too many questions are open.
+    /// Too many requests are open.
     #[error("too many questions wait for an answer")]
     Busy,
     /// No answer came in time.
@@ -202,18 +202,18 @@ pub enum RequestError {
     /// The answer is an error.
     #[error("the question was refused with `{}`", .0.condition.name())]
     Refused(StanzaError),
-    /// The answer is empty although something was asked for.
+    /// The answer has no payload although one is required.
     #[error("the answer is empty")]
     Empty,
-    /// The question would close the link.
+    /// The server would close the link because of the request.
     #[error(transparent)]
     Unsendable(SendError),
 }
 
-/// An answer: its payload, or the error.
+/// The payload of an answer, or why there is none.
 pub(super) type Answer = Result<Option<Element>, RequestError>;
 
-/// The open questions of one process.
+/// The open requests of one process.
 #[derive(Debug)]
 pub(super) struct Requests {
     prefix: String,
@@ -228,19 +228,19 @@ struct Open {
 }
 
 impl Requests {
-    /// `seed` sets the ids of this process apart from those of an earlier one, whose answers may
-    /// still come.
+    /// Creates an empty set. `seed` distinguishes the ids of this process from those of an earlier one, whose answers
+    /// may still arrive.
     pub(super) fn new(seed: u64) -> Self {
         Self { prefix: format!("{seed:x}-"), last: 0, open: HashMap::new() }
     }
 
-    /// An id that was not used before.
+    /// Returns an id that was not used before.
     pub(super) fn next_id(&mut self) -> String {
         self.last = self.last.saturating_add(1);
         format!("{}{}", self.prefix, self.last)
     }
 
-    /// Remembers a question; false when there are too many.
+    /// Registers a request; gives `answer` back if too many are open.
     pub(super) fn begin(
         &mut self,
         id: String,
@@ -257,9 +257,9 @@ impl Requests {
         Ok(())
     }
 
-    /// Hands an answer to who waits for it; gives it back when nobody does.
+    /// Passes an answer to the task that waits for it; returns an element that nobody waits for.
     ///
-    /// An answer counts only from the address that was asked.
+    /// An answer counts only if it comes from the address that was asked.
     pub(super) fn settle(&mut self, element: Element) -> Option<Element> {
         if self.open.is_empty() || !Iq::is_answer(&element) {
             return Some(element);
@@ -274,19 +274,19 @@ impl Requests {
             Ok(IqKind::Error(error)) => Err(RequestError::Refused(error)),
             Ok(IqKind::Get(_) | IqKind::Set(_)) | Err(_) => Err(RequestError::Empty),
         };
-        // Nobody may be waiting any more.
+        // The task may have stopped waiting.
         let _ = open.answer.send(answer);
         None
     }
 
-    /// Tells who waits for this answer that it will not come.
+    /// Ends the request of this id with an error.
     pub(super) fn fail(&mut self, id: &str, error: RequestError) {
         if let Some(open) = self.open.remove(id) {
             let _ = open.answer.send(Err(error));
         }
     }
 
-    /// Tells everybody who waits that the link is down.
+    /// Ends all requests, because the link is down.
     pub(super) fn abandon(&mut self) {
         for (_, open) in self.open.drain() {
             let _ = open.answer.send(Err(RequestError::Down));
@@ -294,7 +294,7 @@ impl Requests {
     }
 }
 
-/// The stanzas of one batch, already as bytes; they leave together.
+/// The stanzas of one batch, as bytes that are written together.
 #[derive(Debug)]
 pub struct Outbox {
     domain: Arc<str>,
@@ -304,7 +304,7 @@ pub struct Outbox {
     written: usize,
 }
 
-/// Why a stanza is not sent: the server would close the link over it, or there is no link.
+/// Why a stanza is not sent: there is no link, or the server would close it because of the stanza.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// There is no link.
@@ -313,13 +313,13 @@ pub enum SendError {
     /// The queue to the link is full.
     #[error("too many stanzas wait to be sent")]
     Full,
-    /// The `from` is of another domain (`invalid-from`).
+    /// The `from` has another domain, which a server answers with `invalid-from`.
     #[error("a stanza may only come from an address of the component's own domain")]
     ForeignSender,
-    /// There is no `to`.
+    /// The stanza has no `to`.
     #[error("a stanza from a component must have an addressee")]
     NoAddressee,
-    /// More bytes than a server takes.
+    /// The stanza has more bytes than a server accepts.
     #[error("a stanza may not be larger than {MAX_STANZA} bytes")]
     TooLarge,
 }
@@ -329,10 +329,10 @@ impl Outbox {
         Self { domain, metrics, open: false, bytes: Vec::new(), written: 0 }
     }
 
-    /// Adds a stanza. Without a `from` it comes from the component's domain.
+    /// Adds a stanza. Without a `from` it is sent from the component's domain.
     ///
     /// # Errors
-    /// [`SendError`]: the stanza is not sent and counted, and the link lives on.
+    /// [`SendError`]: the stanza is not sent but counted as dropped, and the link stays up.
     pub fn send(&mut self, stanza: impl Into<Element>) -> Result<(), SendError> {
         let result = self.add(stanza.into());
         match result {
@@ -363,29 +363,29 @@ impl Outbox {
         Ok(())
     }
 
-    /// Adds bytes that are no stanza: the stream's own.
+    /// Adds bytes of the stream itself, which are no stanza.
     pub(super) fn push_raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Lets stanzas in.
+    /// Accepts stanzas from now on.
     pub(super) const fn open(&mut self) {
         self.open = true;
     }
 
-    /// Forgets what was not written and takes nothing more.
+    /// Discards what was not written, and accepts no more stanzas.
     pub(super) fn close(&mut self) {
         self.open = false;
         self.bytes = Vec::new();
         self.written = 0;
     }
 
-    /// Returns what is still to be written.
+    /// Returns the bytes that are still to be written.
     pub(super) fn pending(&self) -> &[u8] {
         self.bytes.get(self.written..).unwrap_or_default()
     }
 
-    /// Diagnostics that the first `count` pending bytes are written.
+    /// Records that the first `count` pending bytes were written.
     pub(super) fn wrote(&mut self, count: usize) {
         self.written = self.written.saturating_add(count);
         if self.written >= self.bytes.len() {
@@ -399,10 +399,10 @@ impl Outbox {
     }
 }
 
-/// Bytes of buffer kept between batches.
+/// Most bytes of buffer that are kept between batches.
 const KEPT: usize = 256 * 1024;
 
-/// The domain of an address, taken apart as Prosody does to check it.
+/// Returns the domain of an address, split as Prosody does when it checks the sender.
 fn domain_of(address: &str) -> &str {
     let bare = address.split_once('/').map_or(address, |(bare, _)| bare);
     bare.split_once('@').map_or(bare, |(_, domain)| domain)

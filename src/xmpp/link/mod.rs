@@ -1,8 +1,8 @@
-//! The link to the server: the one place that touches a socket.
+//! The link to the server: the only place that uses a socket.
 //!
-//! [`Link::run`] connects, stays connected and comes back. Every stanza is handed to one function
-//! that answers into an [`Outbox`] at once; what one read brought is answered by one write. Other
-//! tasks send and ask through a [`LinkHandle`].
+//! [`Link::run`] connects, stays connected, and reconnects. Every stanza is passed to one handler,
+//! which answers into an [`Outbox`] at once; the answers to one read are written together. Other
+//! tasks send stanzas and requests through a [`LinkHandle`].
 
 pub mod error;
 mod handle;
@@ -35,11 +35,11 @@ pub struct LinkSettings {
     pub domain: String,
     /// The secret shared with the server.
     pub secret: Secret,
-    /// The time of silence after which the server is pinged.
+    /// Time of silence after which the server is pinged.
     pub ping_every: Duration,
-    /// The time of silence after which the connection is given up; longer than `ping_every`.
+    /// Time of silence after which the connection is closed; longer than `ping_every`.
     pub silence: Duration,
-    /// The time limit for the answer to a request of a [`LinkHandle`].
+    /// Time limit for the answer to a request of a [`LinkHandle`].
     pub request_limit: Duration,
     /// Whether the server may be on another machine. The protocol has no encryption.
     pub allow_plaintext_network: bool,
@@ -50,10 +50,10 @@ pub struct LinkSettings {
 pub enum LinkEvent {
     /// The server has accepted the component; what is sent now goes out first.
     Up,
-    /// There is no link, and why. Comes when a link ends, and for an attempt that fails in another way
+    /// There is no link, and why. Comes when a link ends, and when an attempt fails in another way
     /// than the one before.
     Down(LinkError),
-    /// A stanza came that the link does not answer itself.
+    /// A stanza has come that the link does not answer itself.
     Stanza(Element),
 }
 
@@ -69,11 +69,11 @@ pub struct Link {
     pulse: Arc<Pulse>,
 }
 
-/// A link that lasted this long was a success, and its end is the first failure.
+/// Time after which a link counts as a success, so that its end is the first failure.
 const LASTING: Duration = Duration::from_secs(5);
 
 impl Link {
-    /// A link and the handle to it.
+    /// Creates a link, and the handle to it.
     pub fn new(settings: LinkSettings) -> (Self, LinkHandle) {
         let (sender, orders) = mpsc::channel(QUEUE);
         let (up, watched) = watch::channel(false);
@@ -91,9 +91,9 @@ impl Link {
         (Self { settings, orders, requests, outbox, up, metrics, pulse }, handle)
     }
 
-    /// Keeps the link up until `cancel`, then closes it in good order.
+    /// Keeps the link up until `cancel`, then closes it properly.
     ///
-    /// The handler is called for one event at a time and must not block: it stands between
+    /// The handler is called for one event at a time and must not block, because it runs between
     /// reading and writing.
     pub async fn run(self, cancel: CancellationToken, handler: impl FnMut(LinkEvent, &mut Outbox)) {
         let server = self.settings.server.clone();
@@ -112,7 +112,7 @@ impl Link {
         F: Future<Output = Result<S, LinkError>>,
         S: AsyncRead + AsyncWrite,
     {
-        // In the same task: it beats for as long as the task has its turns.
+        // In the same task as the link: it records turns for as long as the task gets them.
         let pulse = Arc::clone(&self.pulse);
         tokio::select! {
             () = self.stay(connect, cancel, handler) => {}
@@ -154,7 +154,7 @@ impl Link {
         }
     }
 
-    /// Runs one connection from its beginning to its end; `Ok` when it was cancelled.
+    /// Runs one connection from beginning to end; `Ok` if it was cancelled.
     async fn once<S: AsyncRead + AsyncWrite>(
         &mut self,
         connecting: impl Future<Output = Result<S, LinkError>>,
@@ -176,7 +176,7 @@ impl Link {
         result.map_err(|error| Ended { lasted: Some(since.elapsed()), error })
     }
 
-    /// Waits, and lets nothing pile up meanwhile: what was ordered for the old link is void.
+    /// Waits for the next attempt, and discards what was ordered meanwhile, which was meant for the old link.
     async fn pause(&mut self, wait: Duration) {
         let mut sleep = pin!(sleep(wait));
         loop {
@@ -191,7 +191,7 @@ impl Link {
 
 /// The end of a connection.
 struct Ended {
-    /// The time that the link was up; `None` when it never was.
+    /// How long the link was up; `None` if it never was.
     lasted: Option<Duration>,
     error: LinkError,
 }

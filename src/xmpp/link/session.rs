@@ -21,16 +21,16 @@ use crate::xmpp::ns;
 use crate::xmpp::stanza::{Iq, IqKind};
 
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// The time limit for closing the stream before the connection is dropped.
+/// Time limit for closing the stream before the connection is dropped.
 const FAREWELL_LIMIT: Duration = Duration::from_millis(500);
-/// Bytes that wait to be written before nothing more is read: a peer that sends questions and
-/// does not read answers is slowed down instead of filling the memory.
+/// Bytes waiting to be written above which nothing more is read: a peer that sends requests and
+/// does not read the answers is slowed down instead of filling the memory.
 const HIGH_WATER: usize = 1024 * 1024;
 const READ_SIZE: usize = 64 * 1024;
-/// Orders taken before answers are written again.
+/// Most orders that are taken before answers are written again.
 const ORDERS_AT_ONCE: usize = 64;
 
-/// A connection and what is known of it.
+/// An open connection and its stream.
 pub(super) struct Session<'a, S> {
     pub(super) link: &'a mut Link,
     reader: ReadHalf<S>,
@@ -41,7 +41,7 @@ pub(super) struct Session<'a, S> {
 }
 
 impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
-    /// Opens a stream on a fresh connection and proves who we are.
+    /// Opens the stream on a new connection, and authenticates the component.
     pub(super) async fn open(stream: S, link: &'a mut Link) -> Result<Self, LinkError> {
         let (reader, writer) = tokio::io::split(stream);
         let (framer, buffer, scope) = Default::default();
@@ -49,7 +49,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         let late = LinkError::TimedOut { doing: "shaking hands", limit: HANDSHAKE_LIMIT };
         match timeout(HANDSHAKE_LIMIT, session.handshake()).await.unwrap_or(Err(late)) {
             Ok(()) => {
-                // What was ordered for an earlier link is void.
+                // What was ordered for an earlier link is discarded.
                 while session.link.orders.try_recv().is_ok() {}
                 Ok(session)
             }
@@ -74,7 +74,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
             match handshake.receive(&frame, self.link.settings.secret.expose())? {
                 Step::Wait => {}
                 Step::Send(proof) => {
-                    // A server that has hung up may have said why before.
+                    // A server that has hung up may have sent its reason before, so reading goes on.
                     unsent = unsent.or(self.writer.write_all(&proof).await.err());
                 }
                 Step::Done(scope) => {
@@ -85,7 +85,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         }
     }
 
-    /// Serves the stream until it ends; `Ok` when it was cancelled.
+    /// Serves the stream until it ends; `Ok` if it was cancelled.
     pub(super) async fn serve(
         mut self,
         cancel: &CancellationToken,
@@ -109,7 +109,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         let mut live =
             Liveness::new(self.link.settings.ping_every, self.link.settings.silence, now);
         let mut tick = pin!(sleep_until(live.due()));
-        // The server may have sent stanzas right behind its part of the handshake.
+        // The server may have sent stanzas together with the end of its handshake.
         self.receive(handler)?;
         loop {
             let pending = self.link.outbox.pending();
@@ -154,7 +154,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         }
     }
 
-    /// Takes every whole frame out of the buffer.
+    /// Takes every whole frame from the buffer.
     fn receive(
         &mut self,
         handler: &mut impl FnMut(LinkEvent, &mut Outbox),
@@ -182,7 +182,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         Ok(())
     }
 
-    /// Deals with what the link itself understands and hands over the rest.
+    /// Handles stanzas that concern the link itself, and passes on the others.
     fn take(
         &mut self,
         stanza: Element,
@@ -193,13 +193,13 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         }
         let own = Some(self.link.settings.domain.as_str());
         if stanza.attr("to") == own && stanza.attr("from") == own {
-            // Our own ping has come round: that it came is the answer.
+            // The component's own ping has come back, which is all that it is for.
             return Ok(());
         }
         let Some(stanza) = self.link.requests.settle(stanza) else { return Ok(()) };
         if is_ping(&stanza) && stanza.attr("to") == own {
             if let Ok(ping) = Iq::try_from(stanza) {
-                // The outbox counts what it does not take.
+                // The outbox counts what it does not accept.
                 let _ = self.link.outbox.send(Iq::result_to(&ping, None));
             }
             return Ok(());
@@ -230,8 +230,8 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         }
     }
 
-    /// Asks the server for the nearest thing that surely exists: our own domain (XEP-0199). The
-    /// ping is routed back to us, so its return proves both directions.
+    /// Pings the component's own domain (XEP-0199), which surely exists. The server routes the
+    /// ping back, so its return proves both directions.
     fn ping(&mut self) {
         let id = self.link.requests.next_id();
         let kind = IqKind::Get(Element::new(ns::PING, "ping"));
@@ -243,7 +243,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         });
     }
 
-    /// Looks for the reason in what the server sent before it stopped reading.
+    /// Looks for a reason in what the server sent before it stopped reading.
     async fn last_words(&mut self, error: LinkError) -> LinkError {
         let mut said = None;
         let listening = async {
@@ -263,12 +263,12 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                 }
             }
         };
-        // Without a reason in time the failure itself is the reason.
+        // Without a reason in time, the failure itself is the reason.
         let _ = timeout(FAREWELL_LIMIT, listening).await;
         said.map_or(error, LinkError::Ended)
     }
 
-    /// Sends what is left and ends the stream, if the other side still reads.
+    /// Sends what is left, and ends the stream if the server still reads.
     async fn farewell(&mut self, error: Option<&LinkError>) {
         if let Some(LinkError::Framing(error)) = error {
             let condition = Element::new(ns::STREAM_ERRORS, error.condition());
@@ -284,7 +284,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
             self.writer.write_all(bytes).await?;
             self.writer.shutdown().await
         };
-        // Nothing follows from a farewell that fails.
+        // A farewell that fails has no consequences.
         let _ = timeout(FAREWELL_LIMIT, said).await;
         self.link.outbox.close();
         if error.is_none() {
@@ -306,8 +306,8 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// Connects to `server` (`host:port`), which must be on this machine unless `allow_network`.
 ///
-/// Every address of the name is checked before the first is tried: the secret's proof and every
-/// password of a room would cross the network in the clear.
+/// Every address of the name is checked before the first is tried: the secret's digest and the
+/// passwords of rooms would cross the network unencrypted.
 pub(super) async fn connect(server: String, allow_network: bool) -> Result<TcpStream, LinkError> {
     let addresses: Vec<_> = match timeout(LIMIT, lookup_host(server.clone())).await {
         Ok(Ok(addresses)) => addresses.collect(),
@@ -324,7 +324,7 @@ pub(super) async fn connect(server: String, allow_network: bool) -> Result<TcpSt
     for address in addresses {
         match timeout(LIMIT, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                // Answers are written in batches already; waiting for more only delays them.
+                // Answers are written in batches already, so waiting for more would only delay them.
                 stream.set_nodelay(true).map_err(LinkError::Io)?;
                 return Ok(stream);
             }
@@ -335,7 +335,7 @@ pub(super) async fn connect(server: String, allow_network: bool) -> Result<TcpSt
     Err(last)
 }
 
-/// The times of the last received bytes and of the last ping.
+/// Tracks when bytes were last received, and when the last ping was sent.
 #[derive(Debug)]
 pub(super) struct Liveness {
     ping_every: Duration,
@@ -344,13 +344,13 @@ pub(super) struct Liveness {
     pinged: Instant,
 }
 
-/// The next action.
+/// What to do about the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Health {
     Fine,
-    /// Ask whether the other side is there.
+    /// Ping the server.
     Ping,
-    /// Give the connection up: it may be half-open.
+    /// Close the connection: it may be half-open.
     Silent,
 }
 
@@ -359,12 +359,12 @@ impl Liveness {
         Self { ping_every, silence, received: now, pinged: now }
     }
 
-    /// Bytes came; white space is enough.
+    /// Records that bytes were received, if only white space.
     pub(super) const fn hear(&mut self, now: Instant) {
         self.received = now;
     }
 
-    /// Returns what is to be done; a ping is taken as sent.
+    /// Returns what to do; after [`Health::Ping`] the ping counts as sent.
     pub(super) fn check(&mut self, now: Instant) -> Health {
         if now.saturating_duration_since(self.received) >= self.silence {
             return Health::Silent;
@@ -379,7 +379,7 @@ impl Liveness {
 
     /// Returns when to check next.
     pub(super) fn due(&self) -> Instant {
-        // `Instant` cannot overflow with durations an operator would set.
+        // The durations that an operator can set never overflow an `Instant`.
         let after = |from: Instant, wait| from.checked_add(wait).unwrap_or(from);
         let ping = after(self.received.max(self.pinged), self.ping_every);
         ping.min(after(self.received, self.silence))

@@ -82,7 +82,7 @@ fn stream_error(condition: &str) -> String {
     )
 }
 
-/// A running link, the connections it makes and what it tells.
+/// A running link, the connections it makes, and the events it reports.
 struct Lab {
     peers: mpsc::UnboundedReceiver<Peer>,
     events: mpsc::UnboundedReceiver<LinkEvent>,
@@ -93,7 +93,7 @@ struct Lab {
 }
 
 impl Lab {
-    /// `reachable` says for each attempt whether the server listens.
+    /// Starts a link; `reachable` returns for each attempt whether the server listens.
     fn start(mut reachable: impl FnMut(usize) -> bool + Send + 'static) -> Self {
         let (link, handle) = Link::new(settings());
         let (connected, peers) = mpsc::unbounded_channel();
@@ -520,9 +520,9 @@ async fn a_link_that_hangs_is_up_and_does_not_live() {
     let (free, stuck) = std::sync::mpsc::channel::<()>();
     let hang = move |_, _: &mut Outbox| _ = stuck.recv();
     let (handle, _task, _stream) = connected(&CancellationToken::new(), hang).await;
-    // Its handler never returns: without a turn it answers nobody.
+    // The handler never returns: without a turn the link answers nobody.
     let limit = Duration::from_millis(200);
-    // Not by the runtime's clock, which may hang with the handler.
+    // Measured in real time, because the runtime's clock may hang with the handler.
     std::thread::sleep(limit * 3);
     assert!(handle.is_up() && !handle.has_turns(limit));
     drop(free);
