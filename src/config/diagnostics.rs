@@ -312,6 +312,9 @@ impl Excerpt<'_> {
             return None;
         }
         let (line, column) = self.lines.position(self.text, span.start);
+        if usize::try_from(column).ok()? > WIDTH {
+            return None;
+        }
         let start = self.lines.0.get(usize::try_from(line).ok()?.checked_sub(1)?).copied()?;
         let line = self.text.get(start..)?.lines().next()?;
         if line.trim().is_empty() {
@@ -320,6 +323,10 @@ impl Excerpt<'_> {
         let (mut shown, mut meant, mut in_hidden) = (String::new(), 0..0, false);
         let mut width: usize = 0;
         for (offset, c) in line.char_indices() {
+            // A line may be long, and wrong in many places.
+            if width > WIDTH {
+                break;
+            }
             let at = start.saturating_add(offset);
             if at <= span.start {
                 meant = width..width;
@@ -337,9 +344,6 @@ impl Excerpt<'_> {
         }
         if span.start >= start.saturating_add(line.len()) {
             meant = width..width.saturating_add(1);
-        }
-        if usize::try_from(column).ok()? > WIDTH {
-            return None;
         }
         if width > WIDTH {
             shown = shown.chars().take(WIDTH).chain(['…']).collect();
