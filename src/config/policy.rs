@@ -457,19 +457,23 @@ fn selector(section: &mut TableReader<'_>, services: &[String]) -> (Option<Selec
     let claim = section.value("claim", some_text);
     let has_values = section.has("claim_values");
     let values = section.value("claim_values", list(some_text));
+    let is_without_values = values.as_ref().is_some_and(Vec::is_empty);
     let selector = Selector {
         pattern: pattern.map(|(pattern, _)| pattern),
         tenant,
         service,
-        claim: claim.zip(values.filter(|values| !values.is_empty())),
+        claim: claim.zip(values.filter(|_| !is_without_values)),
         share: section.value("share", whole(1..=100)),
     };
     let [.., has_claim, _] = given;
-    if has_claim != has_values || (has_claim && has_values && selector.claim.is_none()) {
+    if has_claim != has_values || is_without_values {
         section.error_with(
             section.place(),
             "claim",
-            "a claim and its values are needed together",
+            match is_without_values {
+                true => "no value of the claim is named",
+                false => "a claim and its values are needed together",
+            },
             "write them like `claim = \"group\"` and `claim_values = [\"board\"]`",
         );
     }
