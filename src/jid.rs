@@ -4,7 +4,6 @@
 //! counts: two programs that prepare one address by different tables take one person for two, or two for one. So what
 //! the server stamped ([`BareJid::stamped`]) is never changed here. What people write is prepared once, strictly
 //! ([`BareJid::prepared`]): with the tables of RFC 3454, which refuse code points that Unicode 3.2 does not know.
-//! no place.
 
 use std::borrow::{Borrow, Cow};
 use std::fmt;
@@ -31,7 +30,7 @@ pub struct BareJid {
     at: u16,
 }
 
-/// Why a text is no bare JID.
+/// Why a text is not a bare JID.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JidError {
     /// The text is not of the form of an address.

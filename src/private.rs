@@ -27,7 +27,7 @@ pub(crate) fn listen(path: &Path, mode: u32) -> io::Result<UnixListener> {
         let _ = fs::remove_file(&made);
         let _ = fs::remove_dir(&aside);
     };
-    // One may be left of a component that was killed.
+    // It may be left over from a component that was killed.
     clear();
     DirBuilder::new().mode(OWNER).create(&aside)?;
     let listening = UnixListener::bind(&made).and_then(|listener| {

@@ -34,12 +34,12 @@ strings! {
     Room { "format": "jid", "x-kind": "room" }
     /// The bare JID of a person.
     Person { "format": "jid", "x-kind": "person" }
-    /// A length of time: "2 hours".
+    /// A duration, such as "2 hours".
     Length { "x-kind": "duration" }
-    /// A moment (RFC 3339).
+    /// A point in time (RFC 3339).
     Moment { "format": "date-time" }
     /// Text of several lines.
     Lines { "x-kind": "lines" }
-    /// A text that is shown to nobody.
+    /// A text that a form must not show, such as a password.
     Hidden { "format": "password", "writeOnly": true }
 }

@@ -1,7 +1,7 @@
 //! Writes lines to a file without making the caller wait.
 //!
-//! The caller leaves a line in memory and goes on; a thread takes all that is there twenty times a
-//! second and writes it at once. Waking that thread for each line would cost more than the line.
+//! The caller leaves a line in memory and goes on; a thread takes all waiting lines twenty times a
+//! second and writes them at once. Waking that thread for each line would cost more than the line.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -15,7 +15,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use crate::private::{OWNER, make_directory};
 use crate::thread::{Health, keep};
 
-/// The longest a line stays in memory.
+/// Longest time that a line stays in memory.
 const GATHER: Duration = Duration::from_millis(50);
 /// Bytes in memory at which writing begins without waiting for more.
 const PLENTY: usize = 1024 * 1024;
@@ -318,11 +318,11 @@ mod tests {
             spool.line(&number.to_string());
         }
         drop(spool);
-        // 500 bytes: four files of a hundred went before the last.
+        // 500 bytes: four files of 100 bytes were filled before the last.
         assert_eq!(written(&old), (1060..1080).collect::<Vec<_>>());
         assert_eq!(written(&path), (1080..1100).collect::<Vec<_>>());
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 2);
-        // It goes on where it was, and a line that is too long for any file is not lost.
+        // Writing continues in the existing file, and a line that is too long for any file is not lost.
         let spool = LogWriter::bounded(&path, 100).unwrap();
         spool.line(&"7".repeat(200));
         spool.line("8");

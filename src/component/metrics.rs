@@ -34,7 +34,7 @@ metrics! {
 }
 
 names! {
-    /// What a gate did without an answer of the component.
+    /// What a gate did without an answer from the component.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum GateEvent {
         /// Refused an attempt, because nobody answered.

@@ -197,7 +197,7 @@ impl RoomRegistry {
             let known = room.occupants.iter_mut().map(|(full, known)| (full, &mut known.who));
             for (address, known) in known.filter(|(_, known)| known.jid == who.jid) {
                 known.affiliation = who.affiliation;
-                // Nobody reports that a nick was changed.
+                // A role belongs to a nick: it applies to this session, and to others with the same nick.
                 if address == full || known.nick == who.nick {
                     known.nick.clone_from(&who.nick);
                     known.role = who.role;

@@ -74,7 +74,7 @@ pub(super) const fn status(kind: FailureKind) -> StatusCode {
     }
 }
 
-/// A request that is refused before it is a command.
+/// A request that is refused before it becomes a command.
 #[derive(Debug)]
 pub(super) struct Refused(pub(super) StatusCode, pub(super) Failure);
 

@@ -42,7 +42,7 @@ impl Mask {
     /// Returns an address as it may be kept, or `None` if it may not.
     ///
     /// The result is an address again, so that decisions can be replayed: a shortened address is the first of its
-    /// network (/24, or /48 of IPv6), a hashed one lies in `fd00::/8`, which no client of a server comes from.
+    /// network (/24, or /48 of IPv6), a hashed one lies in `fd00::/8`, from which no client of a server connects.
     pub fn address(&self, address: IpAddr) -> Option<IpAddr> {
         let address = address.to_canonical();
         match self.how {

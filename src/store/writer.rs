@@ -192,7 +192,7 @@ impl Store {
     ) -> Result<T, StoreError> {
         let (reply, done) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            // The caller may have gone.
+            // The caller may have stopped waiting.
             let _ = reply.send(what(connection));
         });
         self.queue.ask(job).map_err(|_| gone())?;

@@ -47,7 +47,7 @@ pub struct Consequences {
     pub inside: usize,
     /// People inside who may not stay, each once per room.
     pub removed: Vec<Judged>,
-    /// People waiting who no longer have to.
+    /// People waiting who may enter now.
     pub let_in: Vec<Judged>,
     /// People waiting who would be refused.
     pub turned_away: Vec<Judged>,

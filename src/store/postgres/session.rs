@@ -39,7 +39,7 @@ impl Drop for Session {
 }
 
 impl Session {
-    /// Opens a session. `news` is woken when another server has written, and when the session has ended.
+    /// Opens a session. `news` is notified when another server has written, and when the session has ended.
     pub(crate) async fn open(
         database: &Arc<PostgresAddress>,
         news: Arc<Notify>,

@@ -235,7 +235,7 @@ impl Backoff {
 
     /// Returns how long to wait before the next attempt.
     ///
-    /// `random` is uniform over all values: it keeps many components from coming back in step.
+    /// `random` is uniform over all values: it keeps many components from retrying at the same time.
     pub fn next(&mut self, failure: Failure, random: u32) -> Duration {
         let attempts = self.attempts;
         self.attempts = attempts.saturating_add(1);

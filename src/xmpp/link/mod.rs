@@ -48,7 +48,7 @@ pub struct LinkSettings {
 /// An event of a link.
 #[derive(Debug)]
 pub enum LinkEvent {
-    /// The server has accepted the component; what is sent now goes out first.
+    /// The server has accepted the component; stanzas that the handler sends now are the first.
     Up,
     /// There is no link, and why. Comes when a link ends, and when an attempt fails in another way
     /// than the one before.
