@@ -1,5 +1,6 @@
 //! Asking the running component, and showing what it replies.
 
+use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -9,13 +10,12 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use tokio::runtime::Builder;
 
-use super::out::{Ended, confirms, fail, note, note_error, say, status, working};
+use super::out::{Ended, confirms, note, note_error, say, status, working};
 use super::to_run;
-use crate::app;
 use crate::app::commands::{
     Doctor, End, EndMany, Explained, Given, Password, Reopen, ReopenLog, Verb, request,
 };
-use crate::app::{commands, now};
+use crate::app::{self, commands, now};
 use crate::config::{Described, Environment, Loaded};
 use crate::control::{ClientError, Failure, Reply, Request, Shown, Typed, ask as ask_component};
 use crate::doctor::in_words;
@@ -34,9 +34,9 @@ fn give(socket: Result<PathBuf, String>, request: Result<Request, Failure>, json
         Ok(request) => request,
         Err(failure) => return Ok(not_done(&failure)),
     };
-    let value = match reply(socket, &request) {
+    let value = match reply(socket, &request)? {
         Ok(value) => value,
-        Err(status) => return Ok(status),
+        Err(failure) => return Ok(not_done(&failure)),
     };
     if json {
         say(&value);
@@ -48,14 +48,14 @@ fn give(socket: Result<PathBuf, String>, request: Result<Request, Failure>, json
     Ok(status(is_complete))
 }
 
-/// Asks; the reply, or the exit status after it was said what went wrong.
-fn reply(socket: Result<PathBuf, String>, request: &Request) -> Result<Value, ExitCode> {
-    let socket = socket.map_err(|reason| fail(&reason))?;
-    let reply = block_on(ask_component(&socket, request, working()));
-    match reply.map_err(|error| fail(&error))? {
-        Err(error) => Err(fail(&error)),
-        Ok(Reply::Failed(failure)) => Err(not_done(&failure)),
-        Ok(Reply::Done(value)) => Ok(value),
+/// Sends a request to the component, and prints nothing. The inner error is its refusal.
+fn reply(
+    socket: Result<PathBuf, String>,
+    request: &Request,
+) -> Result<Result<Value, Failure>, Box<dyn Error>> {
+    match block_on(ask_component(&socket?, request, working()))?? {
+        Reply::Failed(failure) => Ok(Err(failure)),
+        Reply::Done(value) => Ok(Ok(value)),
     }
 }
 
@@ -192,9 +192,9 @@ fn is_meant(request: &Request, socket: &Result<PathBuf, String>) -> bool {
     let many = request.clone().parse::<EndMany>().ok().filter(|_| request.name() == EndMany::NAME);
     let Some(many) = many.filter(|many| !many.dry_run) else { return true };
     confirms(|| {
-        // Why it fails, it says by itself when it is given.
+        // An error is not shown here: the command itself reports it afterwards.
         let dry = commands::request(&EndMany { dry_run: true, ..many }).ok();
-        let rooms = dry.and_then(|dry| reply(socket.clone(), &dry).ok());
+        let rooms = dry.and_then(|dry| reply(socket.clone(), &dry).ok()?.ok());
         let count = rooms.and_then(|it| it.get("rooms")?.as_array().map(Vec::len));
         format!("This ends {} rooms.", count.map_or("?".to_owned(), |count| count.to_string()))
     })
