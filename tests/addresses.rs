@@ -1,4 +1,4 @@
-//! Addresses: what people write is prepared as Prosody prepares it, by the preparation of both Prosodys themselves.
+//! Addresses are prepared as by Prosody: compared with the preparation of Prosody 0.12 and 13 themselves.
 
 #![cfg(test)]
 #![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]

@@ -1,4 +1,4 @@
-//! Conversations about the operators' commands, without a server: what holds whatever a client sends, and when.
+//! Ad-hoc commands (XEP-0050) of operators without a server: what holds whatever clients send, in any order.
 
 #![cfg(test)]
 #![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]

@@ -1,4 +1,4 @@
-//! What a decision allocates. Alone in its binary: it counts by an allocator of its own.
+//! Allocations of a decision. Alone in its test binary, since it replaces the global allocator to count them.
 
 #![cfg(test)]
 #![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]

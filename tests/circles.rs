@@ -1,4 +1,4 @@
-//! The shape of the source: no file imports one that imports it, by whatever way round.
+//! Structure of the source: the imports between files have no cycles.
 
 #![cfg(test)]
 

@@ -1,4 +1,4 @@
-//! The operator's file: what it shows, what it refuses, and in which words.
+//! The operator's file: what is valid, what is refused, and with which messages.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

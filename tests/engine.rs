@@ -1,4 +1,4 @@
-//! The engine, as gates meet it: elements in, elements out.
+//! The policy engine as gates use it: elements in, elements out.
 
 #![cfg(test)]
 #![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]

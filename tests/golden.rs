@@ -1,4 +1,4 @@
-//! What versions of this program have written (`tests/golden`, made by `make.py` there), read by this one.
+//! Data that earlier versions of this program wrote (`tests/golden`, made by `make.py` there) can be read by this one.
 
 #![cfg(test)]
 

@@ -1,4 +1,4 @@
-//! The page and the API over a real router, with a handler that notes what it is asked.
+//! The page and the API over a real router, with a handler that records the requests.
 
 #![cfg(test)]
 

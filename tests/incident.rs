@@ -1,4 +1,4 @@
-//! What holds of the file of an incident, whatever stands in the audit.
+//! Properties of the file of an incident, whatever the audit contains.
 
 #![cfg(test)]
 #![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]

@@ -1,4 +1,4 @@
-//! The shape of the source: which module may look at which, and how long a file may grow.
+//! Structure of the source: which modules a module may use, and how long a file may be.
 
 #![cfg(test)]
 

@@ -1,4 +1,4 @@
-//! What holds for every attempt, room and policy when rules are off, or only observed.
+//! Properties of the decision on any attempt, room and policy when rules are off or only observed.
 
 #![cfg(test)]
 #![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]

@@ -1,4 +1,4 @@
-//! The alert rules and the dashboard that are shipped name metrics and labels that there are.
+//! The shipped alert rules and dashboard name only metrics and labels that exist.
 
 #![cfg(test)]
 

@@ -1,4 +1,4 @@
-//! The description of the API is true: of every command and route, and as it is committed.
+//! The OpenAPI description covers every command and route, and is committed as it is generated.
 
 #![cfg(test)]
 

@@ -1,4 +1,4 @@
-//! `docs/rules.md` says what every rule and every denial is, and of nothing else.
+//! `docs/rules.md` describes every rule and every denial, and nothing else.
 
 #![cfg(test)]
 

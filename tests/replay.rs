@@ -1,4 +1,4 @@
-//! The decision log, decided again: by its own policy, and by another.
+//! Replay of the decision log: by the policy that made it, and by another.
 
 #![cfg(test)]
 #![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]

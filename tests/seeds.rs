@@ -1,5 +1,5 @@
-//! Every seed of the fuzz targets, and what a few bytes more or less make of it, through the same functions
-//! as the fuzzer. So they are exercised where there is no fuzzer, and no target outlives what it tests.
+//! Every seed of the fuzz targets, and small mutations of it, goes through the same functions as in the fuzzer.
+//! So these are exercised without a fuzzer, and no target outlives what it tests.
 
 #![cfg(test)]
 

@@ -1,4 +1,4 @@
-//! What `vestibule show` prints is the policy of that room.
+//! What `vestibule show` prints is the policy by which the room is decided.
 
 #![cfg(test)]
 

@@ -1,4 +1,4 @@
-//! Rooms that lose their last moderator, as the component hears of them.
+//! Succession: rooms that lose their last moderator, as gates report it to the component.
 
 #![cfg(test)]
 #![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]

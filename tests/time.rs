@@ -1,4 +1,4 @@
-//! Hours and timers on a clock that the test holds.
+//! Opening hours and timers, on a clock that the test controls.
 
 #![cfg(test)]
 #![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]

@@ -1,4 +1,4 @@
-//! What is due in the rooms that the component has heard of.
+//! Timers: what is due in the rooms that gates have reported to the component.
 
 #![cfg(test)]
 #![expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]

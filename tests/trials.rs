@@ -1,4 +1,4 @@
-//! `vestibule test`: the shipped tests of the shipped file, what failing looks like, and wrong files of tests.
+//! `vestibule test`: the shipped tests of the shipped file, reports of failures, and invalid files of tests.
 
 #![cfg(test)]
 

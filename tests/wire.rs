@@ -1,4 +1,4 @@
-//! Nothing that arrives stops the reader, and everything that is answered reads back.
+//! The wire format: no input stops the reader, and every answer can be read back.
 
 #![cfg(test)]
 

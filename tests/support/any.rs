@@ -1,4 +1,4 @@
-//! Anything at all: strategies for attempts, rooms, rules and policies.
+//! Proptest strategies for attempts, rooms, rules and policies.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -46,7 +46,7 @@ use vestibule::policy::rules::lobby::Rescue;
 use vestibule::policy::rules::moderators::Protected;
 use vestibule::policy::{Policy, Rules};
 
-/// Few enough addresses that rules and attempts meet.
+/// Addresses, few enough that rules and attempts often name the same one.
 const PEOPLE: [&str; 7] = [
     "ann@example.org",
     "bob@example.org",
@@ -66,7 +66,7 @@ pub(crate) fn jid() -> impl Strategy<Value = BareJid> + Clone {
     select(&PEOPLE[..]).prop_map(|jid| jid.parse().unwrap())
 }
 
-/// Around 2026, and the ends of time.
+/// Times around the start of 2026, and the earliest and latest of all.
 pub(crate) fn moment() -> impl Strategy<Value = Timestamp> {
     prop_oneof![
         8 => (1_767_000_000_i64..1_768_000_000)
@@ -110,7 +110,7 @@ fn mark(kind: &'static str) -> impl Strategy<Value = Mark> {
     select(vec!["1", "2"]).prop_map(move |text| Mark::of(kind, text))
 }
 
-/// By what people of these properties are recognised.
+/// Removals, with marks by which the generated people are recognised.
 pub(crate) fn removed() -> impl Strategy<Value = Removed> {
     let mark = prop_oneof![
         select(&PEOPLE[..]).prop_map(|jid| Mark::of("account", jid)),
@@ -201,7 +201,7 @@ fn auth() -> impl Strategy<Value = Auth> {
     select(vec![Account, Token, Anonymous, Server, Component, Unknown])
 }
 
-/// By what a session proved itself, at the rooms of this test.
+/// Sessions: how and on which host the person logged in.
 fn session() -> impl Strategy<Value = Session> {
     let kind = select(vec![
         SessionKind::Client,
@@ -482,7 +482,7 @@ fn domains() -> impl Strategy<Value = HashSet<String>> {
     vec(one.prop_map(str::to_owned), 0..2).prop_map(|domains| domains.into_iter().collect())
 }
 
-/// Hours of zones that set their clocks forward and back, some of them at midnight or by half an hour.
+/// Opening hours in zones with and without daylight saving time, some of which changes at midnight or by half an hour.
 pub(crate) fn hours() -> impl Strategy<Value = Hours> {
     let zone = select(vec![
         "UTC",
@@ -653,7 +653,7 @@ prop_compose! {
     }
 }
 
-/// On whom a ban is.
+/// Target of a ban.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     Jid(BareJid),
@@ -680,7 +680,7 @@ pub(crate) fn ban() -> impl Strategy<Value = (Target, Ban)> {
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
     pub(crate) bans: Vec<(Target, Ban)>,
-    /// By pattern; an empty one: by a claim.
+    /// Rules by the pattern of their rooms; an empty pattern stands for a claim.
     pub(crate) overrides: Vec<(&'static str, Rules)>,
     pub(crate) base: Rules,
 }
@@ -717,8 +717,7 @@ impl Parts {
     }
 }
 
-/// Overrides of different rooms: of two that match one room the more specific counts, which is for the
-/// file's reader to sort out.
+/// Policies whose patterns match different rooms, so that no two overrides are equally specific for one room.
 pub(crate) fn parts() -> impl Strategy<Value = Parts> {
     let [base, tea, claimed, board] = [(); 4].map(|()| rules().boxed());
     (vec(ban(), 0..5).boxed(), base, tea, claimed, board, 0_usize..4)

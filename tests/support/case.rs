@@ -1,4 +1,4 @@
-//! The language of the cases: short words become an attempt, a decision becomes short words.
+//! The language of `tests/cases/*.toml`: short words become an attempt, and a decision becomes short words.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,13 +41,13 @@ pub(crate) struct Case {
     /// The modes of families and rules, by their names.
     #[serde(default)]
     pub(crate) modes: BTreeMap<String, String>,
-    /// Who asked the focus for the room.
+    /// The person on whose behalf the focus opens the room.
     behind: Option<String>,
     #[serde(default)]
     items: Vec<String>,
-    /// Who bears the nick of each item.
+    /// The occupant who has the nick of each item.
     bearer: Option<Who>,
-    /// Who else is affected by each item: bears the nick that it reserves, or is from the domain.
+    /// Other occupants that each item affects: they have the nick that it reserves, or are from its domain.
     #[serde(default)]
     displaced: Vec<Who>,
     /// What the room remembers of others: how they came in, and `moderator`.
@@ -55,7 +55,7 @@ pub(crate) struct Case {
     others: BTreeMap<String, String>,
     #[serde(default)]
     pressure: Waits,
-    /// Somebody else inside with a name like the requester's.
+    /// Whether another occupant has a name like the requester's, and is a moderator.
     namesake: Option<Namesake>,
     pub(crate) expect: String,
     /// What would have been decided if what is observed were enforced; without it, the same.
@@ -91,7 +91,7 @@ struct Who {
     e2ee: bool,
 }
 
-/// Somebody who was removed, by what he is recognised by, and for how many minutes more.
+/// A person who was removed: for how many minutes more, and by what they are recognised.
 #[derive(Deserialize)]
 struct Gone {
     left: i64,
@@ -111,28 +111,28 @@ struct Room {
     password: Option<bool>,
     members_only: bool,
     lobby: bool,
-    /// People log in to the server; without it, it is one of guests.
+    /// Whether people log in to the server; otherwise all are guests.
     people_log_in: bool,
     exists: Option<bool>,
     persistent: bool,
     unasked: bool,
-    /// It was there before the policy, and its record says so.
+    /// Whether the room was there before the policy, by its record.
     found: bool,
     record: Option<bool>,
     opener: Option<String>,
-    /// Where its password comes from; without it, from the policy.
+    /// Source of its password; by default `generated`.
     source: Option<String>,
     closed: Option<String>,
     opened: Option<i64>,
     reopened: Option<i64>,
-    /// Until so many minutes ago the opener was awaited.
+    /// How many minutes ago the time ended in which the opener had to come.
     awaited: Option<i64>,
     removed: Vec<Gone>,
-    /// So many minutes ago an operator suspended it, and made it members-only for that.
+    /// How many minutes ago an operator suspended it.
     suspended: Option<i64>,
     /// How often the password was changed.
     password_changes: u32,
-    /// A wave of strangers: `by` knocking, or with a `lobby` put up for it.
+    /// A join flood that began now: `lobby` if the lobby was put up for it, else another word.
     wave: Option<String>,
 }
 
@@ -142,14 +142,14 @@ struct Waits {
     guesses: Option<u64>,
     room: Option<u64>,
     knocks: Option<u64>,
-    /// The same, as the rules that are only observed would have it.
+    /// The waits, also in seconds, by the rules that are only observed.
     observed_guesses: Option<u64>,
     observed_room: Option<u64>,
     observed_knocks: Option<u64>,
-    /// Rooms that whoever opens this one has opened, and all.
+    /// Number of rooms that the opener of this one has opened; `rooms` counts all.
     rooms_of_opener: u32,
     rooms: u32,
-    /// Strangers who came in lately.
+    /// Number of strangers who joined within the time of the flood rule.
     strangers: u32,
 }
 
@@ -158,7 +158,7 @@ fn default_policy() -> String {
 }
 
 impl Who {
-    /// Inside, unless the case says otherwise.
+    /// Returns the requester as an occupant, unless the case gives another role.
     fn occupant(&self) -> Requester {
         let requester = self.requester();
         let role = match self.role {
@@ -219,7 +219,7 @@ impl Gone {
 }
 
 impl Case {
-    /// Bob, anonymous unless the case says otherwise, at the room `tea`.
+    /// Returns the attempt: of Bob, anonymous, at the room `tea`, unless the case says otherwise.
     pub(crate) fn attempt(&self) -> Attempt {
         Attempt {
             id: self.name.clone(),
@@ -244,7 +244,7 @@ impl Case {
         }
     }
 
-    /// `tea` as Ann opened it five minutes ago, alone in it, with a password; or no room for an `open`.
+    /// Returns the room: opened by Ann five minutes ago, alone in it, with a password; for an `open` there is none.
     pub(crate) fn room(&self) -> RoomView {
         let room = &self.room;
         let is_there = room.exists.unwrap_or(!self.action.starts_with("open"));
@@ -358,7 +358,7 @@ impl Case {
     }
 }
 
-/// `12 4` or `12 4 denied`: length, score, and whether it stands on the deny-list.
+/// Parses `12 4` or `12 4 denied`: length, score, and whether the password is on the deny list.
 fn strength(words: &[&str]) -> Strength {
     match words {
         [length, score, denied @ ..] => Strength {
@@ -390,7 +390,7 @@ fn field(text: &str) -> FieldChange {
     }
 }
 
-/// `12 characters`, `20`, `no number`, `on`, `off`, a word, or nothing.
+/// Parses the new value of a field: `12 characters`, `20`, `no number`, `on`, `off`, a word, or nothing.
 fn to(words: &[&str]) -> To {
     match *words {
         [] => To::Anything,
@@ -405,7 +405,7 @@ fn to(words: &[&str]) -> To {
     }
 }
 
-/// `eve@example.org none -> owner`, with ` as nick` behind it where one is reserved.
+/// Parses `eve@example.org none -> owner`, followed by ` as nick` where a nick is reserved.
 fn affiliation_change(text: &str) -> AffiliationChange {
     let (text, nick) =
         text.split_once(" as ").map_or((text, None), |(text, nick)| (text, Some(nick.to_owned())));
@@ -476,12 +476,12 @@ fn closed(name: &str) -> Closed {
     }
 }
 
-/// `deny ban banned`: the verdict, the rule, the denial's code.
+/// Returns a decision like `deny ban banned`: the verdict, the rule, the code of the denial.
 pub(crate) fn in_short(decision: &Decision) -> String {
     words(decision.verdict, decision.rule, decision.denial)
 }
 
-/// The same for what would have been decided; `-`: nothing else.
+/// Returns in the same form what would be decided if observed rules were enforced, or `-` if that is the same.
 pub(crate) fn would_in_short(decision: &Decision) -> String {
     let would = decision.would.as_ref();
     would.map_or("-".to_owned(), |would| words(would.verdict, would.rule, would.denial))
@@ -493,7 +493,7 @@ fn words(verdict: Verdict, rule: Rule, denial: Option<Denial>) -> String {
     words.join(" ")
 }
 
-/// Every effect, a line each.
+/// Returns every effect on a line of its own.
 pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(record) = &effects.record {

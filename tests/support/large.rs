@@ -1,4 +1,4 @@
-//! A large policy: 10,000 overrides, 100,000 bans; and a join that it allows.
+//! A policy with any number of overrides and bans, and a join that it allows.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(1_767_268_800).unwrap()
 }
 
-/// A third of the bans each on JIDs, domains and networks; three of four overrides by name, the others
-/// by a pattern.
+/// Returns a policy of this size. A third of the bans each is on accounts, domains and networks; three of
+/// four overrides match a name, the others a pattern.
 pub(crate) fn policy(overrides: u32, bans: u32) -> Policy {
     let mut policy = Policy { revision: "9f2c01ab".to_owned(), ..Policy::default() };
     policy.operators.insert(jid("op@example.org"), 6);
@@ -49,7 +49,7 @@ pub(crate) fn policy(overrides: u32, bans: u32) -> Policy {
     policy
 }
 
-/// Bob, with an account, from an address of the documentation range.
+/// Returns a join of Bob, who has an account, at the room `tea`.
 pub(crate) fn join(credential: Credential) -> Attempt {
     Attempt {
         id: "k3v9x1".to_owned(),
@@ -67,7 +67,7 @@ pub(crate) fn join(credential: Credential) -> Attempt {
     }
 }
 
-/// A room with a password and a moderator.
+/// Returns a room with a password, three occupants and a moderator.
 pub(crate) fn room() -> RoomView {
     RoomView {
         occupants: 3,

@@ -1,11 +1,11 @@
-//! A line of its own for each rule, so that a decision cannot name the line of another.
+//! Rules with a line of their own each, so that a decision that names the wrong line is noticed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use vestibule::policy::Rules;
 
-/// Puts each rule on a line of its own; by the rule's name, the line.
+/// Puts each rule on a line of its own, and returns the lines by the names of the rules.
 pub(crate) fn number(rules: &mut Rules) -> HashMap<&'static str, u32> {
     let access = Arc::make_mut(&mut rules.access);
     let close = Arc::make_mut(&mut rules.close);

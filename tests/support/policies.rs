@@ -1,4 +1,4 @@
-//! A small set of named policies. The name says in what each differs from the defaults.
+//! A small set of named policies. Each name tells the difference from the defaults.
 
 use std::collections::HashSet;
 use std::str::FromStr;
@@ -31,7 +31,7 @@ use vestibule::policy::rules::named;
 use vestibule::policy::texts::{Texts, Words};
 use vestibule::policy::{Policy, Rules};
 
-/// The moment of every case: 2026-01-01T12:00:00Z.
+/// Returns the time of every case: 2026-01-01T12:00:00Z.
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(1_767_268_800).unwrap()
 }
@@ -40,7 +40,7 @@ pub(crate) fn jid(text: &str) -> BareJid {
     BareJid::from_str(text).unwrap()
 }
 
-/// Every setting is theirs.
+/// Leaves every field of the room's configuration to `who`.
 fn settings_of(rules: &mut Rules, (who, line): (Who, u32)) {
     let form = Arc::make_mut(&mut rules.settings);
     form.subject.set(SubjectBy::Only(who), line);
@@ -63,7 +63,7 @@ fn settings_of(rules: &mut Rules, (who, line): (Who, u32)) {
     }
 }
 
-/// The policy of that name.
+/// Returns the policy of that name, or `None` if there is none.
 pub(crate) fn policy(name: &str) -> Option<Policy> {
     let mut policy = Policy { revision: name.to_owned(), ..Policy::default() };
     policy.services.insert(jid("focus@auth.example.org"), 5);
@@ -255,7 +255,7 @@ fn rules(name: &str) -> Option<Rules> {
             Arc::make_mut(&mut rules.password).bypass.value =
                 ClassSet::of(&[Class::Token, Class::Listed]);
         }
-        // The moment of every case is a Thursday, noon.
+        // The time of every case is a Thursday, noon.
         "office-hours" => Arc::make_mut(&mut rules.hours).open.set(office_hours(8, 18), 50),
         "evenings" => Arc::make_mut(&mut rules.hours).open.set(office_hours(18, 22), 50),
         "berlin-mornings" => {
@@ -297,7 +297,7 @@ fn rules(name: &str) -> Option<Rules> {
     Some(rules)
 }
 
-/// What the operator has written for everybody and for moderators.
+/// Returns texts of the operator for everyone who enters and for moderators.
 fn told() -> Texts {
     let sentences = [("notice-enter", "Welcome."), ("notice-moderate", "It is {password}.")];
     let sentences = sentences.map(|(name, text)| (name, text.to_owned())).into();
@@ -366,7 +366,7 @@ fn globs(patterns: &[&str]) -> GlobSet {
     set.build().unwrap()
 }
 
-/// From Monday to Friday.
+/// Returns hours from Monday to Friday.
 fn office_hours(from: u32, to: u32) -> Vec<Span> {
     vec![Span { days: 0b001_1111, from: from * 3600, to: to * 3600 }]
 }
