@@ -1,4 +1,4 @@
-//! `man`, `completions` and `schema`: made from the same declarations that the command line and the file are read by.
+//! `man` and `completions`, made from the declarations of the command line; `token` and `password`.
 
 use std::fs;
 use std::path::Path;
@@ -37,7 +37,7 @@ pub(super) fn man_pages(directory: &Path) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints a new token, this once, and the table with which the file admits it.
+/// Prints a new token, which is not stored, and the table for the file that admits it.
 pub(super) fn print(name: &str, role: Role, json: bool) -> Ended {
     let token =
         new_token().map_err(|error| format!("the system gives no random numbers: {error}"))?;
@@ -57,7 +57,7 @@ pub(super) fn print(name: &str, role: Role, json: bool) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints it, by the file, for a room that opens at that time.
+/// Prints the derived password of a room that opens at that time.
 pub(super) fn by_file(loaded: &Loaded, room: &BareJid, at: Timestamp) -> Ended {
     let rules = loaded.policy.rules_for(room, &[]);
     let settings = &rules.password;
@@ -96,7 +96,7 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
-    /// Commands whose words on the command line are others.
+    /// Commands that have another name on the command line.
     const OTHER_WORDS: [&str; 2] = ["password", "reopen-log"];
 
     #[test]

@@ -1,4 +1,4 @@
-//! `vestibule incident`: a stroke against a person, what happened in one file, and whether such a file is whole.
+//! `vestibule incident`: acts on an incident, writes everything about it into a file, and verifies such a file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,16 +17,16 @@ pub(super) struct Arguments {
     /// The room it happened in
     #[arg(long, value_name = "JID", required_unless_present_any = ["person", "verify"])]
     room: Option<String>,
-    /// Whom it is about
+    /// The person it is about
     #[arg(long, value_name = "JID")]
     person: Option<String>,
-    /// From that moment on (RFC 3339), or so long ago
+    /// From this time on: RFC 3339, or a duration before now
     #[arg(long, value_name = "WHEN", default_value = "24 hours")]
     since: String,
-    /// Until that moment, or so long ago; now, if nothing is said
+    /// Until this time: RFC 3339, or a duration before now; by default until now
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
-    /// What there is to say of it
+    /// A remark, for the file and as the reason of --ban
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
     /// First remove the person from all rooms, and keep them out for this time
@@ -41,12 +41,12 @@ pub(super) struct Arguments {
     /// The file to write, which must not be there; with a name in `.json`, the JSON alone
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Only check such a file
+    /// Only check whether such a file is unchanged
     #[arg(long, value_name = "FILE", exclusive = true)]
     verify: Option<PathBuf>,
 }
 
-/// Does what is asked, each step told.
+/// Carries out the steps that the arguments request, and reports each.
 pub(super) fn run(arguments: &Arguments, socket: Result<PathBuf, String>, json: bool) -> Ended {
     match &arguments.verify {
         Some(file) => verify(file),
@@ -92,7 +92,7 @@ async fn steps(arguments: &Arguments, socket: &Path, json: bool) -> Ended {
     Ok(status(is_all_done))
 }
 
-/// Returns what is done before everything is gathered, in words, and as a request.
+/// Returns the actions that precede the collection: what to report of each, and its request.
 fn measures(arguments: &Arguments) -> Vec<(String, Result<Request, Failure>)> {
     let mut steps = Vec::new();
     if let (Some(time), Some(person)) = (&arguments.ban, &arguments.person) {
@@ -116,7 +116,7 @@ fn measures(arguments: &Arguments) -> Vec<(String, Result<Request, Failure>)> {
     steps
 }
 
-/// Writes the file, and says how it can be known again.
+/// Writes the file, and prints its name and the SHA-256 by which it can be verified.
 fn write(sealed: &Value, out: Option<&Path>, json: bool) -> Result<(), String> {
     let bundle = sealed.get("incident").ok_or("the component sent no incident")?;
     let sha256 = sealed.get("sha256").and_then(Value::as_str).unwrap_or_default();

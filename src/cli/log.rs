@@ -1,4 +1,4 @@
-//! `log`: the audit, searched, followed and exported.
+//! `log`: searches, follows and exports the audit.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,12 +22,12 @@ use crate::control::{ClientError, Failure, Reply, ask};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Connection, Database as _, Entry, Kind, Query, StoreError};
 
-/// How often it is looked for more.
+/// Interval at which `--follow` looks for new entries.
 const PAUSE: Duration = Duration::from_millis(300);
-/// What is shown before it is followed, where nothing is said.
+/// Number of entries shown before `--follow` without `--limit`.
 const BEFORE: usize = 10;
 
-/// What is searched for, and how it is shown.
+/// Arguments of `log`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// In this room: its address, or what stands before the @
@@ -48,19 +48,19 @@ pub(super) struct Arguments {
     /// The decision or action of this id
     #[arg(long)]
     id: Option<String>,
-    /// From then on: "2 hours" ago, 2026-11-24, or 2026-11-24T18:00:00Z
+    /// From this time on: "2 hours" ago, 2026-11-24, or 2026-11-24T18:00:00Z
     #[arg(long, value_parser = moment, value_name = "TIME")]
     since: Option<Timestamp>,
-    /// Before that
+    /// Before this time
     #[arg(long, value_parser = moment, value_name = "TIME")]
     until: Option<Timestamp>,
     /// With these words in it
     #[arg(long, allow_hyphen_values = true)]
     text: Option<String>,
-    /// Only the newest so many; 100 as text, 10 before --follow, else all
+    /// Only the newest N; by default 100 as text, 10 before --follow, else all
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Go on with what happens from now on, also over restarts of the component
+    /// Keep printing new entries, also over restarts of the component
     #[arg(long, short)]
     follow: bool,
     /// How each entry is shown
@@ -82,7 +82,7 @@ enum Format {
     Csv,
 }
 
-/// Searches, and shows what is found.
+/// Searches the audit, and prints the entries found.
 pub(super) fn by_arguments(
     file: &Path,
     socket: Result<PathBuf, String>,
@@ -122,7 +122,7 @@ async fn search(
     };
     if arguments.follow {
         if after == 0 {
-            // Nothing was found: all that there is lies behind.
+            // Nothing was found: follow from the newest entry of all.
             let last = Query { limit: Some(1), ..Query::default() };
             after = source.find(last).await?.last().map_or(0, |entry| entry.seq);
         }
@@ -135,7 +135,7 @@ async fn search(
     Ok(())
 }
 
-/// The newest so many, in their order.
+/// Returns the newest `limit` entries, the oldest of them first.
 async fn newest(
     source: &mut Source,
     query: &Query,
@@ -155,7 +155,7 @@ async fn newest(
     Ok(found)
 }
 
-/// Shows everything after a number; the number of the last.
+/// Prints all entries after a sequence number, and returns the number of the last.
 async fn onwards(
     source: &mut Source,
     query: &Query,
@@ -206,7 +206,7 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     moment_before(text, app::now())
 }
 
-/// A moment: RFC 3339, a day (UTC), or so long before now.
+/// Parses a time: RFC 3339, the start of a date (UTC), or a duration before now.
 fn moment_before(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     if let Ok(moment) = text.parse() {
         return Ok(moment);
@@ -224,7 +224,7 @@ fn moment_before(text: &str, now: Timestamp) -> Result<Timestamp, String> {
         .ok_or_else(|| "write it like \"2 hours\", 2026-11-24 or 2026-11-24T18:00:00Z".to_owned())
 }
 
-/// The columns.
+/// Columns of the CSV output.
 pub(super) const HEAD: [&str; 22] = [
     "seq",
     "at",
@@ -250,7 +250,7 @@ pub(super) const HEAD: [&str; 22] = [
     "body",
 ];
 
-/// An entry in one line, without its end.
+/// Returns an entry as a line of CSV, without the line end.
 fn csv_line(entry: &Entry) -> String {
     let entry = serde_json::to_value(entry).unwrap_or_default();
     let cells = HEAD.map(|column| match (column, entry.get(column)) {
@@ -269,7 +269,7 @@ fn csv_line(entry: &Entry) -> String {
     cells.join(",")
 }
 
-/// A cell. What a spreadsheet would take for a formula gets an apostrophe; what would break the line, a blank.
+/// Returns a cell of CSV. What could be taken for a formula gets an apostrophe; control characters become blanks.
 fn cell(text: &str) -> String {
     let is_formula = text
         .trim_start()
@@ -282,10 +282,10 @@ fn cell(text: &str) -> String {
     cell
 }
 
-/// Between two tries to reach a component that is away.
+/// Pause between two attempts to reach a component that is away.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Entries cannot be had.
+/// Why entries cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SourceError {
     #[error("no component runs, and the file has no audit database (`store.file`)")]
@@ -303,9 +303,9 @@ pub(super) enum SourceError {
 /// Where entries come from.
 pub(super) struct Source {
     from: From,
-    /// A component that is away is waited for.
+    /// Whether to wait for a component that is away.
     pub(super) is_patient: bool,
-    /// What the component last said was not searched.
+    /// The last remark of the component about what was not searched.
     missing: Option<String>,
 }
 
@@ -315,7 +315,7 @@ enum From {
 }
 
 impl Source {
-    /// The file if one is named, else the component, else the file that the component would use.
+    /// Opens the named database, else the running component, else the database that the component would use.
     pub(super) async fn open(
         config: &Path,
         socket: Result<PathBuf, String>,
@@ -350,7 +350,7 @@ impl Source {
         Self { from, is_patient: false, missing: None }
     }
 
-    /// The entries that a query is for, in the order of their numbers.
+    /// Returns the entries that match a query, by sequence number.
     pub(super) async fn find(&mut self, query: Query) -> Result<Vec<Entry>, SourceError> {
         match &mut self.from {
             From::File(path, connection) => connection

@@ -1,4 +1,4 @@
-//! The only place that prints.
+//! Output of the command line; no other module prints.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -6,20 +6,20 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// Exit status: the answer is no.
+/// Exit status if the answer is no.
 const NO: u8 = 1;
-/// Exit status: it could not be found out.
+/// Exit status if the answer could not be found out.
 const TROUBLE: u8 = 2;
 
-/// The exit status of a command; `Err`: it could not be found out, and why.
+/// The exit status of a command; `Err`: why the answer could not be found out.
 pub(super) type Ended = Result<ExitCode, Box<dyn Error>>;
 
-/// The exit status of an answer.
+/// Returns the exit status of an answer.
 pub(super) fn status(is_yes: bool) -> ExitCode {
     ExitCode::from(if is_yes { 0 } else { NO })
 }
 
-/// Prints a line for people or programs.
+/// Prints a line of output, for people or programs, to stdout.
 pub(super) fn say(text: &(impl Display + ?Sized)) {
     // A reader that has read enough (`| head`) is no error.
     if let Err(error) = writeln!(io::stdout(), "{text}")
@@ -29,25 +29,25 @@ pub(super) fn say(text: &(impl Display + ?Sized)) {
     }
 }
 
-/// Prints a remark that is no output.
+/// Prints a line that is no output to stderr.
 #[expect(clippy::print_stderr, reason = "this is the command line's output")]
 pub(super) fn note(text: &(impl Display + ?Sized)) {
     eprintln!("{text}");
 }
 
-/// Prints an error; the exit status for it.
+/// Prints an error, and returns the exit status 2.
 pub(super) fn fail(error: &(impl Display + ?Sized)) -> ExitCode {
     note_error(error);
     ExitCode::from(TROUBLE)
 }
 
-/// Prints an error, which may say itself that it is one.
+/// Prints an error, with the prefix `error:` unless it has one.
 pub(super) fn note_error(error: &(impl Display + ?Sized)) {
     let text = error.to_string();
     if text.starts_with("error:") { note(&text) } else { note(&format!("error: {text}")) }
 }
 
-/// Prints how long the component has worked on a reply, at ever longer intervals.
+/// Returns a callback that prints how many seconds the component has worked on a reply, at growing intervals.
 pub(super) fn working() -> impl FnMut(u64) {
     let mut next = 0;
     move |seconds| {
@@ -58,7 +58,7 @@ pub(super) fn working() -> impl FnMut(u64) {
     }
 }
 
-/// Asks whether that is meant. Where nobody can be asked, it is.
+/// Asks on the terminal whether to go on; returns `true` without a terminal.
 pub(super) fn confirms(what: impl FnOnce() -> String) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return true;
@@ -69,7 +69,7 @@ pub(super) fn confirms(what: impl FnOnce() -> String) -> bool {
     read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
-/// How far a long work is, on a terminal.
+/// Progress of a long operation, shown on a terminal.
 #[derive(Debug)]
 pub(super) struct Progress {
     whole: u64,
@@ -78,12 +78,12 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Of so many bytes; 0: not known.
+    /// Starts with the total in bytes, or 0 if that is not known.
     pub(super) fn new(whole: u64) -> Self {
         Self { whole, last: Instant::now(), is_shown: false }
     }
 
-    /// The number that is done.
+    /// Shows the number of bytes done, at most every 500 ms.
     pub(super) fn at(&mut self, done: u64) {
         const PAUSE: Duration = Duration::from_millis(500);
         if self.last.elapsed() < PAUSE || !io::stderr().is_terminal() {
@@ -99,7 +99,7 @@ impl Progress {
         let _ = write!(io::stderr(), "\r{}{of} MiB", mebibytes(done));
     }
 
-    /// All is done.
+    /// Removes the progress from the terminal.
     pub(super) fn end(&self) {
         if self.is_shown {
             let _ = write!(io::stderr(), "\r\x1b[K");

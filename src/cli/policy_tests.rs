@@ -1,4 +1,4 @@
-//! `test`: a policy, tried on attempts that have to end in certain ways.
+//! `test`: runs policy tests and prints those that fail.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,24 +14,24 @@ use crate::policy::Policy;
 use crate::proof::policy_tests;
 use crate::proof::policy_tests::{Coverage, Outcome, run};
 
-/// What is tested, and how it is told.
+/// Arguments of `test`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The file of tests
     #[arg(value_name = "TESTS")]
     tests: PathBuf,
-    /// Write the outcomes there, as JUnit's XML
+    /// Write the results to this file, as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Say which rules and overrides of the policy no test has reached
+    /// Show which rules and overrides of the policy no test has reached
     #[arg(long)]
     coverage: bool,
-    /// Fail unless so many of a hundred rules and overrides are reached
+    /// Fail unless this percentage of the rules and overrides is reached
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(..=100))]
     min_coverage: Option<u8>,
 }
 
-/// Runs the tests on a file.
+/// Runs the tests on a policy file, and prints those that fail.
 pub(super) fn by_file(file: &Path, loaded: &Loaded, arguments: &Arguments, json: bool) -> Ended {
     let trials = load_trials(&arguments.tests).map_err(broken)?;
     let (outcomes, coverage) = run(&loaded.policy, &trials, now());

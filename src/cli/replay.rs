@@ -14,7 +14,7 @@ use crate::proof::replay::{Question, replay};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Connection, Database as _, Kind, Query};
 
-/// Which log, and what to look for.
+/// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Decide by this file instead of that of --config
@@ -27,13 +27,13 @@ pub(super) struct Arguments {
     /// The policy made the log: fail unless every decision is the same, to the rule and its line
     #[arg(long)]
     exact: bool,
-    /// Leave out what was decided before
+    /// Leave out decisions before this time
     #[arg(long, value_name = "RFC3339")]
     since: Option<Timestamp>,
-    /// Leave out what was decided then or later
+    /// Leave out decisions at this time or later
     #[arg(long, value_name = "RFC3339")]
     until: Option<Timestamp>,
-    /// How many of the changed decisions are shown
+    /// Number of changed decisions to show
     #[arg(long, value_name = "N", default_value_t = 20)]
     first: u64,
     /// Show every changed decision
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     all: bool,
 }
 
-/// Decides the logs again by a file.
+/// Decides the attempts of the logs again by a policy file, and prints the decisions that change.
 pub(super) fn by_file(
     loaded: &Loaded,
     arguments: &Arguments,
@@ -90,7 +90,7 @@ pub(super) fn by_file(
 /// Opens a decision log, an audit database, or the standard input.
 ///
 /// # Errors
-/// It cannot be read; the error names it.
+/// Fails if it cannot be read; the error names the path.
 pub(super) fn decisions(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdin()));

@@ -1,4 +1,4 @@
-//! Asking the running component, and showing what it replies.
+//! Requests to the running component, and what is shown of its replies.
 
 use std::error::Error;
 use std::fs::File;
@@ -23,12 +23,12 @@ use crate::policy::Policy;
 use crate::proof::policy_tests::Tried;
 use crate::secret::Secret;
 
-/// Asks, shows the reply, and returns the exit status for it.
+/// Sends a command to the component, shows the reply, and returns the exit status.
 pub(super) fn ask<V: Verb>(socket: Result<PathBuf, String>, verb: &V, json: bool) -> Ended {
     give(socket, request(verb), json)
 }
 
-/// The same, of a request.
+/// Sends a request to the component, shows the reply, and returns the exit status.
 fn give(socket: Result<PathBuf, String>, request: Result<Request, Failure>, json: bool) -> Ended {
     let request = match request {
         Ok(request) => request,
@@ -59,7 +59,7 @@ fn reply(
     }
 }
 
-/// Waits for a future.
+/// Runs a future to its end.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
     Ok(Builder::new_current_thread().enable_all().build()?.block_on(future))
 }
@@ -69,18 +69,18 @@ fn not_done(failure: &Failure) -> ExitCode {
     status(false)
 }
 
-/// How to look.
+/// Arguments of `doctor`.
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct Arguments {
-    /// Say what the component found last, instead of having it look now
+    /// Show the last report of the component instead of having it check now
     #[arg(long)]
     last: bool,
-    /// Say what is fine, too
+    /// Also show the checks that are fine
     #[arg(long)]
     all: bool,
 }
 
-/// Has the running component look. Without one, looks at the file and at this machine.
+/// Shows the report of the running component. Without one, checks only the file and this machine.
 pub(super) fn look(
     file: &Path,
     socket: Result<PathBuf, String>,
@@ -114,7 +114,7 @@ pub(super) fn look(
     Ok(ExitCode::from(report.exit()))
 }
 
-/// What the decision on an attempt rests on.
+/// Returns the explanation of a decision, with the facts that it rests on.
 pub(super) fn explained(tried: &Tried, policy: &Policy) -> Explained {
     Explained::new(&tried.explanation, &tried.facts(policy), &policy.texts)
 }
@@ -131,10 +131,10 @@ pub(super) fn by_file(file: &Path, loaded: &Loaded, described: &Described, json:
     Ok(ExitCode::SUCCESS)
 }
 
-/// The longest password that is read, in bytes.
+/// Longest password that is read, in bytes.
 const LONGEST_PASSWORD: u64 = 4096;
 
-/// Commands whose form on the command line is another than the declared one.
+/// Commands whose command line differs from their declaration.
 #[derive(Debug, Subcommand)]
 pub(super) enum Other {
     /// Let people enter a closed room again; without a room: go on in a new decision log, after the old one was moved away
@@ -160,7 +160,7 @@ pub(super) enum Other {
     },
 }
 
-/// Gives a command with its declared arguments, shows the reply, and returns the exit status for it.
+/// Sends a declared command, once it is confirmed where that is needed, and returns the exit status.
 pub(super) fn give_command(given: Given, socket: Result<PathBuf, String>, json: bool) -> Ended {
     let Given { request, is_confirmed } = given;
     if !is_confirmed && request.as_ref().is_ok_and(|request| !is_meant(request, &socket)) {
@@ -170,7 +170,7 @@ pub(super) fn give_command(given: Given, socket: Result<PathBuf, String>, json: 
     give(socket, request, json)
 }
 
-/// Gives one of the others.
+/// Sends one of the [`Other`] commands, and returns the exit status.
 pub(super) fn give_other(other: Other, socket: Result<PathBuf, String>, json: bool) -> Ended {
     match other {
         Other::Reopen { room: Some(room) } => ask(socket, &Reopen { room }, json),
@@ -183,7 +183,7 @@ pub(super) fn give_other(other: Other, socket: Result<PathBuf, String>, json: bo
     }
 }
 
-/// Asks again, on a terminal, before what cannot be undone.
+/// Asks for confirmation, on a terminal, before what cannot be undone. Returns whether to go on.
 fn is_meant(request: &Request, socket: &Result<PathBuf, String>) -> bool {
     if request.name() == End::NAME {
         let room = request.arguments().get("room").and_then(|room| room.as_str());
@@ -200,7 +200,7 @@ fn is_meant(request: &Request, socket: &Result<PathBuf, String>) -> bool {
     })
 }
 
-/// The first line of the file, or of the standard input: never an argument, which everybody on the machine can see.
+/// Reads a password from the first line of a file or of the standard input: everybody on the machine sees arguments.
 fn password(file: Option<&Path>) -> Result<Typed, String> {
     let mut text = String::new();
     let read = match file {

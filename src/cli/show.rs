@@ -1,4 +1,4 @@
-//! `show`: what the file comes to for one room.
+//! `show`: the policy that the file gives to one room.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use crate::control::{Reply, Status, ask};
 use crate::jid::BareJid;
 use crate::policy::overrides::Override;
 
-/// Which room.
+/// Arguments of `show`.
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
     /// The room's address
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     claims: Vec<String>,
 }
 
-/// Shows it; `socket`: that of the running component.
+/// Prints the policy of a room. `socket` is that of the running component, if it is known.
 pub(super) fn by_file(
     file: &Path,
     environment: &Environment,
@@ -48,7 +48,7 @@ pub(super) fn by_file(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns what the component says of who opens rooms there by default, if one runs.
+/// Returns who opens rooms of the service by default, as the running component reports it.
 fn running(socket: Option<&Path>, found: &Effective) -> Option<String> {
     let status = request(&declared::Status {}).ok()?;
     let Ok(Reply::Done(value)) = block_on(ask(socket?, &status, working())).ok()? else {

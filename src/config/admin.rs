@@ -13,7 +13,7 @@ use crate::setting::values::{account, boolean, list, some_text, text, word};
 use crate::setting::{Item, Read};
 
 names! {
-    /// What a person is trusted with. Each may do what those before it may.
+    /// Role of a person or token. Each role may do what those before it may.
     #[derive(
         Clone,
         Copy,
@@ -30,43 +30,43 @@ names! {
     )]
     #[serde(rename_all = "kebab-case")]
     pub enum Role {
-        /// May look.
+        /// Has read-only access.
         #[default]
         Viewer = "viewer",
-        /// Is on duty: may act on rooms and on people.
+        /// Is on duty: may also act on rooms and on people.
         Duty = "duty",
-        /// May do everything: change the policy, end meetings in bulk.
+        /// May do everything: also change the policy, and end meetings in bulk.
         Operator = "operator",
     }
 }
 
-/// `[admin]`.
+/// `[admin]`: the web page and the API, and who may use them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admin {
-    /// Where the page and the API listen.
+    /// Address on which the page and the API listen.
     pub http: Listen,
-    /// That may be beyond this machine, though nothing encrypts it.
+    /// Whether `http` may be reachable from other machines, though it is not encrypted.
     pub allow_network: bool,
-    /// The accounts in the socket's group may open it, where `http` is a Unix socket.
+    /// Permissions of the socket, where `http` is a Unix socket.
     pub socket_mode: SocketMode,
     /// Host names of the page in addition to those of this machine, in lower case.
     pub hosts: Vec<String>,
-    /// `/metrics` is open to anyone who can connect.
+    /// Whether `/metrics` is open to anyone who can connect, without a token.
     pub open_metrics: bool,
-    /// Who may use the API, by token.
+    /// Tokens that may use the API.
     pub tokens: Vec<Token>,
-    /// Who may give commands by XMPP, in addition to the policy's operators.
+    /// Accounts that may give commands by XMPP, in addition to the policy's operators.
     pub persons: Vec<(BareJid, Role)>,
 }
 
-/// Where the page and the API listen.
+/// Address on which the page and the API listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
-    /// Nowhere.
+    /// They are off.
     Off,
-    /// On an address; port 0 is any that is free.
+    /// TCP address; port 0 is any that is free.
     Tcp(SocketAddr),
-    /// On a Unix socket.
+    /// Absolute path of a Unix socket.
     Unix(PathBuf),
 }
 
@@ -80,27 +80,27 @@ names! {
     /// Who may open the Unix socket.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
     pub enum SocketMode {
-        /// The component's account.
+        /// Only the component's account.
         #[default]
         Owner = "0600",
-        /// Those in its group, too: that is how a proxy gets there.
+        /// Also the accounts in its group, such as that of a proxy.
         Group = "0660",
     }
 }
 
-/// A token of the file, of which only the digest is known.
+/// `[[admin.token]]`: a token of the API, of which only the digest is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// Whose it is, for the audit.
+    /// Name of its owner, for the audit.
     pub name: String,
-    /// What it is good for.
+    /// Role of those who use it.
     pub role: Role,
     /// The SHA-256 of the token.
     pub sha256: [u8; 32],
 }
 
 impl Admin {
-    /// Returns what this person is trusted with, by `[[admin.person]]`. The policy's operators are apart.
+    /// Returns the role of an account by `[[admin.person]]`, which does not list the policy's operators.
     pub fn role_of(&self, person: &BareJid) -> Option<Role> {
         let mut roles = self.persons.iter().filter(|(jid, _)| jid == person).map(|(_, role)| *role);
         roles.next()
@@ -146,7 +146,7 @@ fn read_token(mut section: TableReader<'_>, tokens: &mut Vec<Token>) {
     let name = section.read("name", some_text);
     let role = section.value("role", word(&Role::ALL, Role::name));
     let notes = section.notes();
-    // It may be the token itself that stands there.
+    // The operator may have written the token itself there.
     section.given("sha256", |item| notes.hide(&item.place));
     let sha256 = section.read("sha256", digest);
     if let (Some((name, place)), Some(role), Some((sha256, other))) = (name, role, sha256) {
@@ -195,7 +195,7 @@ fn listen(item: &Item<'_>) -> Read<Listen> {
     }
 }
 
-/// A name without port, as a browser sends it in `Host`.
+/// Reads a host name without port, as a browser sends it in `Host`.
 fn host(item: &Item<'_>) -> Read<String> {
     let host = some_text(item)?.to_lowercase();
     if host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')) {

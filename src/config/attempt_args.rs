@@ -1,4 +1,4 @@
-//! An attempt that a person describes in words, to have it explained.
+//! An attempt described on the command line, in a test or in JSON, to have it decided and explained.
 
 use std::net::IpAddr;
 use std::sync::LazyLock;
@@ -15,13 +15,13 @@ use crate::policy::attempt::{
 use crate::policy::record::{Claim, Closed, Entry, Person, Record};
 use crate::schema;
 
-/// What may be tried.
+/// Names of all attempts: [`ACTIONS`] and the features.
 pub(super) static ATTEMPTS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     ACTIONS.iter().map(|(name, _)| *name).chain(Feature::iter().map(Into::into)).collect()
 });
-/// Makes the action, given what was typed as password.
+/// Makes the action of an attempt, given the password that was typed.
 type Make = fn(Credential) -> Action;
-/// The actions that are no feature.
+/// Attempts other than features, by name.
 static ACTIONS: [(&str, Make); 15] = [
     ("request", |_| Action::Request),
     ("open", |credential| {
@@ -45,14 +45,14 @@ static ACTIONS: [(&str, Make); 15] = [
     ("close", |_| Action::Command(Word::Close)),
     ("reopen", |_| Action::Command(Word::Reopen)),
 ];
-/// The person who opened the room, and whom an attempt is about.
+/// Address of the person who opened the room, and who is kicked, banned, invited or admitted.
 const OTHER_PERSON: &str = "somebody@else.invalid";
-/// The ways to log in.
+/// Names of the ways to log in, as [`Auth`] has them.
 pub(super) static WAYS: [&str; 5] = ["account", "token", "anonymous", "server", "component"];
-/// What may be typed as password, as seen from the room.
+/// Passwords that may be typed, as the room sees them.
 pub(super) static PASSWORDS: [&str; 3] = ["none", "wrong", "right"];
 
-/// An attempt, described. The defaults are those of a stranger at a room with one moderator in it.
+/// Description of an attempt. By default a person with an account joins a room with one moderator in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, clap::Args, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["room", "jid"]))]
@@ -64,27 +64,27 @@ pub struct Described {
     #[arg(long, value_name = "ROOM@SERVICE", allow_hyphen_values = true)]
     #[schemars(with = "schema::Room")]
     pub room: String,
-    /// Who tries
+    /// The requester's address
     #[schemars(with = "schema::Person")]
     #[arg(long, value_name = "USER@DOMAIN", allow_hyphen_values = true)]
     pub jid: String,
-    /// The nick that they ask for or bear
+    /// The requester's nick
     #[arg(long)]
     pub nick: Option<String>,
-    /// How the session logged in: account, token, anonymous, server, component; by default account, with --live as it is there
+    /// How the session logged in: account, token, anonymous, server, component; by default account, or with --live that of the session
     #[arg(long)]
     #[schemars(extend("enum" = WAYS))]
     pub auth: Option<String>,
-    /// A claim of the token
+    /// A claim of the requester's token
     #[arg(long = "claim", value_name = "NAME=VALUE")]
     pub claims: Vec<String>,
-    /// The connection is not encrypted
+    /// The requester's connection is not encrypted
     #[arg(long)]
     pub unencrypted: bool,
-    /// The network address
+    /// The requester's network address
     #[arg(long)]
     pub address: Option<IpAddr>,
-    /// What is typed as password: none, wrong, right; for `open` the strength is taken to be good
+    /// The password that is typed: none, wrong, right; for `open` it is taken to be strong
     #[arg(long, default_value = "none")]
     #[schemars(extend("enum" = PASSWORDS))]
     pub password: String,
@@ -94,13 +94,13 @@ pub struct Described {
     /// The requester moderates the room (or was made a moderator of it before)
     #[arg(long)]
     pub moderator: bool,
-    /// How many people are inside
+    /// Number of people inside
     #[arg(long, default_value_t = 1)]
     pub occupants: u32,
-    /// How many of them moderate
+    /// Number of moderators among them
     #[arg(long, default_value_t = 1)]
     pub moderators: u32,
-    /// How many wait
+    /// Number of people in the lobby
     #[arg(long, default_value_t = 0)]
     pub waiting: u32,
     /// The room has no password
@@ -117,23 +117,23 @@ pub struct Described {
     pub e2ee: bool,
 }
 
-/// The description cannot be understood.
+/// Why the description of an attempt is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DescribedError {
-    /// A word that is none of those known.
+    /// A word is none of those allowed.
     #[error("`{given}` is no {what}; it is one of: {known}")]
     Word {
-        /// What the word should be.
+        /// What the word stands for, like `attempt`.
         what: &'static str,
-        /// The word.
+        /// The word that was given.
         given: String,
-        /// Those known.
+        /// The allowed words, separated by commas.
         known: String,
     },
-    /// No address.
+    /// The text is not a bare JID.
     #[error("`{0}` is no address like `name@domain`: {1}")]
     Address(String, #[source] JidError),
-    /// No claim.
+    /// The text is not a claim like `name=value`.
     #[error("`{0}` is no claim like `name=value`")]
     Claim(String),
 }
@@ -144,10 +144,10 @@ impl DescribedError {
     }
 }
 
-/// Reads a claim of a token.
+/// Parses a claim of a token, `name=value`.
 ///
 /// # Errors
-/// It is none.
+/// Fails if the text has no `=`.
 pub fn claim(text: &str) -> Result<Claim, DescribedError> {
     let (name, value) =
         text.split_once('=').ok_or_else(|| DescribedError::Claim(text.to_owned()))?;
@@ -184,18 +184,18 @@ impl Default for Described {
 }
 
 impl Described {
-    /// The room's address.
+    /// Returns the room's address.
     ///
     /// # Errors
-    /// When it is none.
+    /// Fails if it is not a bare JID.
     pub fn room(&self) -> Result<BareJid, DescribedError> {
         address(&self.room)
     }
 
-    /// The attempt.
+    /// Returns the described attempt.
     ///
     /// # Errors
-    /// When the description cannot be understood.
+    /// Fails if an address, a claim or a word is invalid.
     pub fn attempt(&self) -> Result<Attempt, DescribedError> {
         let jid = address(&self.jid)?;
         let given = self.auth.as_deref().unwrap_or(WAYS[0]);
@@ -235,7 +235,7 @@ impl Described {
         })
     }
 
-    /// The room as described, opened by `somebody@else.invalid` at `now`.
+    /// Returns the room as described, opened by `somebody@else.invalid` at `now`; for `open` it does not exist.
     pub fn view(&self, now: Timestamp) -> RoomView {
         if self.what == "open" {
             return RoomView::default();

@@ -13,7 +13,7 @@ use crate::policy::rules::lobby::Rescue;
 use crate::policy::{Policy, Rules};
 use crate::setting::Setting;
 
-/// Reports what cannot be meant, or may not be: in the rules for every room, and in each override.
+/// Reports contradictions (errors) and settings without effect (warnings), in the base rules and in each override.
 pub(super) fn check(notes: &Diagnostics<'_>, policy: &Policy) {
     pattern_overlap::check(notes, policy);
     let plain = &Rules::default();
@@ -24,20 +24,20 @@ pub(super) fn check(notes: &Diagnostics<'_>, policy: &Policy) {
     }
 }
 
-/// The key that a problem is reported at, and the line.
+/// Key and line at which a problem is reported.
 #[derive(Clone, Copy)]
 struct At {
     key: &'static str,
     line: u32,
 }
 
-/// At this setting; for a default, the line is that of the file as a whole.
+/// Returns the key and line of a setting. A default has line 0, which stands for the file as a whole.
 const fn at<T>(setting: &Setting<T>) -> At {
     At { key: setting.key, line: setting.line }
 }
 
 impl At {
-    /// The same key, at the line of another setting if that comes later.
+    /// Moves to the line of another setting if that comes later, and keeps the key.
     fn or<T>(self, other: &Setting<T>) -> Self {
         Self { line: self.line.max(other.line), ..self }
     }
@@ -49,7 +49,7 @@ struct Checks<'a> {
     notes: &'a Diagnostics<'a>,
     policy: &'a Policy,
     rules: &'a Rules,
-    /// Those of an empty file.
+    /// Rules of an empty file, to find out what a file changes.
     plain: &'a Rules,
     path: &'a str,
 }
@@ -167,7 +167,7 @@ impl Checks<'_> {
 
     fn opening(&self) {
         let access = &self.rules.access;
-        // Without a server, one is assumed where people log in.
+        // The server is not known here: people are assumed to log in to it.
         let open = access.create.value.classes(false);
         // Nobody returns to a room that does not exist.
         let openers = Class::ALL.into_iter().filter(|class| *class != Class::Returning);
@@ -225,7 +225,7 @@ impl Checks<'_> {
         );
     }
 
-    /// The last moderator has left, and people wait.
+    /// Warns of lobbies where, once the last moderator has left, nobody takes over and nobody who waits is told.
     fn being_left(&self) {
         let (moderators, lobby) = (&self.rules.moderators, &self.rules.lobby);
         let (successors, after) = (moderators.successors, moderators.succession_after);
@@ -244,7 +244,7 @@ impl Checks<'_> {
         );
     }
 
-    /// Rules that never come to pass because of others.
+    /// Warns of deadlines and limits that never take effect because of other rules.
     fn times(&self) {
         let Rules { hours, limits, close, moderators, .. } = self.rules;
         self.warn_if(
@@ -395,7 +395,7 @@ impl Checks<'_> {
         );
     }
 
-    /// A person can belong to one of these classes.
+    /// Returns whether any person can belong to one of these classes.
     fn can_be(&self, classes: ClassSet) -> bool {
         let access = &self.rules.access;
         classes.iter().any(|class| match class {
@@ -450,7 +450,7 @@ impl Checks<'_> {
     }
 }
 
-/// It was written, and differs from what it would be.
+/// Returns whether the file sets this value, and differs from the default.
 fn is_meant<T: PartialEq>(set: &Setting<T>, default: &Setting<T>) -> bool {
     set.line > 0 && set.value != default.value
 }

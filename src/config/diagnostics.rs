@@ -18,31 +18,31 @@ struct UnknownKey {
     suggestion: Option<String>,
 }
 
-/// An address of a file that is not ASCII.
+/// An address in the file that is not ASCII, as written and as prepared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// As it was written.
+    /// The address as written.
     pub text: String,
-    /// Prepared by this program's tables.
+    /// The address as prepared by this program's own tables; a server may prepare it differently.
     pub prepared: BareJid,
-    /// Its 1-based line; 0: it is in no file.
+    /// 1-based line of the address, or 0 if it comes from a variable.
     pub line: u32,
 }
 
-/// The notes on one file.
+/// Collects the problems, secrets and keys of a file while it is read.
 pub(super) struct Diagnostics<'a> {
     name: &'a str,
     text: &'a str,
     lines: Lines,
-    /// Problems without the file and the line, which are found by their places.
+    /// Problems by place. File, line and column are filled in by [`Self::problems`].
     notes: RefCell<Vec<(Place, Problem)>>,
     said: RefCell<HashSet<(Place, String)>>,
     hidden: RefCell<Vec<Range<usize>>>,
     held: RefCell<Held>,
-    /// Every key that was asked for; `None`: they are not wanted.
+    /// Keys that readers have asked for; `None` unless they are collected.
     keys: Option<RefCell<BTreeSet<String>>>,
     unknown: RefCell<Vec<UnknownKey>>,
-    /// Keys by names that they had before.
+    /// Number of keys with a former name.
     renamed: Cell<u32>,
     foreign: Foreign,
 }
@@ -64,12 +64,12 @@ impl<'a> Diagnostics<'a> {
         }
     }
 
-    /// For a text that is read for the keys it may have.
+    /// Returns diagnostics that also collect the keys that readers ask for.
     pub(super) fn learning(text: &'a str) -> Self {
         Self { keys: Some(RefCell::default()), ..Self::new("", text) }
     }
 
-    /// The keys are wanted.
+    /// Returns whether the keys that readers ask for are collected.
     pub(super) const fn is_learning(&self) -> bool {
         self.keys.is_some()
     }
@@ -94,7 +94,7 @@ impl<'a> Diagnostics<'a> {
         self.note(place, Problem::new(Severity::Warning, path, message, suggestion));
     }
 
-    /// A warning that is one from that moment on.
+    /// Records a warning that applies from that time on.
     pub(super) fn warning_from(
         &self,
         from: Timestamp,
@@ -106,7 +106,7 @@ impl<'a> Diagnostics<'a> {
         self.note(place, Problem { from: Some(from), ..problem });
     }
 
-    /// A key that nobody asks for, in the table of that path.
+    /// Records a key that no reader asked for, in the table at that path.
     pub(super) fn unknown_key(
         &self,
         place: Place,
@@ -118,58 +118,58 @@ impl<'a> Diagnostics<'a> {
         self.unknown.borrow_mut().push(UnknownKey { place, table, key, suggestion });
     }
 
-    /// Counts a key by the name that it had before.
+    /// Counts a key with a former name.
     pub(super) fn count_renamed(&self) {
         self.renamed.update(|count| count.saturating_add(1));
     }
 
-    /// Returns how many keys have the names that they had before.
+    /// Returns the number of keys with a former name.
     pub(super) const fn renamed(&self) -> u32 {
         self.renamed.get()
     }
 
     fn note(&self, place: Place, problem: Problem) {
-        // An override inherits what is wrong with the base: once is enough.
+        // An override inherits the problems of the base rules: each is reported once.
         if self.said.borrow_mut().insert((place.clone(), problem.message.clone())) {
             self.notes.borrow_mut().push((place, problem));
         }
     }
 
-    /// Bytes of the file that must not be shown.
+    /// Hides a part of the file, which is then not shown in excerpts.
     pub(super) fn hide(&self, place: &Place) {
         if let Place::Text(span) = place {
             self.hidden.borrow_mut().push(span.clone());
         }
     }
 
-    /// The file itself holds a secret.
+    /// Records that the file itself holds a secret.
     pub(super) fn holds_secret(&self) {
         self.held.borrow_mut().inline = true;
     }
 
-    /// The file names another one that holds a secret.
+    /// Records another file that holds a secret.
     pub(super) fn names_secret(&self, file: PathBuf) {
         self.held.borrow_mut().files.push(file);
     }
 
-    /// Returns where its secrets are.
+    /// Returns where the secrets are, and resets the record.
     pub(super) fn held(&self) -> Held {
         self.held.take()
     }
 
-    /// Some of these bytes must not be shown.
+    /// Returns whether any of these bytes is hidden.
     pub(super) fn is_hidden(&self, span: &Range<usize>) -> bool {
         meets_any(span, &self.hidden.borrow())
     }
 
-    /// A key that the file may have, like `room.close.at_occupants`.
+    /// Records a key that the file may have, like `room.close.at_occupants`, if keys are collected.
     pub(super) fn knows(&self, key: String) {
         if let Some(keys) = &self.keys {
             keys.borrow_mut().insert(key);
         }
     }
 
-    /// Every key that was asked for, if they are wanted.
+    /// Returns the keys that readers have asked for; empty unless keys are collected.
     pub(super) fn keys(&self) -> BTreeSet<String> {
         self.keys.as_ref().map(RefCell::take).unwrap_or_default()
     }
@@ -178,7 +178,7 @@ impl<'a> Diagnostics<'a> {
         &self.foreign
     }
 
-    /// The addresses outside of ASCII, each once.
+    /// Returns the addresses that are not ASCII, each once.
     pub(super) fn written(&self) -> Vec<Written> {
         let mut said = HashSet::new();
         let mut foreign = self.foreign.take();
@@ -187,7 +187,7 @@ impl<'a> Diagnostics<'a> {
         foreign.into_iter().map(written).collect()
     }
 
-    /// The 1-based line of a place; 0: none.
+    /// Returns the 1-based line of a place, or 0 for a variable and for the file as a whole.
     pub(super) fn line(&self, place: &Place) -> u32 {
         match place {
             Place::Text(span) => self.lines.position(self.text, span.start).0,
@@ -195,18 +195,18 @@ impl<'a> Diagnostics<'a> {
         }
     }
 
-    /// A place on that line, for what was read before and kept with its line only.
+    /// Returns the place of a line, for values that were kept with their line only.
     pub(super) fn place_of(&self, line: u32) -> Place {
         self.lines.span(self.text, line).map_or(Place::Whole, Place::Text)
     }
 
-    /// There is an error among the notes.
+    /// Returns whether an error was recorded.
     pub(super) fn has_errors(&self) -> bool {
         !self.unknown.borrow().is_empty()
             || self.notes.borrow().iter().any(|(_, note)| note.severity == Severity::Error)
     }
 
-    /// A key may belong to another table.
+    /// Reports the unknown keys, each with its likely spelling or the table that it belongs in.
     fn note_unknown_keys(&self, schema: impl FnOnce() -> BTreeSet<String>) {
         let unknown = self.unknown.take();
         if unknown.is_empty() {
@@ -219,7 +219,7 @@ impl<'a> Diagnostics<'a> {
                     .iter()
                     .filter_map(|known| known.rsplit_once('.').filter(|(_, last)| *last == key))
                     .map(|(table, _)| table);
-                // Of `policy.close` and `room.close` the first comes first in the alphabet.
+                // Keys are sorted, so that `policy.close` is suggested before `room.close`.
                 tables.next().map(|table| format!("it belongs in `[{table}]`"))
             };
             let suggestion = suggestion.or_else(elsewhere);
@@ -227,8 +227,8 @@ impl<'a> Diagnostics<'a> {
         }
     }
 
-    /// Returns the problems in the order of the file, errors and warnings apart. `schema` gives the path of every key
-    /// that there is, to say of an unknown one where it belongs.
+    /// Returns the errors and the warnings, each in the order of the file. `schema` returns the path of every key, to
+    /// suggest the table that an unknown key belongs in.
     pub(super) fn problems(
         self,
         schema: impl FnOnce() -> BTreeSet<String>,
@@ -258,7 +258,7 @@ impl<'a> Diagnostics<'a> {
     }
 }
 
-/// Where the lines begin.
+/// Byte offsets at which the lines of a text begin.
 pub(super) struct Lines(Vec<usize>);
 
 impl Lines {
@@ -267,7 +267,7 @@ impl Lines {
         Self(std::iter::once(0).chain(after.map(|(at, _)| at.saturating_add(1))).collect())
     }
 
-    /// The 1-based line and column (in characters) of a byte.
+    /// Returns the 1-based line and column (in characters) of a byte offset.
     pub(super) fn position(&self, text: &str, at: usize) -> (u32, u32) {
         let line = self.0.partition_point(|start| *start <= at);
         let start = self.0.get(line.saturating_sub(1)).copied().unwrap_or(0);
@@ -275,7 +275,7 @@ impl Lines {
         (count(line), count(column.saturating_add(1)))
     }
 
-    /// The bytes of a 1-based line, without its end and the blanks around it.
+    /// Returns the byte range of a 1-based line, without the whitespace around it.
     pub(super) fn span(&self, text: &str, line: u32) -> Option<Range<usize>> {
         let line = usize::try_from(line).ok()?;
         let start = self.0.get(line.checked_sub(1)?).copied()?;
@@ -294,10 +294,10 @@ fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// Longest piece of a line that is shown, in characters.
+/// Longest excerpt of a line, in characters.
 const WIDTH: usize = 100;
 
-/// A text of which parts are hidden.
+/// A text and its hidden parts, to show single lines of it.
 pub(super) struct Excerpt<'a> {
     pub(super) text: &'a str,
     pub(super) lines: &'a Lines,
@@ -305,8 +305,8 @@ pub(super) struct Excerpt<'a> {
 }
 
 impl Excerpt<'_> {
-    /// The line that `span` begins on, with `…` for what is hidden, and the characters of it that are
-    /// meant. `None`: it is all hidden, or not worth showing.
+    /// Returns the line that `span` begins on, with `…` for hidden parts, and the range of characters to mark.
+    /// `None` if a part of the span is hidden, the line is blank, or the span begins too far to the right.
     pub(super) fn show(&self, span: &Range<usize>) -> Option<(String, Range<usize>)> {
         if meets_any(span, self.hidden) {
             return None;
@@ -354,22 +354,22 @@ impl Excerpt<'_> {
 }
 
 names! {
-    /// Whether a problem keeps the file from going live.
+    /// Whether a problem prevents the file from going live.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Severity {
         /// The file is not used.
         Error = "error",
-        /// The file is used, and may not do what its writer means.
+        /// The file is used, but may not do what its author meant.
         Warning = "warning",
     }
 }
 
-/// One thing that is wrong, with its place. It never holds a secret of the file.
+/// A problem in the file, with its place. It never contains a secret of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Whether it keeps the file from going live.
+    /// Whether it prevents the file from going live.
     pub severity: Severity,
-    /// It is none before that; `None`: always.
+    /// Time from which it is a problem, such as the end of a ban; `None`: always.
     pub from: Option<Timestamp>,
     /// The file, or the environment variable, that the value comes from.
     pub file: String,
@@ -377,13 +377,13 @@ pub struct Problem {
     pub line: u32,
     /// 1-based column, in characters; 0 where `line` is.
     pub column: u32,
-    /// The key, like `room[2].close.at_occupants`; empty: none.
+    /// The key, like `room[2].close.at_occupants`; empty if it is about no single key.
     pub path: String,
-    /// What is wrong.
+    /// Description of the problem, for the operator.
     pub message: String,
-    /// What to write instead.
+    /// What to write instead, if that is known.
     pub suggestion: Option<String>,
-    /// The line as it may be shown, and the characters of it that are meant.
+    /// Excerpt of the line without secrets, and the range of characters to mark.
     pub source_line: Option<(String, Range<usize>)>,
 }
 
@@ -432,7 +432,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A text of another person on a terminal: no character of it can move the cursor or change colours.
+/// Untrusted text for a terminal: characters that could move the cursor or change colours are replaced.
 #[derive(Clone, Copy, Debug)]
 pub struct Visible<'a>(pub &'a str);
 
@@ -447,12 +447,12 @@ impl fmt::Display for Visible<'_> {
     }
 }
 
-/// It is one that any terminal can show, on the line where it stands.
+/// Returns whether a terminal can show a character without leaving the line.
 pub(super) fn is_shown(c: char) -> bool {
     !c.is_control() && !is_invisible(c)
 }
 
-/// Characters that turn the writing direction, or take no room.
+/// Returns whether a character has no width or changes the writing direction.
 const fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
@@ -460,9 +460,9 @@ const fn is_invisible(c: char) -> bool {
 /// Where the secrets of a file are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// There is one in the file itself.
+    /// Whether the file itself holds a secret.
     pub inline: bool,
-    /// The files of their own that it, or the environment, names.
+    /// Files with secrets that the policy file or the environment names.
     pub files: Vec<PathBuf>,
 }
 

@@ -1,4 +1,4 @@
-//! The environment: read here and nowhere else.
+//! Environment variables, which no other module reads.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,7 +10,7 @@ use super::diagnostics::{Diagnostics, Place};
 use super::table_reader::TableReader;
 use crate::setting::kind;
 
-/// Every variable that stands in for a key of the file.
+/// Environment variables that override a key of the file: variable, table, key.
 const VARIABLES: [(&str, &str, &str); 19] = [
     ("VESTIBULE_COMPONENT__DOMAIN", "component", "domain"),
     ("VESTIBULE_COMPONENT__SERVER", "component", "server"),
@@ -33,26 +33,26 @@ const VARIABLES: [(&str, &str, &str); 19] = [
     ("VESTIBULE_ADMIN__ALLOW_NETWORK", "admin", "allow_network"),
 ];
 
-/// Asks for the panic of a task, for tests of what follows: `TASK@SECONDS*TIMES`.
+/// Variable that makes a task panic, to test the recovery: `TASK@SECONDS*TIMES`.
 const FAULT: &str = "VESTIBULE_TEST_FAULT";
 
-/// The variables that concern us.
+/// Environment variables of Vestibule, and those by which systemd passes directories.
 #[derive(Clone, Default)]
 pub struct Environment {
-    /// By name. Values may be secrets.
+    /// Values of the `VESTIBULE_…` variables by name. They may be secrets.
     ours: HashMap<String, String>,
     systemd: HashMap<&'static str, String>,
-    /// A value is not text.
+    /// Whether a value is not UTF-8, so that no variable could be read.
     unreadable: bool,
 }
 
 impl Environment {
-    /// The variables of this process.
+    /// Reads the variables of this process.
     pub fn of_process() -> Self {
         Self::collected(None, |name| std::env::var_os(name)?.into_string().ok())
     }
 
-    /// These variables instead of the process's.
+    /// Takes these variables instead of those of the process.
     pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let all: HashMap<_, _> = variables.into_iter().collect();
         Self::collected(Some(all.clone()), |name| all.get(name).cloned())
@@ -71,7 +71,7 @@ impl Environment {
             .keep_prefix(true)
             .ignore_empty(true)
             .source(variables);
-        // Its error shows the value, which may be the secret.
+        // The error is dropped: it shows the value, which may be the secret.
         let Ok(found) = source.collect() else {
             return Self { unreadable: true, systemd, ..Self::default() };
         };
@@ -82,28 +82,28 @@ impl Environment {
         Self { ours, systemd, unreadable: false }
     }
 
-    /// The panic that a test asks for.
+    /// Returns the panic that a test requests, as `TASK@SECONDS*TIMES`.
     pub fn fault(&self) -> Option<&str> {
         self.ours.get(FAULT).map(String::as_str)
     }
 
-    /// The socket, if it is set here.
+    /// Returns the path of the control socket, if a variable sets it.
     pub(super) fn socket(&self) -> Option<PathBuf> {
         self.ours.get("VESTIBULE_COMPONENT__SOCKET").map(PathBuf::from)
     }
 
-    /// The directory for state, if it is set here.
+    /// Returns the state directory, if a variable sets it.
     pub(super) fn state_dir(&self) -> Option<PathBuf> {
         self.ours.get("VESTIBULE_COMPONENT__STATE_DIR").map(PathBuf::from)
     }
 
-    /// The file of the link's secret, if it is set here, or systemd passes it.
+    /// Returns the file with the link's secret, if a variable sets it or systemd passes it as a credential.
     pub(super) fn secret_file(&self) -> Option<PathBuf> {
         let set = self.ours.get("VESTIBULE_COMPONENT__SECRET_FILE").map(PathBuf::from);
         set.or_else(|| self.credential("component_secret").filter(|path| path.exists()))
     }
 
-    /// Puts what is set for this table into it.
+    /// Overrides the keys of a table by the variables that are set for it.
     pub(super) fn put_into(&self, table: &str, section: &mut TableReader<'_>) {
         for (variable, _, key) in VARIABLES.iter().filter(|(_, of, _)| *of == table) {
             if let Some(value) = self.ours.get(*variable) {
@@ -112,7 +112,7 @@ impl Environment {
         }
     }
 
-    /// Reports the variables that nothing stands for.
+    /// Reports variables that are unknown or not UTF-8.
     pub(super) fn check(&self, notes: &Diagnostics<'_>) {
         if self.unreadable {
             let message = "the value of a VESTIBULE_… variable is not UTF-8 text";
@@ -136,24 +136,24 @@ impl Environment {
         }
     }
 
-    /// The directory for state that systemd made, or that it would make.
+    /// Returns the state directory that systemd passes, or `/var/lib/vestibule`.
     pub(super) fn default_state_dir(&self) -> PathBuf {
         self.directory("STATE_DIRECTORY").unwrap_or_else(|| "/var/lib/vestibule".into())
     }
 
-    /// The socket in the directory that systemd made, or that it would make.
+    /// Returns the control socket in the runtime directory that systemd passes, or in `/run/vestibule`.
     pub(super) fn default_socket(&self) -> PathBuf {
         let directory = self.directory("RUNTIME_DIRECTORY");
         directory.unwrap_or_else(|| "/run/vestibule".into()).join("control.sock")
     }
 
-    /// The file of a credential that systemd passes (`LoadCredential=`).
+    /// Returns the path of a systemd credential (`LoadCredential=`), whether or not this one is passed.
     pub(super) fn credential(&self, name: &str) -> Option<PathBuf> {
-        // Only systemd knows whether it is there; a directory without it holds others.
+        // The directory exists if any credential is passed; the caller has to check for this one.
         self.directory("CREDENTIALS_DIRECTORY").map(|dir| dir.join(name))
     }
 
-    /// systemd separates several with colons; the first is ours.
+    /// Returns the first directory of a systemd variable, which separates several by colons.
     fn directory(&self, name: &str) -> Option<PathBuf> {
         self.systemd.get(name)?.split(':').next().filter(|dir| !dir.is_empty()).map(PathBuf::from)
     }
@@ -165,14 +165,14 @@ impl std::fmt::Debug for Environment {
     }
 }
 
-/// What loading a file needs in addition to its text.
+/// Inputs for loading a file, in addition to its text.
 pub struct Outside<'a> {
-    /// The environment.
+    /// Environment variables, which override keys of the file.
     pub environment: &'a Environment,
-    /// Reads another file that the file names.
+    /// Reads a file that the policy file names, such as that of a secret.
     pub read: &'a dyn Fn(&Path) -> io::Result<String>,
-    /// Other accounts of this machine can read the file.
+    /// Whether every account of this machine can read the file.
     pub exposed: bool,
-    /// Nobody runs by what is read: a file with a secret that this account may not read is no error.
+    /// Whether the file is only inspected: a secret file that this account may not read is then no error.
     pub lenient: bool,
 }

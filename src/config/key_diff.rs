@@ -1,4 +1,4 @@
-//! The keys in which two files differ, and which settings take effect at a start alone.
+//! Keys in which two policy files differ, and settings that take effect only after a restart.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,15 +15,15 @@ use super::table_reader::join;
 use crate::jid::BareJid;
 use crate::secret::Secret;
 
-/// What is shown instead of a secret.
+/// Placeholder shown instead of a secret, and after a value that is cut off.
 const HIDDEN: &str = "…";
-/// The longest value that is shown whole, in characters.
+/// Longest value that is shown in full, in characters.
 const LONGEST: usize = 200;
-/// What sets tables of one name apart, the first that they have.
+/// Keys that identify an entry of an array of tables: the first of them that it has.
 const NAMES: [&str; 10] =
     ["match", "jid", "domain", "network", "tenant", "claim", "service", "class", "room", "name"];
 
-/// One key that a file gives, and as what.
+/// The value that a file gives to a key.
 #[derive(Clone, Debug)]
 struct Written {
     value: Secret,
@@ -31,27 +31,27 @@ struct Written {
     line: u32,
 }
 
-/// A value, where it is written. Neither holds a secret.
+/// A value in a file and its line. It never contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Said {
-    /// As it is written.
+    /// The value as written, cut off after 200 characters, or `…` for a secret.
     pub value: String,
-    /// The 1-based line.
+    /// 1-based line of the value.
     pub line: u32,
 }
 
-/// A key that two files give differently. Where one of them says nothing, its default counts.
+/// A key whose value differs between two files. Where a file does not set the key, the default applies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct KeyChange {
     /// The key, like `policy.lobby.admission` or `room["board-*"].lobby.admission`.
     pub key: String,
-    /// In the one file.
+    /// The value in the first file, unless it does not set the key.
     pub before: Option<Said>,
-    /// In the other.
+    /// The value in the second file, unless it does not set the key.
     pub after: Option<Said>,
 }
 
-/// In which keys two files differ, in the order of the second; secrets are told apart, and not shown.
+/// Returns the keys whose values differ between two files, by line. Secrets are compared, but not shown.
 pub fn changes(before: &str, after: &str) -> Vec<KeyChange> {
     let (before, mut after) = (outline(before), outline(after));
     let said = |written: &Written| Said { value: written.shown.clone(), line: written.line };
@@ -72,7 +72,7 @@ fn outline(text: &str) -> BTreeMap<String, Written> {
     let notes = Diagnostics::new("", text);
     let mut all = BTreeMap::new();
     let Some(table) = parse_table(&notes, text) else { return all };
-    // Reading it says which values are secrets.
+    // Reading the file marks which values are secrets.
     read_keys(&notes, &table, &Environment::default());
     flatten(&notes, text, &table, "", &mut all);
     all
@@ -133,8 +133,8 @@ fn in_short(raw: &str) -> String {
     words
 }
 
-/// Lists the keys of a table that differ between two settings. Each is named, so that a new one is not forgotten; those
-/// of a table with `..` may be left out.
+/// Lists the keys of a table whose values differ between two settings. Every key is named, so that a new one cannot be
+/// forgotten, except in a table with `..`.
 macro_rules! differing {
     ($one:expr, $other:expr, $table:ident: $type:ident { $($key:ident),* } $($rest:tt)?) => {{
         let (one, other) = (&$one.$table, &$other.$table);
@@ -147,8 +147,8 @@ macro_rules! differing {
 }
 
 impl Settings {
-    /// The settings in force once this file is loaded by a program that runs with `running`: what is read at the start
-    /// alone stays as it is.
+    /// Returns the settings in force after a process that runs with `running` reloads this file: what is read only at
+    /// startup stays as it was.
     #[must_use]
     pub fn reloaded(self, running: &Self) -> Self {
         let Self { component, log, services, store, .. } = running.clone();
@@ -164,7 +164,7 @@ impl Settings {
         Self { component, log, services, store, admin, ..self }
     }
 
-    /// The keys that say something else in `file` than this program runs with, and take a restart to be in force.
+    /// Returns the keys whose values in `file` differ from these running ones and take effect only after a restart.
     pub fn needs_restart(&self, file: &Self) -> Vec<String> {
         let component = differing!(self, file, component: Component {
             domain, server, secret, allow_plaintext_network, state_dir, socket, ready_within

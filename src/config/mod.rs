@@ -1,8 +1,8 @@
-//! The operator's file, `component.toml`: what it says, and everything that is wrong with it.
+//! The operator's file, `component.toml`: parsing, validation and diagnostics.
 //!
-//! The text is parsed with its positions ([`toml::de::DeTable`]), and each table is read key by key: what
-//! is read goes into the types of the policy with its line, what is wrong is noted with line and column,
-//! and a key that nobody asks for is unknown. So one pass finds every problem.
+//! The text is parsed with positions ([`toml::de::DeTable`]), and each table is read key by key: values go into
+//! the types of the policy with their lines, problems are recorded with line and column, and a key that no
+//! reader asks for is unknown. So one pass finds every problem.
 
 mod admin;
 mod attempt_args;

@@ -1,7 +1,7 @@
-//! Patterns that meet: overrides as specific as each other, overrides without effect, and bans that others cover.
+//! Overlapping patterns: equally specific overrides, overrides without effect, and bans that others cover.
 //!
-//! Most files have overrides of one shape, many of them: names, beginnings of names, tenants, values of a claim. So
-//! only those are compared that agree in what is compared quickly.
+//! A large file has many overrides of the same shape: names, prefixes of names, tenants, values of a claim. So only
+//! those whose tenant, service, claim and prefix agree, which is cheap to find out, are compared in full.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt::Debug;
@@ -15,22 +15,22 @@ use crate::jid::BareJid;
 use crate::policy::overrides::{Override, Part, Selector, Specificity};
 use crate::policy::{Policy, Rules};
 
-/// The number of ties that are reported at once.
+/// Maximum number of ties that are reported.
 const MOST: usize = 20;
-/// The number of patterns that are compared with each other: beyond that, which no file of a usual shape reaches, the order of
-/// the file settles what nobody was told of.
+/// Maximum number of pairs of patterns that are compared, which no usual file reaches. Ties beyond it are not
+/// reported; the override that comes first in the file applies.
 const MOST_MEETINGS: u32 = 200_000;
 
-/// Two overrides of which neither counts before the other, by their place in the file.
+/// Two equally specific overrides that may match the same room, by their index in the file.
 pub(super) struct Tie {
     pub(super) first: usize,
     pub(super) later: usize,
-    /// A room for both, if their patterns give one.
+    /// Example of a room that both match, if their patterns give one.
     room: Option<String>,
 }
 
 impl Tie {
-    /// Returns what to say of it, and what to do.
+    /// Returns the error message and a suggestion.
     pub(super) fn said(
         &self,
         first: &Selector,
@@ -50,7 +50,7 @@ impl Tie {
     }
 }
 
-/// An override as it is compared.
+/// An override, prepared for the comparison.
 struct One<'a> {
     at: usize,
     selector: &'a Selector,
@@ -59,11 +59,11 @@ struct One<'a> {
     prefix: String,
     /// The characters after the last wildcard.
     suffix: String,
-    /// It can be for a whole address.
+    /// Whether the pattern can match a whole address, with the domain of a service.
     is_address: bool,
 }
 
-/// Which selectors are given. Two of a kind are compared by all of these.
+/// Which selectors an override has.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Shape<'a> {
     pattern: bool,
@@ -73,7 +73,7 @@ struct Shape<'a> {
     share: bool,
 }
 
-/// The ties, each override once: with the first that it cannot be told from.
+/// Returns the ties, at most one for each override: with the first override that it ties with.
 pub(super) fn find(rooms: &[Override], services: &[String]) -> Vec<Tie> {
     let services: Vec<String> = services.iter().map(|service| format!("@{service}")).collect();
     let mut groups = BTreeMap::<Specificity, BTreeMap<Shape<'_>, Vec<One<'_>>>>::new();
@@ -119,13 +119,13 @@ fn one<'a>(at: usize, selector: &'a Selector, services: &[String]) -> One<'a> {
     One { at, selector, parts, prefix, suffix, is_address }
 }
 
-/// One is the end of the other.
+/// Returns whether one text ends with the other.
 fn agree(one: &str, other: &str) -> bool {
     one.ends_with(other) || other.ends_with(one)
 }
 
 struct Ties<'a> {
-    /// What stands behind a room's name.
+    /// Suffixes of room addresses: `@` and the domain of each service.
     services: &'a [Vec<Part>],
     found: BTreeMap<usize, Tie>,
     meetings: u32,
@@ -154,10 +154,10 @@ impl Ties<'_> {
     }
 }
 
-/// What both kinds name in addition to the pattern, if they do: it has to be the same.
+/// Tenant, service and claim value, as far as both shapes have them: these have to be equal for a tie.
 type Key<'a> = (Option<&'a str>, Option<&'a str>, Option<&'a str>);
 
-/// Compares the overrides of two kinds.
+/// Finds the ties between the overrides of two shapes.
 fn join<'a>(these: &[One<'a>], those: &[One<'a>], ties: &mut Ties<'_>) {
     let (Some(this), Some(that)) = (these.first(), those.first()) else { return };
     let (a, b) = (shape(this.selector), shape(that.selector));
@@ -189,7 +189,7 @@ fn join<'a>(these: &[One<'a>], those: &[One<'a>], ties: &mut Ties<'_>) {
     }
 }
 
-/// Every one may be for a room of every other.
+/// Adds a tie for every pair: where a pattern is missing, both may match the same room.
 fn pairs(these: &[&One<'_>], those: &[&One<'_>], ties: &mut Ties<'_>) {
     for a in these {
         for b in those.iter().filter(|b| b.at != a.at) {
@@ -201,10 +201,10 @@ fn pairs(these: &[&One<'_>], those: &[&One<'_>], ties: &mut Ties<'_>) {
     }
 }
 
-/// Those whose names can begin the same.
+/// Compares the patterns whose prefixes agree.
 fn compare(these: &[&One<'_>], those: &[&One<'_>], ties: &mut Ties<'_>) {
     both_ways(&beginning(these), &beginning(those), ties);
-    // A tenant in front of a name that the other is for.
+    // One pattern has a tenant in front of the name, the other matches the name alone.
     both_ways(&behind_tenant(these), &without_tenant(those), ties);
     both_ways(&without_tenant(these), &behind_tenant(those), ties);
 }
@@ -214,7 +214,7 @@ fn both_ways(these: &Sorted<'_, '_>, those: &Sorted<'_, '_>, ties: &mut Ties<'_>
     nested(those, these, ties);
 }
 
-/// By how they begin.
+/// Overrides sorted by the prefix of their patterns.
 type Sorted<'a, 'b> = Vec<(&'b str, &'b One<'a>)>;
 
 fn sorted<'a, 'b>(all: impl Iterator<Item = (&'b str, &'b One<'a>)>) -> Sorted<'a, 'b> {
@@ -239,7 +239,7 @@ fn without_tenant<'a, 'b>(all: &[&'b One<'a>]) -> Sorted<'a, 'b> {
     sorted(without.map(|one| (one.prefix.as_str(), *one)))
 }
 
-/// Of the second, those that begin as one of the first does.
+/// Compares each of `these` with those of `those` whose prefix begins with its own.
 fn nested(these: &Sorted<'_, '_>, those: &Sorted<'_, '_>, ties: &mut Ties<'_>) {
     for (prefix, a) in these {
         let from = those.partition_point(|(other, _)| other < prefix);
@@ -253,12 +253,12 @@ fn nested(these: &Sorted<'_, '_>, those: &Sorted<'_, '_>, ties: &mut Ties<'_>) {
     }
 }
 
-/// Jitsi's tenant in front of a name.
+/// Pattern of Jitsi's tenant in front of a room name, `[tenant]`.
 const TENANT: [Part; 3] = [Part::Literal('['), Part::Any, Part::Literal(']')];
 
-/// A name or address of a room that both are for, if there can be one. A room is known by its name, by its
-/// name without a tenant and by its address, so one pattern may be for the one and the other for the other.
-/// `services`: what stands behind a name, `@` and a domain. Exact but for `[…]` and `{…}`, which count as anything, and for percent-encoded names.
+/// Returns the name or address of a room that both patterns match, if there can be one. A room is matched by its
+/// name, by its name without a tenant and by its address, so each pattern may match another of these. `services` are
+/// the suffixes `@domain`. Exact but for `[…]` and `{…}`, which count as any text, and for percent-encoded names.
 pub(super) fn meet(one: &[Part], other: &[Part], services: &[Vec<Part>]) -> Option<String> {
     let longer = |parts: &[Part]| {
         // Behind a tenant no name has another tenant.
@@ -278,10 +278,10 @@ pub(super) fn meet(one: &[Part], other: &[Part], services: &[Vec<Part>]) -> Opti
         .or_else(|| longer(other).iter().find_map(|other| common(one, other)))
 }
 
-/// The shortest text that both stand for.
+/// Returns the shortest text that both patterns match.
 fn common(one: &[Part], other: &[Part]) -> Option<String> {
     let (rows, columns) = (one.len().checked_add(1)?, other.len().checked_add(1)?);
-    // From where each pair of places was reached first, and by which character.
+    // For each pair of positions, the pair that it was first reached from, and by which character.
     let mut from: Vec<Option<(usize, Option<char>)>> = vec![None; rows.checked_mul(columns)?];
     let mut next = VecDeque::from([(0, 0)]);
     let at = |i: usize, j: usize| i.saturating_mul(columns).saturating_add(j);
@@ -323,7 +323,7 @@ fn common(one: &[Part], other: &[Part]) -> Option<String> {
     Some(text.into_iter().rev().collect())
 }
 
-/// A character that both parts may stand for.
+/// Returns a character that both parts match.
 fn both(a: Part, b: Part) -> Option<char> {
     match (a, b) {
         (Part::Literal(a), Part::Literal(b)) => (a == b).then_some(a),
@@ -332,11 +332,11 @@ fn both(a: Part, b: Part) -> Option<char> {
     }
 }
 
-/// Files with more overrides were not written by hand, and are to load at once.
+/// Maximum number of overrides in a file that is checked: larger files are generated, and have to load fast.
 const MOST_OVERRIDES: usize = 500;
 
-/// Reports each override that is as the rules for every room are. One that takes rooms out of another, wider override
-/// does something all the same.
+/// Reports each override that equals the base rules. One that takes rooms out of another, wider override has an effect
+/// all the same.
 pub(super) fn check(notes: &Diagnostics<'_>, policy: &Policy) {
     if policy.rooms.iter().nth(MOST_OVERRIDES).is_some() {
         return;
@@ -355,7 +355,7 @@ pub(super) fn check(notes: &Diagnostics<'_>, policy: &Policy) {
     }
 }
 
-/// There may be a room for both: also where it would take more to be sure.
+/// Returns whether a room may match both selectors; `true` also where that cannot be excluded.
 fn may_meet(one: &Selector, other: &Selector) -> bool {
     match (&one.pattern, &other.pattern) {
         (Some(one), Some(other)) => {
@@ -366,7 +366,7 @@ fn may_meet(one: &Selector, other: &Selector) -> bool {
     }
 }
 
-/// Whether these families are the same in both rules. Each is named, so that a new one is not forgotten.
+/// Compares the families of two rules. Each is named, so that a new one cannot be forgotten.
 macro_rules! are_same {
     ($rules:ident, $base:ident: $($family:ident)*) => {{
         let Rules { $($family,)* observed: _ } = $rules;
@@ -377,7 +377,7 @@ macro_rules! are_same {
 fn is_same(rules: &Rules, base: &Rules) -> bool {
     let (password, plain) = (&rules.password, &base.password);
     let (access, open) = (&rules.access, &base.access);
-    // What is secret or compiled cannot be read: written again, it counts as another.
+    // Secrets and compiled patterns cannot be compared by value: one on another line counts as different.
     let reads = password.preset.line == plain.preset.line
         && password.secret.line == plain.secret.line
         && password.deny_list.line == plain.deny_list.line
@@ -392,7 +392,7 @@ fn same<T: Debug>(one: &Arc<T>, other: &Arc<T>) -> bool {
     Arc::ptr_eq(one, other) || values(one) == values(other)
 }
 
-/// The values without their lines, in an order of their own: that of sets differs.
+/// Returns the values without their lines, sorted, since the order of sets differs.
 fn values(rules: &impl Debug) -> Vec<String> {
     let shown = format!("{rules:#?}");
     let is_line = |text: &&str| text.trim_start().starts_with("line: ");
@@ -402,7 +402,7 @@ fn values(rules: &impl Debug) -> Vec<String> {
     values
 }
 
-/// On whom a ban is.
+/// Target of a ban.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum On {
     Jid(BareJid),
@@ -410,20 +410,20 @@ pub(super) enum On {
     Network(IpNet),
 }
 
-/// A ban as far as another may cover it.
+/// Target and scope of a ban, to find out whether another one covers it.
 #[derive(Clone, Debug)]
 pub(super) struct Reach {
     pub(super) on: On,
-    /// The pattern of its rooms; `None`: all.
+    /// Pattern of the rooms; `None`: all rooms.
     pub(super) rooms: Option<String>,
-    /// Its end; `None`: never.
+    /// End of the ban; `None`: never.
     pub(super) until: Option<Timestamp>,
     pub(super) line: u32,
     pub(super) place: Place,
 }
 
 impl Reach {
-    /// All rooms and times of the other are this one's too.
+    /// Returns whether this ban applies to all rooms and times of the other. Targets are not compared.
     fn covers(&self, other: &Self) -> bool {
         let rooms = self.rooms.is_none() || self.rooms == other.rooms;
         let until = self.until.is_none_or(|end| other.until.is_some_and(|other| other <= end));
@@ -431,8 +431,8 @@ impl Reach {
     }
 }
 
-/// Reports each ban that can never be the one that keeps a person out. A ban on an account also holds for operators and
-/// for whom exceptions spare, so only a ban on the account itself covers it.
+/// Reports each ban that another one makes redundant. A ban on an account also applies to operators and to people whom
+/// exceptions exempt from bans, so only another ban on the same account covers it.
 pub(super) fn note_redundant_bans(notes: &Diagnostics<'_>, bans: &[Reach]) {
     let mut by_whom: HashMap<&On, Vec<usize>> = HashMap::new();
     for (at, ban) in bans.iter().enumerate() {
@@ -461,7 +461,7 @@ fn ban_covers_back(ban: &Reach, wide: &Reach) -> bool {
     ban.on == wide.on && ban.covers(wide)
 }
 
-/// Everything of which it is a part, itself among them.
+/// Returns the target itself and, for a network, every larger network that contains it.
 fn wider(on: &On) -> Vec<On> {
     let mut all = vec![on.clone()];
     if let On::Network(network) = on {

@@ -34,17 +34,17 @@ use crate::setting::values::{
 };
 use crate::setting::{Item, Kind, Read, Setting};
 
-/// What the file says of its services.
+/// Services of the file, as the policy needs them.
 pub(super) struct Services {
-    /// Every account that serves one, with its line.
+    /// Focus and trusted accounts of all services, each with its line.
     pub(super) accounts: HashMap<BareJid, u32>,
-    /// The focus of each, by its domain.
+    /// Account of the focus, by the domain of its service.
     pub(super) focuses: HashMap<String, BareJid>,
-    /// Their domains.
+    /// Domains of all services.
     pub(super) domains: Vec<String>,
 }
 
-/// Reads the policy, for these services; and how many bans it has.
+/// Reads the policy for these services. Also returns the number of bans in the file.
 pub(super) fn read(
     root: &mut TableReader<'_>,
     services: Services,
@@ -87,7 +87,7 @@ fn placed_account(item: &Item<'_>) -> Read<(BareJid, Place)> {
     account(item).map(|jid| (jid, item.place.clone()))
 }
 
-/// Reads every profile: the base rules with its values in place, by its name.
+/// Reads every profile: by name, the base rules with the values of the profile.
 pub(super) fn read_profiles(
     root: &mut TableReader<'_>,
     base: &Rules,
@@ -104,13 +104,13 @@ pub(super) fn read_profiles(
         .collect()
 }
 
-/// The preset password.
+/// Keys of the preset password.
 const PRESET: Keys = Keys { inline: "preset", file: "preset_file", least: 1 };
-/// The secret that passwords are derived from, with its least length in characters.
+/// Keys of the secret that passwords are derived from.
 const DERIVE: Keys = Keys { inline: "secret", file: "secret_file", least: 32 };
 
-/// Puts what the tables say into the rules. A family without a table stays shared with the rules that it is
-/// laid over.
+/// Reads the tables of a section into the rules. A family without a table stays shared with the rules that
+/// `rules` was cloned from.
 pub(super) fn read_rules(section: &mut TableReader<'_>, rules: &mut Rules, outside: &Outside<'_>) {
     rules.visit(&mut Tables(section));
     if let Some(table) = section.table_if_given(Password::NAME) {
@@ -144,7 +144,7 @@ impl Visit for TableReader<'_> {
     }
 }
 
-/// Reads what may stand in files of their own: the secrets, and words of the deny list in addition to those of the key.
+/// Reads what may be in files of their own: secrets, and words of the deny list in addition to those of its key.
 fn from_files(mut section: TableReader<'_>, rules: &mut Password, outside: &Outside<'_>) {
     for (setting, keys) in [(&mut rules.preset, PRESET), (&mut rules.secret, DERIVE)] {
         if let Ok(Some((secret, place))) = secrets::read(&mut section, keys, outside) {
@@ -174,7 +174,7 @@ fn words_of(item: &Item<'_>, outside: &Outside<'_>) -> Read<Vec<String>> {
     }
 }
 
-/// Puts what the table says into the modes: first of whole families, then of single rules.
+/// Reads the modes: first those of whole families, then those of single rules, which override them.
 pub(super) fn read_modes(mut section: TableReader<'_>, modes: &mut Modes) {
     let mut found: Vec<(String, Mode, u32)> = Vec::new();
     for (name, key, item) in section.leaves(families()) {
@@ -197,7 +197,7 @@ pub(super) fn read_modes(mut section: TableReader<'_>, modes: &mut Modes) {
     }
 }
 
-/// Returns what is wrong with a name that should be one of a rule or a family, and what to do about it.
+/// Returns why a name is none of a rule or family, and a suggestion; `None` if it is one.
 pub(super) fn what_is_wrong_with(name: &str) -> Option<(&'static str, String)> {
     if named(name).next().is_some() {
         return None;
@@ -263,7 +263,7 @@ fn until(section: &mut TableReader<'_>, ended: &str) -> Option<Timestamp> {
     end
 }
 
-/// Reads why an entry is there, which has to be said.
+/// Reads the reason of an entry, which is required.
 fn reason(section: &mut TableReader<'_>) -> String {
     section.require("reason", "say why, for the next operator");
     section.value("reason", some_text).unwrap_or_default()
@@ -320,7 +320,7 @@ fn read_provider(mut section: TableReader<'_>, providers: &mut HashMap<String, P
     section.finish();
 }
 
-/// The name of a provider, as Prosody's option `authentication` has it.
+/// Reads the name of an authentication provider, as in Prosody's option `authentication`.
 fn name(item: &Item<'_>) -> Read<String> {
     let name = some_text(item)?;
     match name.strip_prefix("mod_auth_") {
@@ -332,7 +332,7 @@ fn name(item: &Item<'_>) -> Read<String> {
     }
 }
 
-/// Reads every `[[ban]]`, and how many there are.
+/// Reads every `[[ban]]`. Also returns their number.
 pub(super) fn read_bans(sections: Vec<TableReader<'_>>) -> (Bans, usize) {
     let (mut bans, mut reaches) = (Bans::default(), Vec::new());
     let (count, notes) = (sections.len(), sections.first().map(TableReader::notes));
@@ -383,24 +383,24 @@ fn read_ban(mut section: TableReader<'_>, bans: &mut Bans, reaches: &mut Vec<Rea
     section.finish();
 }
 
-/// A person whom an entry is for; a domain is another key.
+/// Reads the account that an entry is about; a domain has a key of its own.
 pub(super) fn banned_account(item: &Item<'_>) -> Read<BareJid> {
     account_or(item, |domain| format!("write `domain = \"{domain}\"` for everybody from there"))
 }
 
-/// The rooms that an entry is for, by the pattern of their names; `None`: all.
+/// Reads the pattern of the rooms that an entry applies to; `None`: all rooms.
 pub(super) fn room(section: &mut TableReader<'_>) -> Option<GlobMatcher> {
     section.value("room", optional(glob))?.map(|glob| glob.compile_matcher())
 }
 
-/// Characters that no tenant has: it stands in brackets before a room's name, and is a part of a domain.
+/// Characters that no tenant has: it is put in brackets before a room's name, and is a part of a domain.
 const NO_TENANT: [char; 5] = ['[', ']', '.', '@', '/'];
 
-/// What overrides may refer to.
+/// What the file defines that overrides may refer to.
 pub(super) struct Known<'a> {
-    /// The rules that they are laid over.
+    /// Rules that an override starts from.
     pub(super) base: &'a Rules,
-    /// The same under each profile.
+    /// Rules that an override with a profile starts from, by the name of the profile.
     pub(super) profiles: &'a BTreeMap<String, Rules>,
     /// The domains of the services.
     pub(super) services: Vec<String>,
@@ -446,7 +446,7 @@ pub(super) fn read_rooms(
     })
 }
 
-/// For which rooms it is, and where that is written. `None`: for none, or wrong, which is noted.
+/// Reads the selector of an override, and its place. `None` if it selects no rooms, which is reported.
 fn selector(section: &mut TableReader<'_>, services: &[String]) -> (Option<Selector>, Place) {
     const KEYS: [&str; 5] = ["match", "tenant", "service", "claim", "share"];
     let given = KEYS.map(|key| section.has(key));
@@ -497,7 +497,7 @@ fn pattern(item: &Item<'_>, services: &[String]) -> Read<Pattern> {
             return item.wrong(format!("`{text}` is not a pattern: {}", error.kind()), None);
         }
     };
-    // What stands for several services is not compared with them.
+    // A domain with wildcards may stand for several services, so it is not compared with them.
     let domain = pattern.as_str().rsplit_once('@').map(|(_, domain)| domain);
     match domain.filter(|domain| !domain.contains(['*', '?', '[', '{', '\\'])) {
         Some(domain) if !is_of(domain, services) => {
@@ -508,7 +508,7 @@ fn pattern(item: &Item<'_>, services: &[String]) -> Read<Pattern> {
     }
 }
 
-/// Rooms at this domain are of one of the services, by its own address or by that of a tenant.
+/// Returns whether rooms at this domain belong to one of the services, by its own domain or by that of a tenant.
 fn is_of(domain: &str, services: &[String]) -> bool {
     let room = BareJid::prepared(&format!("room@{domain}"));
     room.is_ok_and(|room| {

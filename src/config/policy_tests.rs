@@ -1,4 +1,4 @@
-//! `policy-tests.toml`: attempts, and how they have to end.
+//! `policy-tests.toml`: attempts and the decisions that the policy has to make on them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,41 +18,41 @@ use crate::setting::kind::did_you_mean;
 use crate::setting::values::{boolean, jid, list, moment, some_text, text, whole, word};
 use crate::setting::{Item, Read};
 
-/// One attempt, and how it has to end.
+/// A policy test: an attempt and the expected decision.
 #[derive(Clone, Debug)]
 pub struct Trial {
-    /// What it is about, for people.
+    /// Title of the test in reports; by default the attempt and the requester.
     pub name: String,
-    /// Its 1-based line in the file.
+    /// 1-based line of the test in its file.
     pub line: u32,
-    /// The attempt.
+    /// The attempt to decide, and the room as it is then.
     pub attempt: Described,
-    /// When; `None`: now.
+    /// Time of the attempt; `None`: the time of the test run.
     pub at: Option<Timestamp>,
-    /// How it has to end.
+    /// The decision that the policy has to make.
     pub expected: Expected,
 }
 
-/// How an attempt has to end; what is `None` is not looked at.
+/// Expected decision on an attempt. A field that is `None` is not compared.
 #[derive(Clone, Debug)]
 pub struct Expected {
-    /// The verdict.
+    /// Verdict, which every test has to name.
     pub verdict: Verdict,
-    /// The rule's name.
+    /// Name of the rule that decides, like `lobby.admission`.
     pub rule: Option<String>,
-    /// The denial's code.
+    /// Code of the denial, as in docs/rules.md.
     pub denial: Option<String>,
-    /// Who the requester is taken for.
+    /// Class that the requester is assigned to.
     pub class: Option<Class>,
-    /// What follows, and whether.
+    /// Effects of the decision, each with whether it has to occur.
     pub effects: Vec<(Effect, bool)>,
 }
 
 names! {
-    /// Something that may follow from a decision.
+    /// Effect of a decision, as a test names it.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Effect {
-        /// The requester moderates.
+        /// The requester becomes a moderator.
         Moderator = "moderator",
         /// The room gets a password.
         Password = "password",
@@ -67,7 +67,7 @@ names! {
     }
 }
 
-/// What a table says of an attempt, to be laid over what others say.
+/// Values that one table gives to an attempt, applied over those of earlier tables.
 #[derive(Default)]
 struct Layer(Vec<Change>);
 
@@ -84,16 +84,16 @@ static VERDICTS: [Verdict; 4] = [Verdict::Allow, Verdict::Hold, Verdict::Prompt,
 /// Reads a file of tests.
 ///
 /// # Errors
-/// It cannot be read, or something in it is wrong.
+/// Fails if the file cannot be read or is invalid.
 pub fn load_trials(path: &Path) -> Result<Vec<Trial>, LoadError> {
     let text = read_file(path).map_err(|error| LoadError::Unreadable(path.to_owned(), error))?;
     parse_trials(&path.display().to_string(), &text).map_err(LoadError::Invalid)
 }
 
-/// Reads the text of such a file.
+/// Parses the text of a file of policy tests.
 ///
 /// # Errors
-/// Something in it is wrong: every error, in the order of the file.
+/// Returns every error, in the order of the file.
 pub fn parse_trials(name: &str, text: &str) -> Result<Vec<Trial>, Vec<Problem>> {
     let notes = Diagnostics::new(name, text);
     let trials = parse_table(&notes, text).map(|table| {
@@ -150,7 +150,7 @@ fn trial(
     let expected = expected(&mut section);
     let Draft { attempt, at } = draft;
     for (key, value) in [("room", &attempt.room), ("jid", &attempt.jid)] {
-        // What is wrong there is told already.
+        // An invalid value has been reported already.
         let is_wrong = section.has(key);
         if value.is_empty() && !is_wrong {
             section.error(section.place(), key, format!("there is no `{key}`, here or above"));
@@ -245,7 +245,7 @@ fn claim(item: &Item<'_>) -> Read<String> {
     }
 }
 
-/// The name of a rule: a slip would be a test that cannot succeed.
+/// Reads the name of a rule, which has to exist: with a typo the test could never pass.
 fn rule(item: &Item<'_>) -> Read<String> {
     let text = text(item)?;
     let rules = || {

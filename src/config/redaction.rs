@@ -1,4 +1,4 @@
-//! A file without its secrets: where they are, what may be kept, and how two files differ.
+//! Redacted policy files: where the secrets are, the text without them, and the differences between two files.
 
 use std::fs;
 use std::path::Path;
@@ -11,8 +11,8 @@ use super::key_diff::{KeyChange, changes};
 use super::load::{parse_table, read_keys};
 use super::secrets::{HIDDEN, Lines, NEAR_SECRETS, without_secrets};
 
-/// Returns where the secrets of the file at `path` are, as it is on the disk now. It need not be valid: of a broken
-/// one counts what can be read.
+/// Returns where the secrets of the file at `path` are, as it is on the disk now. Of an invalid file, what can be
+/// parsed counts.
 pub fn held(path: &Path, environment: &Environment) -> Held {
     let text = fs::read_to_string(path).unwrap_or_default();
     let notes = Diagnostics::new("", &text);
@@ -29,7 +29,7 @@ pub fn held(path: &Path, environment: &Environment) -> Held {
     held
 }
 
-/// In which keys two files differ, as it may be kept.
+/// Returns the keys whose values differ between two files, with secrets and deny lists hidden.
 pub fn redacted_changes(before: &str, after: &str) -> Vec<KeyChange> {
     let mut all = changes(before, after);
     for change in all.iter_mut().filter(|change| change.key.ends_with(NEAR_SECRETS)) {
@@ -40,12 +40,12 @@ pub fn redacted_changes(before: &str, after: &str) -> Vec<KeyChange> {
     all
 }
 
-/// The text of a file, each line where it was, without the values of secrets and without remarks, for nobody knows
-/// what stands in them. Of what is no TOML nothing is left.
+/// Returns the text of a file without secrets and without comments, which may hold anything. Lines keep their
+/// numbers. The text is empty if the file is not TOML.
 pub fn redacted(text: &str) -> String {
     let notes = Diagnostics::new("", text);
     let Some(table) = parse_table(&notes, text) else { return String::new() };
-    // Reading it says which values are secrets.
+    // Reading the file marks which values are secrets.
     read_keys(&notes, &table, &Environment::default());
     without_secrets(&notes, &table, text, Lines::Kept)
 }

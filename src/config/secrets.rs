@@ -1,4 +1,4 @@
-//! Secrets, written in the file or in a file of their own.
+//! Secrets, given in the policy file or in a file of their own, and the text of a file without them.
 
 use std::io;
 use std::ops::Range;
@@ -13,24 +13,24 @@ use crate::secret::Secret;
 use crate::setting::values::text;
 use crate::setting::{Item, Read};
 
-/// The keys of a secret.
+/// Keys by which a table gives a secret.
 #[derive(Clone, Copy)]
 pub(super) struct Keys {
-    /// For the secret itself.
+    /// Key for the secret itself.
     pub(super) inline: &'static str,
-    /// For the name of a file that holds it.
+    /// Key for the path of a file that holds it.
     pub(super) file: &'static str,
-    /// Its least length in characters.
+    /// Minimum length of the secret in characters.
     pub(super) least: usize,
 }
 
-/// What stands in for a secret that need not be known. Nobody runs by it.
+/// Replaces a secret that this account may not read when a file is only inspected; the component never runs with it.
 const STAND_IN: &str = "sturdy-lantern-ripple-magnet-orchid-39";
 
-/// A secret that could not be read, which is noted.
+/// Error of a secret that could not be read; the reason has been reported.
 pub(super) struct Noted;
 
-/// Reads a secret: `None`, nothing is said of it; `Some((None, …))`, it is set to none.
+/// Reads a secret and its place: `None` if neither key is given, `Some((None, …))` if it is given as empty.
 pub(super) fn read(
     section: &mut TableReader<'_>,
     keys: Keys,
@@ -47,7 +47,7 @@ pub(super) fn read(
     let (mut inline, mut file) = (place(section, keys.inline), place(section, keys.file));
     inline.iter().for_each(|place| notes.hide(place));
 
-    // A variable is stronger than the file, whichever of the two keys either of them gives.
+    // A variable overrides the file, whichever of the two keys each of them uses.
     let is_variable = |place: &Option<Place>| matches!(place, Some(Place::Variable(_)));
     match (is_variable(&inline), is_variable(&file)) {
         (true, false) => file = None,
@@ -106,7 +106,7 @@ fn is_out_of_reach(path: &str, outside: &Outside<'_>) -> bool {
             .is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
-/// The secret that a file holds, without the end of its line.
+/// Reads a secret from a file of one line, without the line end.
 pub(super) fn from_file(
     path: &Path,
     least: usize,
@@ -132,21 +132,21 @@ fn long_enough(secret: &str, least: usize) -> Result<Secret, String> {
     Ok(Secret::new(secret))
 }
 
-/// What is shown instead of a secret.
+/// Placeholder for a secret, as a TOML string.
 pub(super) const HIDDEN: &str = "\"…\"";
-/// Words that nobody may have as a password are near to those that a person has.
+/// Key that is hidden like a secret: forbidden passwords resemble those in use.
 pub(super) const NEAR_SECRETS: &str = "deny_list";
 
-/// What becomes of the lines of a secret that has several.
+/// How the line breaks inside a secret are treated when it is hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lines {
-    /// They stay, empty, so that each line of the file is where it was.
+    /// They are kept, so that the line numbers of the file do not change.
     Kept,
-    /// They go: how many there are depends on the secret.
+    /// They are removed, since their number depends on the secret.
     Joined,
 }
 
-/// The same of a file that was read: its notes say which values are secrets.
+/// Returns the text of a file without secrets and comments. `notes` have to be those of reading it, which know the secrets.
 pub(super) fn without_secrets(
     notes: &Diagnostics<'_>,
     table: &DeTable<'_>,
@@ -178,10 +178,10 @@ pub(super) fn without_secrets(
     kept
 }
 
-/// A key or a value.
+/// Position of a key or a value in the text.
 struct Piece {
     span: Range<usize>,
-    /// It is near to secrets.
+    /// Whether it is hidden without being a secret ([`NEAR_SECRETS`]).
     is_near: bool,
 }
 
@@ -209,7 +209,7 @@ fn in_value(value: &DeValue<'_>, span: Range<usize>, is_near: bool, pieces: &mut
     }
 }
 
-/// Returns what stands between keys and values, where every `#` begins a remark.
+/// Removes the comments from text between keys and values, where every `#` begins one.
 fn without_remarks(between: &str) -> String {
     let lines = between.split_inclusive('\n').map(|line| match line.split_once('#') {
         Some((before, rest)) if rest.ends_with('\n') => format!("{}\n", before.trim_end()),

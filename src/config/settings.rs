@@ -23,37 +23,37 @@ use crate::setting::values::{
 };
 use crate::setting::{Item, Read, kind};
 
-/// The settings of the file that are not policy.
+/// Program settings: everything in the file that is not policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The component and its link to the server.
+    /// `[component]`: the component and its link to the server.
     pub component: Component,
-    /// Logs.
+    /// `[log]`: format and level of the log, and the decision log.
     pub log: Log,
     /// The MUC services that the policy is for, at least one.
     pub services: Vec<Service>,
-    /// How live rooms are compared with the policy.
+    /// `[audit]`: how live rooms are compared with the policy.
     pub audit: Audit,
-    /// What a reload may do without being told to.
+    /// `[reload]`: how many occupants a reload may remove unless it is forced.
     pub reload: Limit,
-    /// The audit database.
+    /// `[store]`: the audit database.
     pub store: Store,
-    /// The page and the API.
+    /// `[admin]`: the web page and the API.
     pub admin: Admin,
-    /// How the server is looked at.
+    /// `[doctor]`: checks of the server.
     pub doctor: Doctor,
 }
 
-/// How the server is looked at.
+/// `[doctor]`: when the server is checked, and what is left out of the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doctor {
-    /// How often by itself; `None`: only when a gate has greeted.
+    /// Interval of the checks; `None`: only when a gate has greeted.
     pub every: Option<Duration>,
-    /// Findings that count no more.
+    /// Names of checks whose findings are not counted.
     pub ignore: Vec<String>,
-    /// Jicofo's own file, relative to the operator's file.
+    /// Path of Jicofo's own configuration, relative to the operator's file.
     pub jicofo_config: Option<PathBuf>,
-    /// The `.env` of docker-jitsi-meet, relative to the operator's file.
+    /// Path of the `.env` of docker-jitsi-meet, relative to the operator's file.
     pub docker_env: Option<PathBuf>,
 }
 
@@ -64,10 +64,10 @@ impl Default for Doctor {
     }
 }
 
-/// How live rooms are compared with the policy.
+/// `[audit]`: how live rooms are compared with the policy, and which differences are repaired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audit {
-    /// How often; `None`: only after a reload, and when the link is up again.
+    /// Interval of the comparison; `None`: only after a reload, and when the link is up again.
     pub every: Option<Duration>,
     /// The rules, or families of rules, whose differences are repaired; others are only reported.
     pub repair: Vec<String>,
@@ -81,19 +81,19 @@ impl Default for Audit {
 }
 
 impl Audit {
-    /// Returns whether what differs from this rule is repaired. What an operator did is, in any case.
+    /// Returns whether differences from this rule are repaired. Those from a suspension by an operator always are.
     pub fn repairs(&self, rule: &str) -> bool {
         rule == suspended::RULE.name
             || self.repair.iter().any(|name| name == rule || name == family(rule))
     }
 }
 
-/// How many of those inside a reload may remove without being told to: the larger of the two numbers.
+/// `[reload]`: how many occupants a reload may remove unless it is forced. The larger of the two limits applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// A number of people.
+    /// Limit as a number of occupants.
     pub max_removed: u32,
-    /// A percentage, 0 to 100.
+    /// Limit as a percentage of all occupants, 0 to 100.
     pub max_removed_percent: u32,
 }
 
@@ -104,48 +104,48 @@ impl Default for Limit {
 }
 
 impl Limit {
-    /// Most who may be removed where so many are inside.
+    /// Returns how many of `inside` occupants may be removed.
     pub fn of(self, inside: usize) -> usize {
         let whole = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         whole(self.max_removed).max(inside.saturating_mul(whole(self.max_removed_percent)) / 100)
     }
 }
 
-/// The component and its link to the server.
+/// `[component]`: the component and its link to the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Component {
-    /// The domain that the server knows it by, as a JID.
+    /// Domain of the component on the server, as a JID.
     pub domain: BareJid,
     /// Host and port of the server's component port, like `127.0.0.1:5347` or `[::1]:5347`.
     pub server: String,
     /// The secret shared with the server (XEP-0114 §3).
     pub secret: Secret,
-    /// The link may leave this machine, though nothing encrypts it.
+    /// Whether the link may leave this machine, though it is not encrypted.
     pub allow_plaintext_network: bool,
-    /// Where files are kept.
+    /// Directory of the component's own files.
     pub state_dir: PathBuf,
-    /// The socket for the command line.
+    /// Path of the control socket, for the command line.
     pub socket: PathBuf,
-    /// Every service's gate must have said hello so soon after the link is up.
+    /// Time within which the gate of every service has to greet after the link is up.
     pub ready_within: Duration,
 }
 
-/// Logs.
+/// `[log]`: format and level of the log, and the decision log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     /// A `tracing` filter, like `info` or `info,vestibule::xmpp=debug`.
     pub level: String,
-    /// How lines look.
+    /// Format of the lines.
     pub format: Format,
-    /// The file of decisions, in `state_dir` unless absolute; `None`: none is written.
+    /// Path of the decision log, relative to `state_dir`; `None`: none is written.
     pub decisions: Option<PathBuf>,
 }
 
 names! {
-    /// How the lines of the log look.
+    /// Format of the lines of the log.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub enum Format {
-        /// For people.
+        /// Plain text, for people.
         #[default]
         Text = "text",
         /// One JSON object a line.
@@ -153,18 +153,18 @@ names! {
     }
 }
 
-/// A MUC service.
+/// `[[service]]`: a MUC service that the policy applies to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// Its domain, as a JID.
+    /// Domain of the service, as a JID.
     pub domain: BareJid,
-    /// The account of the conference focus, on Jitsi.
+    /// Account of the conference focus (Jicofo), on Jitsi.
     pub focus: Option<BareJid>,
     /// Other accounts that are services: recorders, transcribers, gateways.
     pub trusted: Vec<BareJid>,
 }
 
-/// Reads `[component]`; `None`: there is no domain to speak as, or no secret (which is noted).
+/// Reads `[component]`; `None` if the secret is invalid, which is reported.
 pub(super) fn read(mut section: TableReader<'_>, outside: &Outside<'_>) -> Option<Component> {
     let variables = outside.environment;
     variables.put_into("component", &mut section);
@@ -203,9 +203,9 @@ pub(super) fn read(mut section: TableReader<'_>, outside: &Outside<'_>) -> Optio
 
 const KEYS: Keys = Keys { inline: "secret", file: "secret_file", least: 1 };
 
-/// What is said where there is no secret.
+/// Error message if there is no secret for the link.
 pub const NO_SECRET: &str = "there is no secret for the link to the server";
-/// What to do about it.
+/// Suggestion that goes with [`NO_SECRET`].
 pub const NO_SECRET_HINT: &str = "put the server's `component_secret` into a file of its own, and its name here: \
      `secret_file = \"…\"`";
 
@@ -221,7 +221,7 @@ fn secret(section: &mut TableReader<'_>, outside: &Outside<'_>) -> Option<Secret
             .map_err(|wrong| section.error(Place::Whole, "secret", wrong))
             .ok();
     }
-    // Only running needs one, and says so: the unit hands it to the program, and to nobody who checks a file.
+    // Only `run` needs a secret, and reports a missing one: systemd passes it to the unit, but not to a check.
     Some(Secret::new(""))
 }
 
@@ -273,7 +273,7 @@ fn server(item: &Item<'_>) -> Read<String> {
     Ok(server)
 }
 
-/// Returns whether a host and port are of this machine.
+/// Returns whether the host in `host:port` is this machine.
 pub fn is_this_machine(server: &str) -> bool {
     let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -320,7 +320,7 @@ fn rule_or_family(item: &Item<'_>) -> Read<String> {
     item.wrong(message, now.or_else(|| kind::did_you_mean(&name, names())))
 }
 
-/// Reads every `[[service]]`, and gives the accounts of all with their line.
+/// Reads every `[[service]]`. Also returns the focus and trusted accounts of all, each with its line.
 pub(super) fn read_services(
     sections: Vec<TableReader<'_>>,
     component: Option<&BareJid>,

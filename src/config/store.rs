@@ -14,11 +14,11 @@ use crate::secret::Secret;
 use crate::setting::values::{any_path, boolean, duration_or_never, optional, size, text, word};
 use crate::setting::{Item, Read};
 
-/// The least that the database may take, in bytes.
+/// Minimum of `max_size`, in bytes.
 const LEAST: u64 = 16 << 20;
 
-/// The database of the component that runs by this file, which need not be right, nor be there, for that; `None`: it
-/// has none.
+/// Returns the SQLite database of the component that runs with this file, or `None` if it has none. Where the file is
+/// invalid or missing, the defaults apply.
 pub fn database(path: &Path, environment: &Environment) -> Option<PathBuf> {
     let text = fs::read_to_string(path).unwrap_or_default();
     let table: toml::Table = text.parse().unwrap_or_default();
@@ -50,20 +50,20 @@ pub(super) fn read(mut section: TableReader<'_>, outside: &Outside<'_>) -> Store
 }
 
 const KEYS: Keys = Keys { inline: "postgres_password", file: "postgres_password_file", least: 1 };
-/// Where Debian's package has its socket.
+/// Socket directory of Debian's PostgreSQL package, for an address without a host.
 const SOCKET: &str = "/var/run/postgresql";
-/// The longest a connection may take, unless the address says otherwise.
+/// Timeout of connecting, unless the address sets one.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// A PostgreSQL database, and how to get in. Its `Debug` and its `Display` show no password.
+/// Address and password of a PostgreSQL database. `Debug` and `Display` show no password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PostgresAddress(tokio_postgres::Config);
 
 impl PostgresAddress {
-    /// Reads an address: a URL, or `key=value` words (PostgreSQL's manual, 34.1.1).
+    /// Parses a connection string: a URL or `key=value` pairs (PostgreSQL manual, 34.1.1).
     ///
     /// # Errors
-    /// In words, what is wrong with it; nothing of the address is in them.
+    /// Returns a message that shows nothing of the address, which may hold a password.
     pub fn parse(address: &str, password: Option<&Secret>) -> Result<Self, &'static str> {
         let mut config: tokio_postgres::Config =
             address.parse().map_err(|_| "it is not the address of a PostgreSQL database")?;
@@ -79,7 +79,7 @@ impl PostgresAddress {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT);
         }
-        // By default the driver would try TLS and go on without: the file says which.
+        // The driver's default would fall back to plaintext; here TLS is either required or not used.
         if config.get_ssl_mode() != SslMode::Require {
             config.ssl_mode(SslMode::Disable);
         }
@@ -91,12 +91,12 @@ impl PostgresAddress {
         self.0.get_ssl_mode() == SslMode::Require
     }
 
-    /// Returns what a connection is made from.
+    /// Returns the driver's configuration, which includes the password.
     pub const fn config(&self) -> &tokio_postgres::Config {
         &self.0
     }
 
-    /// The link to it does not leave this machine.
+    /// Returns whether the connection stays on this machine.
     fn is_this_machine(&self) -> bool {
         let addresses = self.0.get_hostaddrs();
         if !addresses.is_empty() {
@@ -109,7 +109,7 @@ impl PostgresAddress {
     }
 }
 
-/// It holds a password, or cannot be understood and may hold one.
+/// Returns whether an address holds a password, or cannot be parsed and so may hold one.
 fn may_hold_password(address: &str) -> bool {
     let parsed = address.parse::<tokio_postgres::Config>();
     parsed.map_or(true, |config| config.get_password().is_some())
@@ -119,7 +119,7 @@ fn is_loopback(address: &IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// The host is this machine by its name or its address.
+/// Returns whether a host is `localhost` or a loopback address.
 pub(super) fn is_local(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|it| is_loopback(&it))
 }
@@ -145,8 +145,8 @@ impl fmt::Debug for PostgresAddress {
     }
 }
 
-/// Reads the keys of `[store]` that are about the database; `None`: there is none, or it is wrong (which
-/// is noted).
+/// Reads the PostgreSQL keys of `[store]`; `None` if they name no database, or are wrong (which is
+/// reported).
 pub(super) fn read_postgres(
     section: &mut TableReader<'_>,
     outside: &Outside<'_>,
@@ -192,20 +192,20 @@ pub(super) fn read_postgres(
     Some(database)
 }
 
-/// The audit database.
+/// `[store]`: the audit database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
-    /// The file, in `state_dir` unless absolute; `None`: there is none.
+    /// SQLite file, relative to `state_dir`; `None`: no audit database.
     pub file: Option<PathBuf>,
-    /// Entries that are older go; `None`: none is too old.
+    /// Age at which entries are deleted; `None`: never.
     pub retention: Option<Duration>,
-    /// If the database takes more bytes than that, the oldest entries go.
+    /// Size of the database in bytes above which the oldest entries are deleted.
     pub max_size: u64,
-    /// What becomes of network addresses.
+    /// How network addresses are stored.
     pub addresses: Addresses,
-    /// The database that several servers have in common.
+    /// PostgreSQL database that several servers share; `None`: none.
     pub postgres: Option<PostgresAddress>,
-    /// The name of this server in it; `None`: the component's domain.
+    /// Name of this server in the shared database; `None`: the component's domain.
     pub server: Option<String>,
 }
 
@@ -223,17 +223,17 @@ impl Default for Store {
 }
 
 names! {
-    /// What becomes of network addresses in the audit.
+    /// How the audit stores network addresses.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub enum Addresses {
-        /// The network is kept: /24, or /48 of IPv6.
+        /// Only the network is stored: /24 of IPv4, /48 of IPv6.
         #[default]
         Shorten = "shorten",
-        /// A keyed hash is kept: two can be told apart, and neither be found out.
+        /// A keyed hash is stored: it distinguishes addresses without revealing them.
         Hash = "hash",
-        /// They are kept as they are.
+        /// They are stored in full.
         Whole = "whole",
-        /// They are not kept.
+        /// They are not stored.
         None = "none",
     }
 }

@@ -10,11 +10,11 @@ use crate::setting::{Item, Kind, Place, Read, Setting, Wrong, kind};
 
 /// A table of the file; a missing one is empty.
 ///
-/// Every key is asked for by name, which makes it known: [`TableReader::finish`] reports the others.
+/// Every key is read by name, which makes it known: [`TableReader::finish`] reports the others.
 pub(super) struct TableReader<'a> {
     notes: &'a Diagnostics<'a>,
     table: Option<&'a DeTable<'a>>,
-    /// Values that stand in for those of the file: key, variable, value.
+    /// Values of variables that override those of the file: key, variable, value.
     instead: Vec<(String, String, DeValue<'a>)>,
     path: String,
     schema: String,
@@ -23,7 +23,7 @@ pub(super) struct TableReader<'a> {
 }
 
 impl<'a> TableReader<'a> {
-    /// The whole file.
+    /// Returns a reader of the whole file.
     pub(super) fn root(notes: &'a Diagnostics<'a>, table: &'a DeTable<'a>) -> Self {
         Self::new(notes, Some(table), String::new(), String::new(), Place::Whole)
     }
@@ -38,7 +38,7 @@ impl<'a> TableReader<'a> {
         Self { notes, table, instead: Vec::new(), path, schema, place, known: Vec::new() }
     }
 
-    /// Replaces the value of a key by that of a variable.
+    /// Overrides the value of a key by that of a variable.
     pub(super) fn put_instead(&mut self, key: &str, variable: &str, value: &str) {
         let value = DeValue::String(value.to_owned().into());
         self.instead.push((key.to_owned(), variable.to_owned(), value));
@@ -49,17 +49,17 @@ impl<'a> TableReader<'a> {
         self.place.clone()
     }
 
-    /// The 1-based line where the table begins; 0: it is not there.
+    /// Returns the 1-based line where the table begins, or 0 if the file does not have it.
     pub(super) fn line(&self) -> u32 {
         self.notes.line(&self.place)
     }
 
-    /// The path of a key, like `room[2].close.after`.
+    /// Returns the path of a key, like `room[2].close.after`.
     pub(super) fn path_of(&self, key: &str) -> String {
         join(&self.path, key)
     }
 
-    /// The value of a key, if it is given.
+    /// Passes the value of a key to `take`, if the key is given.
     pub(super) fn given<T>(
         &mut self,
         key: &'static str,
@@ -90,19 +90,19 @@ impl<'a> TableReader<'a> {
         }
     }
 
-    /// The text that the file itself gives a key, though a variable may stand in for it; `None`: none, or an empty one.
+    /// Returns the text of a key in the file, even where a variable overrides it; `None` if it is missing or empty.
     pub(super) fn text_in_file(&self, key: &str) -> Option<&'a str> {
         self.table?.get(key)?.get_ref().as_str().filter(|text| !text.is_empty())
     }
 
-    /// The same, of a key for a secret: what stands there is hidden, whatever it is.
+    /// Like [`Self::text_in_file`], for the key of a secret: its value is hidden, of whatever kind it is.
     pub(super) fn secret_in_file(&self, key: &str) -> Option<&'a str> {
         let value = self.table?.get(key)?;
         hide(self.notes, value.get_ref(), &Place::Text(value.span()));
         self.text_in_file(key)
     }
 
-    /// The value of a key, with its place; `None`: not given, or wrong (which is noted).
+    /// Reads the value of a key, with its place; `None` if it is not given, or wrong (which is reported).
     pub(super) fn read<T>(
         &mut self,
         key: &'static str,
@@ -112,7 +112,7 @@ impl<'a> TableReader<'a> {
         self.take(key, read).map(|value| (value, place))
     }
 
-    /// The same without its place.
+    /// Reads the value of a key, without its place; see [`Self::read`].
     pub(super) fn value<T>(
         &mut self,
         key: &'static str,
@@ -121,7 +121,7 @@ impl<'a> TableReader<'a> {
         self.read(key, kind).map(|(value, _)| value)
     }
 
-    /// Returns what was found at a key; what is wrong with it is noted.
+    /// Returns the value that was read from a key, or reports what is wrong with it.
     fn take<T>(&self, key: &str, read: Read<T>) -> Option<T> {
         match read {
             Ok(value) => Some(value),
@@ -135,7 +135,7 @@ impl<'a> TableReader<'a> {
         }
     }
 
-    /// The value of one of the [`TableReader::leaves`].
+    /// Reads the value of one of the [`TableReader::leaves`].
     pub(super) fn judge<T>(
         &self,
         name: &str,
@@ -145,13 +145,13 @@ impl<'a> TableReader<'a> {
         self.take(name, kind(item))
     }
 
-    /// A value that may not be what its writer took it for is not shown.
+    /// Hides a value that may be a secret in the wrong place.
     pub(super) fn hide(&self, item: &Item<'_>) {
         hide(self.notes, item.value, &item.place);
     }
 
-    /// Every value in this table and in those inside it: under its whole name, with the place of the name.
-    /// `usual`: the keys that are shown to who looks for what there is.
+    /// Returns every value in this table and its subtables, each with its dotted name and the place of that.
+    /// `usual` are the keys that belong in the schema.
     pub(super) fn leaves(
         &mut self,
         usual: impl IntoIterator<Item = &'static str>,
@@ -173,7 +173,7 @@ impl<'a> TableReader<'a> {
         leaves
     }
 
-    /// Puts a key's value into its setting, if it is given and right.
+    /// Reads a key's value into a setting of the policy, if it is given and valid.
     pub(super) fn set<T: 'static>(
         &mut self,
         key: &'static str,
@@ -186,7 +186,7 @@ impl<'a> TableReader<'a> {
         }
     }
 
-    /// Reports what there is to warn of in a key's value.
+    /// Reports the warnings about a key's value.
     pub(super) fn warn(
         &mut self,
         key: &'static str,
@@ -197,7 +197,7 @@ impl<'a> TableReader<'a> {
         }
     }
 
-    /// Puts a key's value into its place, if it is given and right.
+    /// Reads a key's value into `into`, if it is given and valid.
     pub(super) fn put<T>(
         &mut self,
         key: &'static str,
@@ -209,7 +209,7 @@ impl<'a> TableReader<'a> {
         }
     }
 
-    /// A table inside this one.
+    /// Returns a reader of a subtable, which is empty if it is missing.
     pub(super) fn table(&mut self, key: &'static str) -> Self {
         self.know(key);
         let (path, schema) = (self.path_of(key), join(&self.schema, key));
@@ -220,7 +220,7 @@ impl<'a> TableReader<'a> {
         Self::new(self.notes, table, path, schema, place)
     }
 
-    /// A table inside this one, where it is there or the keys it may have are asked for.
+    /// Returns a reader of a subtable, if it is given or keys are collected.
     pub(super) fn table_if_given(&mut self, key: &'static str) -> Option<Self> {
         let is_given = self.table.is_some_and(|table| table.contains_key(key));
         if is_given || self.notes.is_learning() {
@@ -230,7 +230,7 @@ impl<'a> TableReader<'a> {
         None
     }
 
-    /// The tables inside this one's table of that name, by names that their writer gives them.
+    /// Returns the subtables of a table, like `[profile.NAME]`, by the names that the operator gave them.
     pub(super) fn tables_by_name(&mut self, key: &'static str) -> Vec<(String, Self)> {
         let outer = self.table(key);
         let tables = outer.table.into_iter().flatten().filter_map(|(name, value)| {
@@ -243,7 +243,7 @@ impl<'a> TableReader<'a> {
         tables.collect()
     }
 
-    /// The tables of that name, each under a header of its own.
+    /// Returns the tables of an array, each under a header like `[[room]]`.
     pub(super) fn tables(&mut self, key: &'static str) -> Vec<Self> {
         self.know(key);
         let (path, schema) = (self.path_of(key), join(&self.schema, key));
@@ -261,8 +261,8 @@ impl<'a> TableReader<'a> {
         tables.collect()
     }
 
-    /// The tables inside this one whose names are the operator's, with their names and places; the other keys
-    /// that nobody asked for are reported.
+    /// Returns the subtables that have not been read yet, whose names are the operator's, with their places.
+    /// Reports the other keys that have not been read.
     pub(super) fn into_tables(self) -> Vec<(String, Place, Self)> {
         let tables = self.unasked().filter_map(|(key, value)| {
             let (name, place) = (key.get_ref(), Place::Text(value.span()));
@@ -276,7 +276,7 @@ impl<'a> TableReader<'a> {
         tables
     }
 
-    /// Reports the keys that nobody asked for.
+    /// Reports the keys that have not been read.
     pub(super) fn finish(self) {
         self.report_unknown(|_| true);
     }
@@ -304,7 +304,7 @@ impl<'a> TableReader<'a> {
         }
     }
 
-    /// Returns the name that a renamed key has now: in this table, or with that of its own.
+    /// Returns the current name of a renamed key: alone if it is in this table, else with the table that it is in.
     fn name_now(&self, key: &str) -> Option<&'static str> {
         let path = join(&self.schema, key);
         let family =
@@ -322,7 +322,7 @@ impl<'a> TableReader<'a> {
         self.notes.error(place, self.path_of(key), message, None);
     }
 
-    /// The same, with what to write instead.
+    /// Reports an error at a key's value, with what to write instead.
     pub(super) fn error_with(
         &self,
         place: Place,
@@ -349,7 +349,7 @@ impl<'a> TableReader<'a> {
         self.notes.warning(place, self.path_of(key), message, Some(hint.to_owned()));
     }
 
-    /// Reports that there is a warning at a key's value from that moment on.
+    /// Reports a warning at a key's value that applies from that time on.
     pub(super) fn ends(&self, from: Timestamp, place: Place, key: &str, message: &str) {
         self.notes.warning_from(from, place, self.path_of(key), message);
     }
@@ -358,7 +358,7 @@ impl<'a> TableReader<'a> {
         self.notes
     }
 
-    /// Makes a key known.
+    /// Makes a key known, so that it is not reported.
     pub(super) fn know(&mut self, key: &'static str) {
         self.known.push(key);
         if self.notes.is_learning() {
@@ -366,7 +366,7 @@ impl<'a> TableReader<'a> {
         }
     }
 
-    /// The table that a value is; what is none is refused.
+    /// Returns a value as a table, or reports that it is none.
     fn is_table(
         &self,
         value: &'a Spanned<DeValue<'a>>,
@@ -390,7 +390,7 @@ impl<'a> TableReader<'a> {
     }
 }
 
-/// The path of a key in a table; either may be empty.
+/// Joins the path of a table and a key, either of which may be empty.
 pub(super) fn join(path: &str, key: &str) -> String {
     match (path, key) {
         (one, "") | ("", one) => one.to_owned(),

@@ -1,4 +1,4 @@
-//! `[text]`: the operator's own words, in `[text.LANG]` each language's.
+//! `[text]`: the operator's own wording of messages, with a table `[text.LANG]` for each language.
 
 use super::diagnostics::Place;
 use super::table_reader::TableReader;
@@ -11,12 +11,12 @@ use crate::policy::texts::{Texts, Words};
 use crate::setting::values::some_text;
 use crate::setting::{Item, Read, kind};
 
-/// The longest text, in bytes: an answer is one small stanza.
+/// Longest text in bytes: a reply is one small stanza.
 const LONGEST: usize = 1000;
-/// The longest language tag that is kept (RFC 5646 §4.4.1).
+/// Longest language tag in bytes (RFC 5646 §4.4.1).
 const LONGEST_TAG: usize = 35;
 
-/// Every sentence, and the built-in template that says which placeholders it may have.
+/// Returns the code and the built-in template of every message; its placeholders are those that a text may use.
 fn sentences() -> impl Iterator<Item = (&'static str, &'static str)> {
     let denials = Denial::EVERY.iter().map(|denial| (denial.code(), denial.template()));
     let notices = Notice::EVERY.iter().map(|notice| (notice.name(), notice.template()));
@@ -24,7 +24,7 @@ fn sentences() -> impl Iterator<Item = (&'static str, &'static str)> {
     denials.chain(notices).chain(told).chain(GATE_WORDS)
 }
 
-/// Reads the table.
+/// Reads `[text]` and the table of each language.
 pub(super) fn read(mut section: TableReader<'_>) -> Texts {
     let mut texts = Texts::default();
     let (notes, default) = (section.notes(), section.read("language", language));
@@ -65,7 +65,7 @@ pub(super) fn read(mut section: TableReader<'_>) -> Texts {
     texts
 }
 
-/// A sentence that names a setting is told only where there is a name in that language.
+/// Warns if texts of a language use `{setting}`, and a room setting has no name in that language.
 fn unnamed(table: &TableReader<'_>, words: &Words, place: Place) {
     if words.language.eq_ignore_ascii_case(ENGLISH) {
         return;

@@ -11,14 +11,14 @@ use crate::wire::server_inventory::{Host, Hosts, ServerInventory};
 
 const OLDER: &str = "the gate is older and does not tell of hosts and options";
 
-/// Everything that is looked at.
+/// Everything that the checks look at.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
-    /// The services of the file; `Err`: the server could not be asked, and why.
+    /// The services of the file and their servers; `Err`: why the servers could not be asked.
     pub servers: Result<&'a [Server], &'a str>,
     /// The settings in force.
     pub settings: &'a Settings,
-    /// The settings in the file: some take a restart.
+    /// The settings in the file, some of which take effect only after a restart.
     pub in_file: &'a Settings,
     /// The policy in force.
     pub policy: &'a Policy,
@@ -28,18 +28,18 @@ pub struct Case<'a> {
     pub broken: Option<&'a str>,
     /// The number of keys of the file on the disk that differ from those in force; `None`: it is not valid.
     pub on_disk: Option<usize>,
-    /// The component's machine.
+    /// Facts about the component's machine.
     pub machine: &'a Machine,
-    /// The number of times since the start that the focus was refused to make an owner.
+    /// How often since the start the focus was refused when it wanted to make a person an owner.
     pub elections: u64,
-    /// The component's clock.
+    /// The current time by the component's clock.
     pub now: Timestamp,
 }
 
 /// One service of the file, and the server that it is on.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// Its domain.
+    /// Domain of the service.
     pub service: String,
     /// The greeting of its gate; `None`: no gate has greeted.
     pub hello: Option<Hello>,
@@ -47,14 +47,14 @@ pub struct Server {
     pub refused: Option<HelloError>,
     /// The inventory of the server by its gate; `Err`: why there is none.
     pub posture: Result<ServerInventory, String>,
-    /// The time of that, by the component's clock.
+    /// When the inventory was requested, by the component's clock.
     pub asked: Timestamp,
     /// The rooms that the server has stored; `Err`: why they are not known.
     pub stored: Result<Vec<LiveRoom>, String>,
 }
 
 impl Case<'_> {
-    /// Looks at every server.
+    /// Calls `look` for every server.
     pub(super) fn each_server(
         &self,
         looked: &mut Looked,
@@ -66,7 +66,7 @@ impl Case<'_> {
         }
     }
 
-    /// Looks at every server that told what it is made of.
+    /// Calls `look` for every server whose inventory is known; the others are recorded as unknown.
     pub(super) fn each(
         &self,
         looked: &mut Looked,
@@ -78,7 +78,7 @@ impl Case<'_> {
         });
     }
 
-    /// Looks at the hosts of every server.
+    /// Calls `look` for every server whose hosts are known; the others are recorded as unknown.
     pub(super) fn each_with_hosts(
         &self,
         looked: &mut Looked,
@@ -96,7 +96,7 @@ impl Case<'_> {
         });
     }
 
-    /// Looks at each guarded service's own host.
+    /// Calls `look` for the host of each guarded service.
     pub(super) fn each_service(
         &self,
         looked: &mut Looked,
@@ -111,7 +111,7 @@ impl Case<'_> {
         });
     }
 
-    /// Reports each guarded service's own host of which this is so.
+    /// Reports the host of each guarded service for which `is_so` holds.
     pub(super) fn services_that(
         &self,
         looked: &mut Looked,
@@ -126,7 +126,7 @@ impl Case<'_> {
         });
     }
 
-    /// Reports each host where people log in of which this is so.
+    /// Reports each host where people log in for which `is_so` holds.
     pub(super) fn doors_that(
         &self,
         looked: &mut Looked,
@@ -141,7 +141,7 @@ impl Case<'_> {
         });
     }
 
-    /// Looks at each host where people log in.
+    /// Calls `look` for each host where people log in.
     pub(super) fn each_door(
         &self,
         looked: &mut Looked,
@@ -155,22 +155,22 @@ impl Case<'_> {
     }
 }
 
-/// The hosts where people log in.
+/// Returns the hosts where people log in.
 pub(super) fn doors(hosts: &Hosts) -> impl Iterator<Item = &Host> {
     hosts.all.iter().filter(|host| !host.is_component)
 }
 
-/// The hosts that are MUC services.
+/// Returns the hosts that are MUC services.
 pub(super) fn services(hosts: &Hosts) -> impl Iterator<Item = &Host> {
     hosts.all.iter().filter(|host| host.modules.contains("muc"))
 }
 
-/// Other servers can reach this one.
+/// Returns whether other servers can reach this one.
 pub(super) fn has_s2s(hosts: &Hosts) -> bool {
     hosts.all.iter().any(|host| hosts.has(host, "s2s"))
 }
 
-/// The module is loaded somewhere.
+/// Returns whether any host has the module.
 pub(super) fn has_anywhere(hosts: &Hosts, module: &str) -> bool {
     hosts.all.iter().any(|host| hosts.has(host, module))
 }

@@ -1,4 +1,4 @@
-//! Exposure of the server and its people: accounts, other servers, encryption, addresses.
+//! Checks of the exposure of the server and its people: accounts, other servers, encryption, addresses.
 
 use ipnet::IpNet;
 
@@ -67,7 +67,7 @@ pub(super) static CHECKS: &[Check] = &[
     },
 ];
 
-/// Anybody may register an account there.
+/// Returns whether anybody may register an account on a host.
 pub(super) fn is_open_to_all(hosts: &Hosts, host: &Host) -> bool {
     let is = |name: &str| hosts.is(host, name, true);
     is("allow_registration") && !is("registration_invite_only")
@@ -123,7 +123,7 @@ fn is_open(posture: &ServerInventory, service: &str) -> bool {
     posture.ports.iter().any(|port| port.service == service && port.is_open())
 }
 
-/// Clients of other machines need not encrypt there.
+/// Returns whether clients on other machines may connect to a host without encryption.
 fn is_clear(posture: &ServerInventory, hosts: &Hosts, host: &Host) -> bool {
     let given = ["c2s_require_encryption", "require_encryption"]
         .iter()
@@ -167,7 +167,7 @@ fn web(case: &Case<'_>, looked: &mut Looked) {
     })
 }
 
-/// Fewer sessions say nothing about all.
+/// Minimum number of sessions from which their addresses are judged.
 const FEW: u64 = 3;
 
 pub(super) static PEOPLE_CHECKS: &[Check] = &[

@@ -1,4 +1,4 @@
-//! The gate and the link: a gate on every service, the right one, which does what is expected of it; and a safe link.
+//! Checks of the gate and the link: a gate of the right version on every service, its hooks and options, a safe link.
 
 use std::net::SocketAddr;
 
@@ -76,7 +76,7 @@ pub(super) static CHECKS: &[Check] = &[
     },
 ];
 
-/// Modules that answer requests which the gate's own table does not have, and the namespaces of these.
+/// Modules that answer requests missing in the gate's own table, with the namespaces of these requests.
 const REQUESTS: &[(&str, &[&str])] = &[
     ("external_services", &["urn:xmpp:extdisco:2", "urn:xmpp:extdisco:1"]),
     ("http_file_share", &["urn:xmpp:http:upload:0"]),
@@ -105,7 +105,7 @@ pub(super) fn load_line(service: &str) -> String {
     format!("Component \"{service}\" \"muc\"  modules_enabled = {{ \"{GATE}\" }}")
 }
 
-/// People come to these through a guarded service.
+/// Returns whether a service is the lobby or the breakout rooms of another, through which people come to it.
 fn is_behind_another(hosts: &Hosts, service: &Host) -> bool {
     let names = |host| {
         ["lobby_muc", "breakout_rooms_muc"].iter().filter_map(move |name| hosts.option(host, name))
@@ -242,10 +242,10 @@ fn also(case: &Case<'_>, looked: &mut Looked) {
     })
 }
 
-/// The hook of the gate that asks for the verdict on a join, in its table of priorities.
+/// Priority of the gate's hook that requests the verdict on a join.
 const VERDICT: f64 = 2.5;
 
-/// The events that the gate has to handle.
+/// Events of Prosody that the gate has to handle.
 const EVENTS: [&str; 11] = [
     "muc-occupant-pre-join",
     "muc-room-pre-create",
@@ -260,7 +260,7 @@ const EVENTS: [&str; 11] = [
     "iq-set/bare/http://jabber.org/protocol/muc#admin:query",
 ];
 
-/// Modules that handle joins after the verdict, of which it is known what they do: they refuse, or they serve what was
+/// Modules that may handle joins after the verdict: they are known only to refuse, or to carry out what was
 /// decided.
 const KNOWN: [&str; 20] = [
     "muc",
@@ -312,7 +312,7 @@ pub(super) static ORDER_CHECKS: &[Check] = &[
     },
 ];
 
-/// Looks at the handlers of every server that tells of them.
+/// Calls `look` for every server whose gate reports the event handlers.
 fn each_with_hooks(
     case: &Case<'_>,
     looked: &mut Looked,
@@ -393,11 +393,11 @@ fn neighbours(case: &Case<'_>, looked: &mut Looked) {
     })
 }
 
-/// The secret that stands in the shipped lines.
+/// Secret in the shipped example configuration.
 const PLACEHOLDER: &str = "replace with a long random secret";
-/// Fewer characters are guessed.
+/// Minimum length of the link's secret in characters.
 const LEAST: usize = 16;
-/// The score that zxcvbn calls very unguessable.
+/// Best score of zxcvbn, "very unguessable", which the link's secret has to have.
 const BEST: u8 = 4;
 
 pub(super) static LINK_CHECKS: &[Check] = &[
@@ -451,7 +451,7 @@ fn port(case: &Case<'_>, looked: &mut Looked) {
             find(looked, if is_v6 { format!("[{on}]:{number}") } else { format!("{on}:{number}") });
         }
     });
-    // Where no gate tells, this machine may.
+    // Where no gate reports its ports, the listening sockets of this machine may show the port.
     let number: Option<u16> =
         case.settings.component.server.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
     if let (false, Some(listening), Some(number)) =

@@ -1,4 +1,4 @@
-//! Jicofo and docker-jitsi-meet, as far as their own files tell.
+//! Checks of Jicofo and docker-jitsi-meet, by their own files.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,19 +9,19 @@ use crate::policy::moderators::Become;
 
 const JICOFO: &str = "jicofo.conf";
 const DOTENV: &str = ".env";
-/// Jicofo's own default.
+/// Default port of Jicofo's HTTP interface.
 const PORT: u16 = 8888;
 
-/// A value of Jicofo's file; `None`: not set, so its default holds.
+/// Values of Jicofo's file; `None`: not set, so Jicofo's default applies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Jicofo {
-    /// The first who joins is made an owner; that is the default.
+    /// Whether the first occupant is made an owner; by default yes.
     pub auto_owner: Option<bool>,
-    /// Conferences can be asked for over HTTP; by default they can.
+    /// Whether conferences can be requested over HTTP; by default yes.
     pub conference_request: Option<bool>,
 }
 
-/// The variables of docker-jitsi-meet that are looked at, and those that hold secrets.
+/// Variables of docker-jitsi-meet that are checked, in addition to that of the secret.
 const VARIABLES: [&str; 11] = [
     "XMPP_MUC_MODULES",
     "XMPP_LOBBY_MUC_MODULES",
@@ -65,8 +65,8 @@ pub(super) static CHECKS: &[Check] = &[
 ];
 
 impl Jicofo {
-    /// Reads what is wanted of Jicofo's file (HOCON): keys as paths or in nested braces, `=` or `:`. A value that is none of true and false
-    /// (a variable) is as if it were not there.
+    /// Parses the checked values of Jicofo's file (HOCON): keys as paths or in nested braces, with `=` or `:`. A value
+    /// other than true and false, such as a variable, counts as not set.
     pub fn read(text: &str) -> Self {
         let mut found = Self::default();
         let mut path: Vec<String> = Vec::new();
@@ -102,7 +102,7 @@ impl Jicofo {
     }
 }
 
-/// Reads the variables that are looked at of an `.env`. The value of a secret is not kept, only whether it is a good one.
+/// Parses the checked variables of an `.env`. Instead of the secret it returns `good`, or `bad` if it is too short.
 pub fn dotenv(text: &str) -> BTreeMap<String, String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     lines

@@ -1,8 +1,8 @@
-//! The doctor: looks at the server through the gates' postures, at the operator's file and at the machine, and says
-//! what undoes the policy or gets round it.
+//! The doctor: checks the server (by the inventories that its gates send), the operator's file and the machine, and
+//! reports what undoes or bypasses the policy.
 //!
-//! Pure: what there is to look at is a [`Case`], which the caller gathers. Each [`Check`] is a row of one table,
-//! [`checks`], in a file per family. What cannot be known is `unknown` with the reason, never fine.
+//! Pure: its input is a [`Case`], which the caller gathers. [`checks`] lists every [`Check`]; each family has a
+//! file of its own. What cannot be determined is `unknown` with the reason, never fine.
 
 mod case;
 mod exposure;
@@ -42,15 +42,15 @@ names! {
 /// A check of the doctor.
 #[derive(Debug)]
 pub struct Check {
-    /// Its name, for `doctor.ignore` and for monitoring: it stays.
+    /// Stable name, for `doctor.ignore` and for monitoring.
     pub id: &'static str,
     /// The severity of its findings.
     pub severity: Severity,
-    /// What it looks at.
+    /// What is checked, as a noun phrase.
     pub looks_at: &'static str,
     /// Why a finding matters.
     pub why: &'static str,
-    /// The source of that knowledge.
+    /// Where that is documented.
     pub source: &'static str,
     look: fn(&Case<'_>, &mut Looked),
 }
@@ -60,20 +60,20 @@ pub struct Check {
 pub struct Looked {
     /// The findings.
     pub findings: Vec<Finding>,
-    /// The parts that could not be looked at, and why.
+    /// The parts that could not be checked, and why.
     pub unknown: Vec<String>,
 }
 
 /// A finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
-    /// The host, account or file.
+    /// The host, account or file that it is about.
     pub about: String,
-    /// The description.
+    /// Description of the problem.
     pub found: String,
-    /// The file to change.
+    /// The file to change, or `shell` for a command.
     pub file: String,
-    /// The line to have there.
+    /// The line to write into the file, or the command to run.
     pub line: String,
 }
 
@@ -103,23 +103,23 @@ impl Looked {
         }
     }
 
-    /// Reports that a part of this server could not be looked at.
+    /// Records that a part of this server could not be checked.
     fn unknown_at(&mut self, server: &Server, reason: impl Display) {
         self.unknown(format!("{}: {reason}", server.service));
     }
 
-    /// Reports that the gate of this server does not tell something.
+    /// Records that the gate of this server does not report something.
     fn not_told(&mut self, server: &Server, what: &str) {
         self.unknown_at(server, format_args!("the gate does not tell {what}"));
     }
 }
 
-/// The places where an operator changes a line.
+// The places where an operator has to change something, for findings.
 const PROSODY: &str = "prosody.cfg.lua";
 const COMPONENT: &str = "component.toml";
 const SHELL: &str = "shell";
 
-/// Every check, family by family.
+/// Returns every check, family by family.
 pub fn checks() -> impl Iterator<Item = &'static Check> {
     let families: [&'static [Check]; 12] = [
         gate::CHECKS,
@@ -138,7 +138,7 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
     families.into_iter().flatten()
 }
 
-/// Looks at everything.
+/// Runs every check, and returns the report.
 pub fn examine(case: &Case<'_>) -> Report {
     let ignored = |id| case.settings.doctor.ignore.iter().any(|name| name == id);
     let rows = checks().map(|check| {

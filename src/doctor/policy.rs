@@ -1,4 +1,4 @@
-//! The operator's file, who may administer, and the lists of the server that exempt people.
+//! Checks of the operator's file, of who may administer, and of the lists of the server that exempt people.
 
 use super::case::{Case, doors, has_anywhere, has_s2s};
 use super::exposure::is_open_to_all;
@@ -64,7 +64,7 @@ fn pending(case: &Case<'_>, looked: &mut Looked) {
     }
 }
 
-/// Warnings that another check covers with more knowledge.
+/// First words of warnings that another check covers with more knowledge.
 const ELSEWHERE: [&str; 1] = ["guests may open rooms"];
 
 fn suspicious(case: &Case<'_>, looked: &mut Looked) {
@@ -208,8 +208,8 @@ pub(super) static EXEMPT_CHECKS: &[Check] = &[
     },
 ];
 
-/// The accounts or hosts of such a list that the file does not name as services. A whole host counts as named when only
-/// services log in there.
+/// Returns the accounts and hosts of a list that the file does not name as services. A host counts as named if any
+/// service has an account there.
 fn strangers<'a>(case: &Case<'_>, list: &'a Setting) -> impl Iterator<Item = &'a str> {
     let services: Vec<_> = case.policy.services.keys().cloned().collect();
     list.items().iter().map(String::as_str).filter(move |item| {
@@ -299,7 +299,7 @@ fn admins(case: &Case<'_>, looked: &mut Looked) {
         let Some(list) = hosts.option(host, "admins").filter(|_| owns) else { return };
         let operators: Vec<_> = case.policy.operators.keys().map(|jid| jid.as_str()).collect();
         for item in strangers(case, list).filter(|item| !operators.contains(item)) {
-            // Bridges have to be admins of the service for them, and come to no other.
+            // Bridges have to be admins of their own service, and join no other.
             if item.starts_with("jvb@") {
                 continue;
             }

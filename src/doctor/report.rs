@@ -14,14 +14,14 @@ const VERSION: u8 = 1;
 /// The results of all checks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
-    /// The version of this form, 1.
+    /// The version of this format, 1.
     pub v: u8,
-    /// The time.
+    /// When the checks ran, by the component's clock.
     #[schemars(with = "crate::schema::Moment")]
     pub at: Timestamp,
-    /// The server could be asked; without that, what is found is a part.
+    /// Whether every server could be asked; if not, the findings are incomplete.
     pub complete: bool,
-    /// Why not, if not.
+    /// Why the findings are incomplete, if they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incomplete: Option<String>,
     /// The number of checks by state.
@@ -33,17 +33,17 @@ pub struct Report {
 /// The number of checks by state. Ignored ones are counted apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
-    /// With findings that are critical.
+    /// Checks with critical findings.
     pub critical: u32,
-    /// With findings that are a warning.
+    /// Checks whose findings are warnings.
     pub warning: u32,
-    /// With findings that are worth knowing.
+    /// Checks whose findings are notes.
     pub note: u32,
-    /// That could not be looked at.
+    /// Checks without findings that could not be completed.
     pub unknown: u32,
-    /// With findings that the file says to ignore.
+    /// Checks with findings that `doctor.ignore` names.
     pub ignored: u32,
-    /// As it should be.
+    /// Checks without findings.
     pub fine: u32,
 }
 
@@ -53,34 +53,34 @@ pub struct Counts {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// With findings.
+    /// It has findings.
     Found,
-    /// Not checked, or not completely.
+    /// It has no findings, but could not be completed.
     Unknown,
-    /// Without findings.
+    /// It is complete and has no findings.
     Fine,
 }
 
 /// A check and its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
-    /// Its name.
+    /// Name of the check, as in `doctor.ignore`.
     pub id: String,
     /// The severity of its findings.
     pub severity: Severity,
-    /// The state.
+    /// Whether it has findings.
     pub state: State,
-    /// The file says to ignore it.
+    /// Whether `doctor.ignore` names it.
     pub ignored: bool,
-    /// What it looks at.
+    /// What is checked.
     pub looks_at: String,
     /// Why a finding matters.
     pub why: String,
-    /// The source of that knowledge.
+    /// Where that is documented.
     pub source: String,
     /// The findings.
     pub findings: Vec<Finding>,
-    /// The parts that could not be looked at, and why.
+    /// The parts that could not be checked, and why.
     pub unknown: Vec<String>,
 }
 
@@ -137,7 +137,7 @@ impl Report {
         }
     }
 
-    /// The exit status for it: 0 fine, 1 a warning or worse, 2 it could not be looked at.
+    /// Returns the exit status: 0 fine, 1 a warning or worse, 2 a server could not be asked.
     pub const fn exit(&self) -> u8 {
         if self.counts.critical > 0 || self.counts.warning > 0 {
             1
@@ -155,7 +155,7 @@ impl Report {
     }
 }
 
-/// The report, the worst first. `all`: with what is fine, too.
+/// Returns the report as text, the worst first; with `all` also the checks that are fine.
 pub fn in_words(report: &Report, all: bool) -> String {
     let mut text = String::new();
     for row in report.checks.iter().filter(|row| row.state == State::Found) {
@@ -164,7 +164,7 @@ pub fn in_words(report: &Report, all: bool) -> String {
     let unknown: Vec<_> = report.checks.iter().filter(|row| !row.unknown.is_empty()).collect();
     if !unknown.is_empty() {
         _ = writeln!(text, "NOT KNOWN");
-        // Where there is one reason for all, it is said at the end.
+        // A reason that is the same for all is shown at the end.
         let reason = report.incomplete.as_ref();
         let (alike, others): (Vec<_>, Vec<_>) = unknown
             .iter()

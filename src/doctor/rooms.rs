@@ -1,4 +1,4 @@
-//! The MUC service's own settings, where they say otherwise than the policy.
+//! Checks of the MUC service's own settings and stored rooms, as far as they contradict the policy.
 
 use super::case::Case;
 use super::{COMPONENT, Check, Looked, PROSODY, Severity};
@@ -8,9 +8,9 @@ use crate::policy::class::{Class, ClassSet};
 use crate::policy::context::Drift;
 use crate::wire::room::LiveRoom;
 
-/// Fewer rooms in memory are few.
+/// Smallest room cache that is not reported, in rooms.
 const ROOMS: u64 = 1000;
-/// Rooms that are named in a finding.
+/// Maximum number of rooms that a finding names.
 const NAMED: usize = 5;
 
 pub(super) static CHECKS: &[Check] = &[
@@ -116,7 +116,7 @@ fn creation(case: &Case<'_>, looked: &mut Looked) {
     })
 }
 
-/// Reports each service of Jitsi where this option is not off.
+/// Reports each service with a focus (Jitsi) where this option is not off.
 fn not_off(case: &Case<'_>, looked: &mut Looked, name: &str, found: &str) {
     case.each_service(looked, |server, hosts, host, looked| {
         let is_jitsi = case.policy.focuses.contains_key(&server.service);
@@ -126,7 +126,7 @@ fn not_off(case: &Case<'_>, looked: &mut Looked, name: &str, found: &str) {
     })
 }
 
-/// Looks at the stored rooms of every service that were there before the policy, with what it changes in each.
+/// Calls `look` for every service with its stored rooms from before the policy, and what the policy changes in each.
 fn each_stored(
     case: &Case<'_>,
     looked: &mut Looked,

@@ -1,4 +1,4 @@
-//! The server's program and machine: versions, advisories, files.
+//! Checks of the server's program and machine: versions, advisories, files.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,9 +10,9 @@ use super::case::Case;
 use super::jitsi::Jicofo;
 use super::{COMPONENT, Check, Looked, PROSODY, SHELL, Severity};
 
-/// More than a question takes.
+/// Clock difference that is not reported: more than a request takes.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
-/// A program of this size has something to collect, in KiB.
+/// Memory of Lua in KiB above which the garbage collector is worth configuring.
 const LARGE: u64 = 1024 * 1024;
 
 pub(super) static CHECKS: &[Check] = &[
@@ -74,7 +74,7 @@ fn advisories(case: &Case<'_>, looked: &mut Looked) {
             return looked.unknown_at(server, unreleased(&posture.server));
         };
         let upstream = format!("{}.{}.{}", running.0, running.1, running.2);
-        // A package of another version is not what runs.
+        // A package of another version is not the one that runs.
         let package = case.machine.package.as_deref();
         let package = package.filter(|package| package.starts_with(&format!("{upstream}-")));
         for advisory in ADVISORIES.iter().filter(|advisory| advisory.is_about(running)) {
@@ -128,18 +128,18 @@ fn clock(case: &Case<'_>, looked: &mut Looked) {
     })
 }
 
-/// An advisory.
+/// A published security advisory on Prosody.
 #[derive(Debug)]
 pub(super) struct Advisory {
-    /// Its number.
+    /// CVE number.
     pub(super) id: &'static str,
     /// The impact.
     pub(super) what: &'static str,
-    /// The first version of each branch that has the repair: `(branch, version)`; branches before the first have none.
+    /// The first repaired version of each branch, the oldest branch first. Branches before that have no repair.
     pub(super) repaired: &'static [Version],
-    /// Revisions of Debian's package that have the repair without the version.
+    /// The first revisions of Debian's package into which the repair was backported.
     pub(super) debian: &'static [&'static str],
-    /// The source.
+    /// Where the advisory was published.
     pub(super) source: &'static str,
 }
 
@@ -216,8 +216,8 @@ pub(super) static ADVISORIES: [Advisory; 11] = [
 ];
 
 impl Advisory {
-    /// Returns whether that version is without the repair. A branch that no repair was made for is judged by the next older one that has one, and all before
-    /// the first are without.
+    /// Returns whether a version is without the repair. A version of a branch that is not listed is without it if it is
+    /// older than the newest repaired version.
     pub(super) fn is_about(&self, version: Version) -> bool {
         let branch = |(major, minor, _): Version| if major == 0 { (0, minor) } else { (major, 0) };
         let own = self.repaired.iter().find(|repaired| branch(**repaired) == branch(version));
@@ -227,7 +227,7 @@ impl Advisory {
         }
     }
 
-    /// Returns whether the installed package of Debian has it nevertheless.
+    /// Returns whether the repair was backported into this package of Debian.
     pub(super) fn is_repaired_in(&self, package: &str) -> bool {
         self.debian.iter().any(|repaired| {
             let (version, revision) = repaired.split_once("+deb").unwrap_or((repaired, ""));
@@ -239,12 +239,12 @@ impl Advisory {
     }
 }
 
-/// The n-th number of `12u1`.
+/// Returns the n-th number, from 0, in a text like `12u1`.
 fn number(text: &str, n: usize) -> Option<u32> {
     text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).nth(n)?.parse().ok()
 }
 
-/// The version in `Prosody 0.12.3`; `None`: a nightly build, or none at all.
+/// Returns the version in `Prosody 0.12.3`; `None` for a nightly build or another program.
 pub(super) fn version(server: &str) -> Option<Version> {
     let text = server.strip_prefix("Prosody ")?;
     let mut parts = text.split('.').map(|part| part.parse().ok());
@@ -302,7 +302,7 @@ pub(super) static FILES_CHECKS: &[Check] = &[
     },
 ];
 
-/// Advice that leaves the file readable for the component.
+/// Reports the readable files with secrets, with advice that leaves them readable for the component.
 fn secrets(case: &Case<'_>, looked: &mut Looked) {
     let is_secret = |kind| matches!(kind, Kind::Secret | Kind::Settings { has_secret: true });
     let found = "every account of this machine can read it";
@@ -350,44 +350,44 @@ fn look(
     }
 }
 
-/// A value of a file that the operator names; `None`: the operator names none. `Err`: it cannot be read, and why.
+/// What a file that the operator may name holds; `None`: none is named. `Err`: why the file cannot be read.
 pub type Named<T> = Option<Result<T, String>>;
 
-/// The facts of the component's machine.
+/// Facts about the component's machine.
 #[derive(Clone, Debug, Default)]
 pub struct Machine {
-    /// Files and directories that matter.
+    /// Files and directories whose permissions are checked.
     pub files: Vec<File>,
     /// The listening sockets; `None`: the system does not report them.
     pub listening: Option<Vec<SocketAddr>>,
     /// The version of the package `prosody` that Debian's package manager has installed.
     pub package: Option<String>,
-    /// Jicofo's own file.
+    /// The values of Jicofo's own file.
     pub jicofo: Named<Jicofo>,
-    /// The `.env` of docker-jitsi-meet; of secrets, only that they are there.
+    /// The checked variables in the `.env` of docker-jitsi-meet; of the secret, only whether it is good.
     pub docker: Named<BTreeMap<String, String>>,
 }
 
 /// A file or directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// The path.
+    /// Path of the file or directory.
     pub path: PathBuf,
-    /// The purpose.
+    /// What it is for.
     pub kind: Kind,
-    /// The bits of its mode (`0o777`); `Err`: it cannot be looked at, and why.
+    /// Its permission bits (`0o777`); `Err`: why they cannot be read.
     pub mode: Result<u32, String>,
-    /// The component may be able to read it by the bits for all accounts alone, as one with an account of its own
-    /// (`DynamicUser=`) reads a file of root's.
+    /// Whether the component may depend on the permission bits for others to read it, as a unit with `DynamicUser=`
+    /// does for a file of root's.
     pub needs_others: bool,
 }
 
 /// The purpose of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The operator's file; with secrets in it.
+    /// The operator's file.
     Settings {
-        /// A secret.
+        /// Whether a secret is in it.
         has_secret: bool,
     },
     /// A file that holds a secret.

@@ -1,4 +1,4 @@
-//! Kinds of values: how one is read, written as TOML, and described to an editor.
+//! Kinds of values: how each is read, written as TOML, and described by a JSON Schema.
 
 use std::cell::RefCell;
 use std::ops::{Range, RangeInclusive};
@@ -10,17 +10,17 @@ use toml::de::DeValue;
 use super::values;
 use crate::jid::BareJid;
 
-/// The least of durations that count wrong guesses.
+/// Minimum of durations that concern wrong password guesses.
 pub const MILLISECOND: Duration = Duration::from_millis(1);
-/// The least of most durations.
+/// Minimum of most durations.
 pub const SECOND: Duration = Duration::from_secs(1);
-/// The least of periods.
+/// Minimum of periods.
 pub const MINUTE: Duration = Duration::from_secs(60);
 
-/// Reads a value of the file.
+/// Function that reads a value of the file.
 type Reader<T> = dyn Fn(&Item<'_>) -> Read<T>;
 
-/// A kind of value.
+/// A kind of value: its reader, writer and JSON Schema.
 pub struct Kind<T> {
     read: Box<Reader<T>>,
     write: Box<dyn Fn(&T) -> String>,
@@ -42,12 +42,12 @@ impl<T: 'static> Kind<T> {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with it, each with its place.
+    /// Returns everything that is wrong with the value, each problem with its place.
     pub fn read(&self, item: &Item<'_>) -> Read<T> {
         (self.read)(item)
     }
 
-    /// Returns a value as it stands in a file.
+    /// Returns a value as TOML.
     pub fn write(&self, value: &T) -> String {
         (self.write)(value)
     }
@@ -57,18 +57,18 @@ impl<T: 'static> Kind<T> {
         &self.schema
     }
 
-    /// Returns what to warn of in a value of the file, though it may stand there.
+    /// Returns the warnings about a value of the file, which may be valid all the same.
     pub fn warnings(&self, item: &Item<'_>) -> Vec<Wrong> {
         self.warn.map(|warn| warn(item)).unwrap_or_default()
     }
 
-    /// Returns the same kind, with that for its warnings.
+    /// Returns the same kind, with `warn` to find its warnings.
     #[must_use]
     pub fn warning(self, warn: fn(&Item<'_>) -> Vec<Wrong>) -> Self {
         Self { warn: Some(warn), ..self }
     }
 
-    /// Returns the kind of what `to` makes of such values, and `back` turns into one again.
+    /// Returns the kind of the values that `to` makes after reading; `back` reverses that before writing.
     pub fn map<U: 'static>(
         self,
         to: impl Fn(T) -> U + 'static,
@@ -85,16 +85,16 @@ impl<T: 'static> Kind<T> {
     }
 }
 
-/// One of a closed list of words.
+/// A type whose values are the words of a closed list.
 pub trait Word: Copy + PartialEq + 'static {
-    /// The values that may stand in the file.
+    /// The values that are allowed in the file.
     const WORDS: &'static [Self];
 
-    /// Returns its name in the file.
+    /// Returns the word by which the file names it.
     fn word(self) -> &'static str;
 }
 
-/// Makes a type with `ALL` and `name` a [`Word`].
+/// Implements [`Word`] for types that have `ALL` and `name`.
 macro_rules! words {
     ($($type:ty),* $(,)?) => {
         $(impl $crate::setting::kind::Word for $type {
@@ -108,39 +108,39 @@ macro_rules! words {
 }
 pub(crate) use words;
 
-/// Quotes a text as a basic string of TOML.
+/// Returns a text as a TOML string, with its quotes.
 pub fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-/// `true` or `false`.
+/// Returns the kind of `true` and `false`.
 pub fn flag() -> Kind<bool> {
     Kind::new(values::boolean, ToString::to_string, json!({ "type": "boolean" }))
 }
 
-/// A whole number within these limits.
+/// Returns the kind of whole numbers within these limits.
 pub fn whole(limits: RangeInclusive<u32>) -> Kind<u32> {
     let schema = json!({ "type": "integer", "minimum": limits.start(), "maximum": limits.end() });
     Kind::new(values::whole(limits), ToString::to_string, schema)
 }
 
-/// A text whose reader is not here, since it needs more than the text: nothing is read, and nothing is wrong.
+/// Returns the kind of texts that are read elsewhere, such as secrets: here nothing is read, and nothing is reported.
 pub fn external<T: 'static>() -> Kind<T> {
     Kind::new(|_| Err(Vec::new()), |_| quoted(""), json!({ "type": "string" }))
 }
 
-/// Any text.
+/// Returns the kind of any text.
 pub fn text() -> Kind<String> {
     Kind::new(values::text, |text| quoted(text), json!({ "type": "string" }))
 }
 
-/// A text that is not blank.
+/// Returns the kind of texts that are not blank.
 pub fn some_text() -> Kind<String> {
     let schema = json!({ "type": "string", "pattern": "\\S" });
     Kind::new(values::some_text, |text| quoted(text), schema)
 }
 
-/// A duration with its units, not shorter than `least`.
+/// Returns the kind of durations with their units, not shorter than `least`.
 pub fn duration(least: Duration) -> Kind<Duration> {
     Kind::new(
         values::duration(least),
@@ -149,20 +149,20 @@ pub fn duration(least: Duration) -> Kind<Duration> {
     )
 }
 
-/// A duration not shorter than `least`, or `never`.
+/// Returns the kind of durations not shorter than `least`, or `never`.
 pub fn duration_or_never(least: Duration) -> Kind<Option<Duration>> {
     let write =
         |it: &Option<Duration>| quoted(&it.map_or_else(|| "never".to_owned(), values::in_words));
     Kind::new(values::duration_or_never(least), write, json!({ "type": "string" }))
 }
 
-/// One word of a closed list.
+/// Returns the kind of the words of a closed list.
 pub fn word<T: Word>() -> Kind<T> {
     let names: Vec<_> = T::WORDS.iter().map(|word| word.word()).collect();
     Kind::new(values::word(T::WORDS, T::word), |word| quoted(word.word()), json!({ "enum": names }))
 }
 
-/// A list of values of one kind.
+/// Returns the kind of lists of values of one kind.
 pub fn list<T: 'static>(kind: Kind<T>) -> Kind<Vec<T>> {
     let Kind { read, write, schema, .. } = kind;
     Kind::new(
@@ -175,16 +175,16 @@ pub fn list<T: 'static>(kind: Kind<T>) -> Kind<Vec<T>> {
     )
 }
 
-/// A list of words of which none stands there twice: their order counts.
+/// Returns the kind of lists of distinct words, whose order counts.
 pub fn ordered<T: Word>() -> Kind<Vec<T>> {
     list(word::<T>()).checked(once)
 }
 
-/// Returns the words of a list if none stands there twice.
+/// Returns the words of a list if none occurs twice.
 ///
 /// # Errors
 ///
-/// The first word that does.
+/// Reports the first word that occurs twice.
 pub fn once<T: Word>(item: &Item<'_>, words: Vec<T>) -> Read<Vec<T>> {
     for (at, word) in words.iter().enumerate() {
         if words.iter().take(at).any(|before| before == word) {
@@ -194,38 +194,38 @@ pub fn once<T: Word>(item: &Item<'_>, words: Vec<T>) -> Read<Vec<T>> {
     Ok(words)
 }
 
-/// Where something was written.
+/// Where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
-    /// Bytes of the file.
+    /// Byte range of the file.
     Text(Range<usize>),
-    /// An environment variable.
+    /// Environment variable of that name.
     Variable(String),
     /// Nowhere: a default, or the file as a whole.
     Whole,
 }
 
-/// The addresses of a file that are not ASCII: as they were written, and prepared.
+/// The addresses of a file that are not ASCII: as written, as prepared, and where.
 pub type Foreign = RefCell<Vec<(String, BareJid, Place)>>;
 
-/// A value as it was written, and where.
+/// A value of the file or of a variable, and its place.
 pub struct Item<'a> {
     /// The value.
     pub value: &'a DeValue<'a>,
-    /// Where it was written.
+    /// Where the value was written.
     pub place: Place,
-    /// Takes the addresses that are not ASCII.
+    /// Collects the addresses that are not ASCII.
     pub foreign: &'a Foreign,
 }
 
 /// Why a value is refused.
 #[derive(Debug)]
 pub struct Wrong {
-    /// Where it was written.
+    /// Where the value was written.
     pub place: Place,
     /// What is wrong, for the operator.
     pub message: String,
-    /// What to write instead.
+    /// What to write instead, if that is known.
     pub suggestion: Option<String>,
 }
 
@@ -237,7 +237,7 @@ impl Item<'_> {
     ///
     /// # Errors
     ///
-    /// Always: this message.
+    /// Always returns this message.
     pub fn wrong<T>(&self, message: impl Into<String>, suggestion: Option<String>) -> Read<T> {
         Err(vec![Wrong { place: self.place.clone(), message: message.into(), suggestion }])
     }
@@ -246,12 +246,12 @@ impl Item<'_> {
     ///
     /// # Errors
     ///
-    /// Always: what was expected, and what was found.
+    /// Always returns what was expected and what was found.
     pub fn expected<T>(&self, what: &str) -> Read<T> {
         self.wrong(format!("expected {what}, found {}", self.found()), None)
     }
 
-    /// Returns the kind of value that it is, with its article.
+    /// Returns the kind of the value for messages, with its article, like `a string`.
     pub(super) const fn found(&self) -> &'static str {
         match self.value {
             DeValue::String(_) => "a string",
@@ -265,10 +265,10 @@ impl Item<'_> {
     }
 }
 
-/// Longer words are not compared: the comparison takes time with the square of the length.
+/// Longest word that is compared, in bytes: the time of the comparison grows with the square of the length.
 const LONGEST: usize = 64;
 
-/// The candidate that looks most like `word`, if one looks alike at all.
+/// Returns the candidate most similar to `word`, if any is similar enough.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > LONGEST {
         return None;
@@ -289,7 +289,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// The sentence that proposes it.
+/// Returns the sentence that suggests the [`nearest`] candidate.
 pub(crate) fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,

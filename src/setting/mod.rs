@@ -25,12 +25,12 @@ impl<T> Setting<T> {
         Self { value, line: 0, key }
     }
 
-    /// Takes a value that was written at `line`.
+    /// Sets a value that was written at `line`.
     pub fn set(&mut self, value: T, line: u32) {
         (self.value, self.line) = (value, line);
     }
 
-    /// Returns the same setting with something else for a value: what the rule means for one case.
+    /// Returns the same setting with another value, such as what the rule means for one case.
     pub fn with<U>(&self, value: U) -> Setting<U> {
         Setting { value, line: self.line, key: self.key }
     }

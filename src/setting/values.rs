@@ -1,4 +1,4 @@
-//! The kinds of values: plain ones, words and lists.
+//! Readers of values: plain ones, words and lists.
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -16,10 +16,10 @@ use super::kind;
 use super::kind::{Item, Place, Read, Wrong};
 use crate::jid::{BareJid, JidError, spellings};
 
-/// The longest duration: a hundred years.
+/// Longest duration in the file: a hundred years.
 pub const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
 
-/// `true` or `false`; a variable holds them as text.
+/// Reads `true` or `false`; a variable holds them as text.
 pub(crate) fn boolean(item: &Item<'_>) -> Read<bool> {
     match (item.value, &item.place) {
         (DeValue::Boolean(value), _) => Ok(*value),
@@ -36,30 +36,30 @@ pub(crate) fn boolean(item: &Item<'_>) -> Read<bool> {
     }
 }
 
-/// Any text.
+/// Reads any text.
 pub(crate) fn text(item: &Item<'_>) -> Read<String> {
     item.value.as_str().map_or_else(|| item.expected("a string"), |text| Ok(text.to_owned()))
 }
 
-/// A text that is not blank.
+/// Reads a text that is not blank.
 pub(crate) fn some_text(item: &Item<'_>) -> Read<String> {
     let text = text(item)?;
     if text.trim().is_empty() { item.wrong("it is empty", None) } else { Ok(text) }
 }
 
-/// Any text, for a path.
+/// Reads any text as a path.
 pub(crate) fn any_path(item: &Item<'_>) -> Read<PathBuf> {
     text(item).map(PathBuf::from)
 }
 
-/// A value of that kind; `None`: an empty text.
+/// Reads a value of that kind, or `None` from an empty text.
 pub(crate) fn optional<T>(
     kind: impl Fn(&Item<'_>) -> Read<T>,
 ) -> impl Fn(&Item<'_>) -> Read<Option<T>> {
     move |item| if text(item)?.is_empty() { Ok(None) } else { kind(item).map(Some) }
 }
 
-/// A whole number within these limits.
+/// Reads a whole number within these limits.
 pub(crate) fn whole(limits: RangeInclusive<u32>) -> impl Fn(&Item<'_>) -> Read<u32> {
     move |item| {
         let DeValue::Integer(number) = item.value else { return item.expected("a whole number") };
@@ -73,14 +73,14 @@ pub(crate) fn whole(limits: RangeInclusive<u32>) -> impl Fn(&Item<'_>) -> Read<u
     }
 }
 
-/// Reads a duration with its units: "2 hours", "30s". `None`: it is none, or longer than can be.
+/// Parses a duration with its units, like "2 hours" or "30s"; `None` if it is none, negative or too long.
 pub fn length(text: &str) -> Option<Duration> {
     let span = SpanParser::new().parse_span(text.trim()).ok()?;
     let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
     Duration::try_from(length).ok()
 }
 
-/// A duration with its units, not shorter than `least`.
+/// Reads a duration with its units, not shorter than `least`.
 pub(crate) fn duration(least: Duration) -> impl Fn(&Item<'_>) -> Read<Duration> {
     move |item| {
         let DeValue::String(text) = item.value else {
@@ -109,7 +109,7 @@ pub(crate) fn duration(least: Duration) -> impl Fn(&Item<'_>) -> Read<Duration> 
     }
 }
 
-/// A duration, or `never`.
+/// Reads a duration not shorter than `least`, or `None` from `never`.
 pub(crate) fn duration_or_never(least: Duration) -> impl Fn(&Item<'_>) -> Read<Option<Duration>> {
     move |item| match item.value.as_str() {
         Some(text) if text.trim() == "never" => Ok(None),
@@ -117,7 +117,7 @@ pub(crate) fn duration_or_never(least: Duration) -> impl Fn(&Item<'_>) -> Read<O
     }
 }
 
-/// Returns a length of time in the largest unit that it is a whole number of.
+/// Returns a duration as a whole number of the largest possible unit, like `90 minutes`.
 pub(crate) fn in_words(length: Duration) -> String {
     const UNITS: [(u128, &str); 5] = [
         (86_400_000, "day"),
@@ -133,7 +133,7 @@ pub(crate) fn in_words(length: Duration) -> String {
     format!("{number} {name}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A number of bytes with its unit, not less than `least`.
+/// Reads a number of bytes with its unit, not less than `least`.
 pub(crate) fn size(least: u64) -> impl Fn(&Item<'_>) -> Read<u64> {
     const UNITS: [(&str, u64); 6] = [
         ("KiB", 1 << 10),
@@ -158,7 +158,7 @@ pub(crate) fn size(least: u64) -> impl Fn(&Item<'_>) -> Read<u64> {
     }
 }
 
-/// One word of a closed list.
+/// Reads one word of a closed list.
 pub(crate) fn word<T: Copy + 'static>(
     all: &'static [T],
     name: fn(T) -> &'static str,
@@ -180,7 +180,7 @@ fn enumerate<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
 }
 
-/// A list; all that is wrong with its items is told at once.
+/// Reads a list, and reports the errors of all its items together.
 pub(crate) fn list<T>(kind: impl Fn(&Item<'_>) -> Read<T>) -> impl Fn(&Item<'_>) -> Read<Vec<T>> {
     move |item| {
         if let Some(text) = item.value.as_str() {
@@ -200,7 +200,7 @@ pub(crate) fn list<T>(kind: impl Fn(&Item<'_>) -> Read<T>) -> impl Fn(&Item<'_>)
     }
 }
 
-/// A bare JID: an account, or a domain that speaks for itself.
+/// Reads a bare JID: an account or a domain.
 pub(crate) fn jid(item: &Item<'_>) -> Read<BareJid> {
     let text = text(item)?;
     match BareJid::prepared(&text) {
@@ -213,12 +213,12 @@ pub(crate) fn jid(item: &Item<'_>) -> Read<BareJid> {
     }
 }
 
-/// The same account at each spelling of its domain, any of which the server may stamp.
+/// Reads a bare JID in each spelling of its domain, any of which the server may use.
 pub(crate) fn jid_spellings(item: &Item<'_>) -> Read<Vec<BareJid>> {
     jid(item).map(|jid| jid.spellings())
 }
 
-/// Reports an address that the server is to prepare, too.
+/// Records an address that is not ASCII, for the server to prepare it, too.
 fn noted(item: &Item<'_>, text: String, jid: BareJid) -> BareJid {
     if !text.is_ascii() {
         item.foreign.borrow_mut().push((text, jid.clone(), item.place.clone()));
@@ -226,12 +226,12 @@ fn noted(item: &Item<'_>, text: String, jid: BareJid) -> BareJid {
     jid
 }
 
-/// The bare JID of an account.
+/// Reads the bare JID of an account.
 pub(crate) fn account(item: &Item<'_>) -> Read<BareJid> {
     account_or(item, |domain| format!("write it like \"someone@{domain}\""))
 }
 
-/// The same, with what to do about a domain.
+/// Reads the bare JID of an account; `hint` makes the suggestion for a domain.
 pub(crate) fn account_or(item: &Item<'_>, hint: impl FnOnce(&str) -> String) -> Read<BareJid> {
     let jid = jid(item)?;
     if jid.node().is_some() {
@@ -244,19 +244,19 @@ pub(crate) fn account_or(item: &Item<'_>, hint: impl FnOnce(&str) -> String) -> 
     item.wrong(format!("`{jid}` is a domain, not an account"), Some(hint(jid.as_str())))
 }
 
-/// No server outside this machine has this as its domain.
+/// Returns whether a domain is a single word, as that of no server outside this machine is.
 fn is_word(domain: &str) -> bool {
     domain != "localhost" && !domain.contains(['.', ':'])
 }
 
-/// Returns a warning for each domain that is a mere word: a nick, say, is taken for a domain where one may stand.
+/// Returns a warning for each domain that is a single word, which may be a nick where an address was meant.
 pub(crate) fn words_for_domains(item: &Item<'_>) -> Vec<Wrong> {
     let placed = |item: &Item<'_>| Ok((text(item)?, item.place.clone()));
     let found = match item.value.as_array() {
         Some(_) => list(placed)(item),
         None => placed(item).map(|one| vec![one]),
     };
-    // What is no text is noted where it is read.
+    // A value that is no text is reported where it is read.
     let words = found.unwrap_or_default().into_iter().filter_map(|(text, place)| {
         let is_domain = |jid: &BareJid| jid.node().is_none() && is_word(jid.as_str());
         let domain = BareJid::prepared(&text).ok().filter(is_domain)?;
@@ -273,7 +273,7 @@ pub(crate) fn words_for_domains(item: &Item<'_>) -> Vec<Wrong> {
     words.collect()
 }
 
-/// A JID without anything before an `@` or after a `/`.
+/// Reads a domain: a JID without local part and resource.
 pub(crate) fn domain(item: &Item<'_>) -> Read<BareJid> {
     let text = text(item)?;
     match BareJid::prepared(&text) {
@@ -286,17 +286,17 @@ pub(crate) fn domain(item: &Item<'_>) -> Read<BareJid> {
     }
 }
 
-/// The same as text.
+/// Reads a domain as text.
 pub(crate) fn domain_name(item: &Item<'_>) -> Read<String> {
     domain(item).map(|domain| domain.as_str().to_owned())
 }
 
-/// The same in each of its spellings.
+/// Reads a domain in each of its spellings.
 pub(crate) fn domain_spellings(item: &Item<'_>) -> Read<Vec<String>> {
     domain(item).map(|domain| spellings(domain.as_str()))
 }
 
-/// An address with its prefix length, or one address.
+/// Reads a network: an address with its prefix length, or a single address.
 pub(crate) fn network(item: &Item<'_>) -> Read<IpNet> {
     let text = text(item)?;
     let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
@@ -306,7 +306,7 @@ pub(crate) fn network(item: &Item<'_>) -> Read<IpNet> {
     })
 }
 
-/// A moment with its offset, or a date: its end, in UTC. `None`: empty.
+/// Reads a time with its offset, or the end of a date in UTC; `None` from an empty text.
 pub(crate) fn moment(item: &Item<'_>) -> Read<Option<Timestamp>> {
     let text = match item.value.as_datetime() {
         Some(moment) => moment.to_string(),
