@@ -8,7 +8,7 @@ use super::registry::Watch;
 use crate::metrics::{Counter, Family, Labels, metrics, zeroed};
 use crate::policy::attempt::{Action, Kind};
 use crate::policy::class::Class;
-use crate::policy::drift::family;
+use crate::policy::rules::family::family_of;
 use crate::policy::verdict::{Decision, Verdict};
 
 metrics! {
@@ -130,7 +130,7 @@ impl Counted {
         let Decision { verdict, class, rule, .. } = decision;
         let metrics = &self.metrics;
         metrics.decisions.get_or_create(&labels(action.kind(), *verdict, *class)).inc();
-        let of_rule = [("family", family(rule.name)), ("verdict", verdict.name())];
+        let of_rule = [("family", family_of(rule.name)), ("verdict", verdict.name())];
         metrics.by_rule.get_or_create(&of_rule).inc();
         metrics.verdicts.get_or_create(&by(*verdict)).inc();
         let would = decision.would.as_ref().map(|would| would.verdict);

@@ -13,8 +13,9 @@ use super::secrets::{self, Keys};
 use super::store::{Store, is_local};
 use super::table_reader::TableReader;
 use crate::jid::BareJid;
-use crate::policy::drift::{compared, family};
+use crate::policy::drift::compared;
 use crate::policy::opinions::suspended;
+use crate::policy::rules::family::family_of;
 use crate::policy::rules::renamed;
 use crate::secret::Secret;
 use crate::setting::values::{
@@ -84,7 +85,7 @@ impl Audit {
     /// Returns whether differences from this rule are repaired. Those from a suspension by an operator always are.
     pub fn repairs(&self, rule: &str) -> bool {
         rule == suspended::RULE.name
-            || self.repair.iter().any(|name| name == rule || name == family(rule))
+            || self.repair.iter().any(|name| name == rule || name == family_of(rule))
     }
 }
 
@@ -311,7 +312,7 @@ pub(super) fn read_reload(mut section: TableReader<'_>) -> Limit {
 
 fn rule_or_family(item: &Item<'_>) -> Read<String> {
     let name = some_text(item)?;
-    let names = || compared().chain(compared().map(family));
+    let names = || compared().chain(compared().map(family_of));
     if names().any(|known| known == name) {
         return Ok(name);
     }

@@ -281,16 +281,7 @@ impl Drift {
     }
 }
 
-/// The rules for everybody in the room.
-pub(super) fn case_of_nobody<'a>(
-    scene: &Scene<'a>,
-    attempt: &'a Attempt,
-    nobody: &'a Requester,
-    calm: &'a Pressure,
-) -> Case<'a> {
-    case(scene, attempt, nobody, scene.room, calm)
-}
-
+/// Returns the case of a person in a live room; for everybody in it, that of an empty requester with the room's address.
 pub(super) fn case<'a>(
     scene: &Scene<'a>,
     attempt: &'a Attempt,

@@ -4,7 +4,7 @@
 //! ask for is as its moderators want it; only what is laxer, or nobody's to choose, is a difference.
 
 use super::attempt::{Affiliation, Attempt, Auth, Pressure, Requester};
-use super::context::{Case, Drift, Scene, Standing, case, case_of_nobody, excepted};
+use super::context::{Case, Drift, Scene, Standing, case, excepted};
 use super::decide::{as_excepted, reevaluate};
 use super::notice::Notice;
 use super::record::{Record, Source};
@@ -19,11 +19,6 @@ pub fn compared() -> impl Iterator<Item = &'static str> {
     let switched = SWITCHES.iter().filter(|rule| rule.traits.contains(&Trait::Compared));
     let fixed = [fixed::BAN, fixed::OUTCAST, fixed::READING];
     switched.map(|rule| rule.name).chain(fixed.map(|rule| rule.name))
-}
-
-/// The family of a rule: `password` of `password.required`.
-pub fn family(rule: &str) -> &str {
-    rule.split('.').next().unwrap_or_default()
 }
 
 /// Every difference. A room to which no policy was applied yet has none: its next join does that.
@@ -108,7 +103,7 @@ fn password(scene: &Scene<'_>, record: &Record) -> Option<Drift> {
 
 fn admission(scene: &Scene<'_>) -> Option<Drift> {
     let (attempt, nobody, calm) = <(Attempt, Requester, Pressure)>::default();
-    let case = case_of_nobody(scene, &attempt, &nobody, &calm);
+    let case = case(scene, &attempt, &nobody, scene.room, &calm);
     (lobby::is_members_only(&case) && !scene.view.members_only).then(|| Drift {
         rule: scene.rules.lobby.admission.rule(),
         who: None,
@@ -289,6 +284,7 @@ mod tests {
     use crate::policy::password::Password;
     use crate::policy::permissions::Permitted;
     use crate::policy::record::{Entry, Person};
+    use crate::policy::rules::family::family_of;
     use crate::policy::verdict::Ability;
     use crate::policy::{Policy, Rules};
 
@@ -509,7 +505,7 @@ mod tests {
         assert_eq!(drifts[1].effects.persistent, Some(false));
         assert!(drifts[0].is_same_as(&drifts[0]) && !drifts[0].is_same_as(&drifts[1]));
         assert!(drifts.iter().all(|drift| compared().any(|rule| rule == drift.rule.name)));
-        assert_eq!(family(drifts[1].rule.name), "access");
+        assert_eq!(family_of(drifts[1].rule.name), "access");
 
         room.settings =
             Settings { hidden: Some(true), persistent: Some(false), ..Settings::default() };

@@ -84,7 +84,7 @@ pub(super) enum Rank {
     Hand,
     /// On having opened the room.
     Opener,
-    /// On the file.
+    /// On a rule of the file, the one for openers excepted.
     File,
     /// On being an operator of the file.
     Operator,

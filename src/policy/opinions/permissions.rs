@@ -76,7 +76,7 @@ pub(in crate::policy) fn preset(case: &Case<'_>, effects: &mut Effects) {
 /// Judges the use of a feature of Jitsi. What runs may be stopped even where encryption is required.
 pub(in crate::policy) fn feature(case: &Case<'_>, feature: Feature) -> Opinion {
     let permissions = &case.rules.permissions;
-    let (rule, denial) = match feature {
+    let (permitted, denial) = match feature {
         Feature::Record { .. } => (permissions.record, Denial::MayNotRecord),
         Feature::Dial => (permissions.dial, Denial::MayNotDial),
     };
@@ -85,7 +85,7 @@ pub(in crate::policy) fn feature(case: &Case<'_>, feature: Feature) -> Opinion {
     {
         return refusal;
     }
-    require_permission(case, rule.rule(), rule, denial)
+    require_permission(case, permitted, denial)
 }
 
 /// Denies recorders and telephones where end-to-end encryption is required: they take no part in it.
@@ -94,12 +94,8 @@ fn in_clear(case: &Case<'_>) -> Option<Opinion> {
     (e2ee.value == E2ee::Require).then(|| Opinion::deny(e2ee.rule(), Denial::E2eeOnly))
 }
 
-fn require_permission(
-    case: &Case<'_>,
-    rule: Rule,
-    permitted: Setting<Permitted>,
-    denial: Denial,
-) -> Opinion {
+fn require_permission(case: &Case<'_>, permitted: Setting<Permitted>, denial: Denial) -> Opinion {
+    let rule = permitted.rule();
     let allowed = match permitted.value.degree(case.classes) {
         Degree::Yes | Degree::Given => true,
         Degree::Moderator => moderators::may(case, Who::Moderator),

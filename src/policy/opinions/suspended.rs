@@ -9,7 +9,7 @@ use crate::policy::attempt::{
     RoleChange, RoomView, Word,
 };
 use crate::policy::class::Class;
-use crate::policy::context::{Case, Drift, Scene, case_of_nobody, excepted};
+use crate::policy::context::{Case, Drift, Scene, case, excepted};
 use crate::policy::denial::Denial;
 use crate::policy::notice::Notice;
 use crate::policy::record::{JoinFlood, Record, Suspended};
@@ -18,11 +18,6 @@ use crate::policy::verdict::{Ability, Audience, Effects, Opinion, Rule};
 
 /// The rule of a suspension. It has no line: an operator's command stands behind it, not the file.
 pub const RULE: Rule = fixed::SUSPENDED.at(0);
-
-/// Returns the suspension of a room, if it is suspended.
-pub fn of(room: &RoomView) -> Option<Suspended> {
-    room.record.as_ref().and_then(|record| record.suspended)
-}
 
 /// Denies a join to a suspended room.
 pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
@@ -108,7 +103,7 @@ pub fn resuming(scene: &Scene<'_>) -> Option<Effects> {
     let is_lost = scene.settings.suspended == Some(true);
     let raised = view.suspended().map(|it| it.raised).or(is_lost.then_some(false))?;
     let (attempt, nobody, calm) = <(Attempt, Requester, Pressure)>::default();
-    let case = case_of_nobody(scene, &attempt, &nobody, &calm);
+    let case = case(scene, &attempt, &nobody, scene.room, &calm);
     let excepted = excepted(&case);
     let case = Case { rules: excepted.as_ref().map_or(scene.rules, |other| &other.room), ..case };
     // By now a join flood, or the file, may ask for what was put up for the suspension.
@@ -149,7 +144,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-    /// A room in which everything is as the rules ask for it, in the lobby of a Jitsi or without one.
+    /// A room in which everything is as the rules ask for, on a service with a lobby of its own or without.
     struct Room {
         policy: Policy,
         rules: Rules,
@@ -189,7 +184,7 @@ mod tests {
             })
         }
 
-        /// As a gate carries it out.
+        /// Carries effects out as a gate does.
         fn apply(&mut self, effects: &Effects) {
             self.view.record = effects.record.clone().or(self.view.record.take());
             self.view.members_only = effects.members_only.unwrap_or(self.view.members_only);

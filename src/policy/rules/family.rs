@@ -51,7 +51,7 @@ pub struct Switch<F> {
 impl<F: 'static> Switch<F> {
     /// Returns the family that it belongs to.
     pub fn family(&self) -> &'static str {
-        self.name.split_once('.').map_or(self.name, |(family, _)| family)
+        family_of(self.name)
     }
 
     /// Returns the same rule among the settings that have these as a part.
@@ -60,6 +60,11 @@ impl<F: 'static> Switch<F> {
         let of_part = |change: Change<F>| -> Change<G> { Arc::new(move |all| change(part(all))) };
         Switch { name, meaning, traits, off: of_part(off), exempt: of_part(exempt) }
     }
+}
+
+/// Returns the family of a rule by its name: `password` of `password.required`.
+pub fn family_of(rule: &str) -> &str {
+    rule.split_once('.').map_or(rule, |(family, _)| family)
 }
 
 /// What the declaration says of a key, for people.
