@@ -3,49 +3,41 @@
 //! One file says who may open a room, who may enter it, who moderates it and when it is closed. This crate
 //! is the *component* (XEP-0114) that decides by it; the *gate*, a Prosody module
 //! (`prosody-snippets/mod_vestibule_gate`), holds each attempt until the component has decided, and
-//! carries the decision out. The gate decides nothing, the policy does nothing.
+//! carries the decision out. The gate decides nothing, and the policy carries nothing out.
 //!
-//! # The life of a join
-//!
-//! 1. A person sends a join. The gate parks it and asks: an IQ with a `request` ([`crate::wire::request`]) that
-//!    holds the facts of the session, the room, and what the room remembers.
-//! 2. The [`xmpp::link`] cuts the stanza out of the stream and hands it to [`app`]; [`crate::component::engine`]
-//!    looks up the room's rules and what the counters say, and calls [`policy::decide::decide`].
-//! 3. The decision is written down ([`component::audit`]) and goes back ([`wire::answer`]), with its
-//!    effects: the room's password, the requester's role, what the room has to remember.
-//! 4. The gate applies the effects, and lets the join go on, or answers it with the one error that makes
-//!    the client do the right thing.
-//!
-//! The truth about a room travels with the room: its [`policy::record`] is kept by the gate and comes with
-//! each request. So this process can be killed and started at any moment; what it keeps in memory is a
-//! view for people, and the counters of wrong guesses.
+//! `docs/ARCHITECTURE.md` follows a join through both, says where to look for what, and where state is kept. The
+//! record of a room ([`policy::record`]) is kept by the gate and comes with each request, so this process can be killed
+//! and started at any moment: what it keeps in memory is a view for people, and counters, like that of wrong guesses.
 //!
 //! # Layers
 //!
-//! Arrows point down only; a test reads the `use` lines.
+//! A module uses only modules below it, and not all of them; `tests/layers.rs` reads the paths in the code.
 //!
 //! | layer | what it is | what it may not do |
 //! |---|---|---|
 //! | [`cli`] | the command line | |
 //! | [`app`] | the wiring: clock, signals, tasks | |
-//! | [`proof`] | a log decided again, tests of a policy | open files, read clocks |
-//! | [`incident`] | an incident in one file, and its page | I/O, clocks, randomness |
-//! | [`http`] | the page and the JSON API | |
+//! | [`proof`] | replays of the decision log, and policy tests | open files, read clocks |
 //! | [`adhoc`] | the operators' commands in any XMPP client | I/O, clocks, randomness |
-//! | [`control`] | the socket for operators | |
-//! | [`doctor`] | what undoes the policy on the server, in the file and on the machine | I/O, clocks |
-//! | [`component`] | engine, counters, live rooms, decision log | open sockets, read clocks |
-//! | [`store`] | the audit database and the bans in it | decide, read clocks |
+//! | [`incident`] | an incident report in one file, and its page | I/O, clocks, randomness |
+//! | [`http`] | the page and the JSON API | |
+//! | [`control`] | the operators' commands, and their Unix socket | |
+//! | [`doctor`] | checks for what undoes the policy on the server, in the file and on the machine | I/O, clocks |
+//! | [`component`] | engine, counters, room registry, audit | open sockets, read clocks |
+//! | [`store`] | the audit database, and the runtime bans in it | decide, read clocks |
 //! | [`config`] | the operator's file | |
 //! | [`wire`] | the gate protocol, `docs/protocol.md` | I/O |
 //! | [`password`] | making and judging passwords | read clocks |
 //! | [`policy`] | the decisions | I/O, clocks, randomness, XML |
-//! | [`setting`] | values of the file, and the kinds there are | decide |
+//! | [`setting`] | values of the file, and their kinds | decide |
 //! | [`xmpp`] | stream, elements, stanzas; the link is the only socket to the server | |
+//! | [`metrics`] | groups of metrics | |
 //! | [`jid`] | addresses, as the server stamped them | change one |
-//! | [`metrics`] | the types of metrics | |
+//! | `private` | directories and sockets that nobody else can open | |
+//! | [`thread`] | threads that are started again after a panic | |
+//! | [`secret`] | texts that must never be shown | |
 //! | [`schema`] | kinds of strings in JSON Schemas | |
-//! | [`secret`] | texts that must never be seen | |
+//! | `names` | enums whose values have names | |
 //!
 //! The command line, the file and the wire are the contract. The Rust interface is not: it may change with
 //! any version.
