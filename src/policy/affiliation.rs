@@ -1,4 +1,4 @@
-//! What a person is to a room for good: its affiliation (XEP-0045 section 5.2).
+//! Affiliations: what a person is to a room for good (XEP-0045 §5.2).
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum Affiliation {
     /// Banned from the room.
     Outcast,
-    /// No standing.
+    /// No affiliation.
     #[default]
     None,
     /// May enter a members-only room.
@@ -22,7 +22,7 @@ pub enum Affiliation {
 }
 
 impl Affiliation {
-    /// The name on the wire.
+    /// Returns the name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Outcast => "outcast",
@@ -33,7 +33,7 @@ impl Affiliation {
         }
     }
 
-    /// The affiliation of that name.
+    /// Returns the affiliation of that name, or `None` for any other word.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Outcast, Self::None, Self::Member, Self::Admin, Self::Owner]
             .into_iter()

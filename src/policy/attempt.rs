@@ -1,4 +1,4 @@
-//! What a person tries to do, as facts.
+//! Attempts: what a person tries to do at a room, as facts.
 
 use std::time::Duration;
 
@@ -14,21 +14,21 @@ use super::form_field::{FormField, To};
 pub use super::requester::{Auth, Client, Requester, Role};
 use crate::jid::BareJid;
 
-/// What was typed as the room's password, compared with it by the gate.
+/// Result of comparing the password that was typed with the room's, which the gate does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Credential {
     /// Nothing was typed.
     #[default]
     None,
-    /// Something else than the room's password.
+    /// Something other than the room's password.
     Wrong,
     /// The room's password.
     Right,
 }
 
 impl Credential {
-    /// The name on the wire and in the log.
+    /// Returns the name on the wire and in the log.
     pub const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -42,21 +42,21 @@ impl Credential {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FieldChange {
-    /// `muc#roomconfig_roomsecret` with the password the room has.
+    /// `muc#roomconfig_roomsecret`, sent with the password that the room has.
     PasswordKept,
-    /// `muc#roomconfig_roomsecret` empty.
+    /// `muc#roomconfig_roomsecret`, sent empty.
     PasswordRemoved,
-    /// `muc#roomconfig_roomsecret` with another password, judged by its strength.
+    /// `muc#roomconfig_roomsecret`, sent with another password: its strength.
     PasswordSet(Strength),
-    /// `muc#roomconfig_membersonly`.
+    /// `muc#roomconfig_membersonly`: whether only members may enter.
     MembersOnly(bool),
-    /// `muc#roomconfig_publicroom`.
+    /// `muc#roomconfig_publicroom`: whether the room is listed.
     Public(bool),
-    /// `muc#roomconfig_persistentroom`.
+    /// `muc#roomconfig_persistentroom`: whether the room outlives its last occupant.
     Persistent(bool),
-    /// Another setting that we know.
+    /// Another setting that the policy knows, with its new value.
     Setting(FormField, To),
-    /// A field that is sent with the value that it has, by its name.
+    /// A field that is sent with the value that it already has, by its name.
     Kept(String),
     /// Any other field, by its name.
     Other(String),
@@ -65,17 +65,17 @@ pub enum FieldChange {
 facts! {
     /// A change of a person's affiliation.
     pub struct AffiliationChange {
-        /// Whose. `None`: not a JID by our rules.
+        /// Address of the person whose affiliation changes. `None`: not a valid JID.
         pub jid: Option<BareJid>,
-        /// From.
+        /// Affiliation before the change.
         pub from: Affiliation,
-        /// To. `None`: the word is no affiliation.
+        /// Affiliation asked for. `None`: the word is no affiliation.
         pub to: Option<Affiliation>,
-        /// The nick reserved with it, if any.
+        /// Nick reserved with it, if any.
         pub nick: Option<String>,
-        /// Who it is, if inside.
+        /// The person's session, if they are inside.
         pub bearer: Option<Requester>,
-        /// Who else inside is affected: the bearer of the nick that it reserves; of a whole domain, everybody from there.
+        /// Others inside who are affected: the bearer of the nick that it reserves; for a domain, everybody from there.
         pub displaced: Vec<Requester>,
     }
 }
@@ -83,33 +83,33 @@ facts! {
 facts! {
     /// A change of a person's role.
     pub struct RoleChange {
-        /// Whose, if the occupant is there.
+        /// Address of the occupant whose role changes, if they are there.
         pub jid: Option<BareJid>,
-        /// From.
+        /// Role before the change.
         pub from: Role,
-        /// To. `None`: the word is no role.
+        /// Role asked for. `None`: the word is no role.
         pub to: Option<Role>,
-        /// Who it is.
+        /// The occupant's session, if they are there.
         pub bearer: Option<Requester>,
     }
 }
 
-/// A word that a person inside wrote to the room.
+/// A command that a person inside wrote to the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Word {
-    /// `!password`: tell me the password.
+    /// `!password`: show me the password.
     Password,
-    /// `!close`: nobody else may enter.
+    /// `!close`: close the room to newcomers.
     Close,
-    /// `!reopen`.
+    /// `!reopen`: open a closed room again.
     Reopen,
-    /// Any other word.
+    /// Any other word with `!` in front.
     Unknown,
 }
 
-/// A feature of Jitsi that an occupant asks the focus or a component for. For one more: a variant here and in [`Kind`], and
-/// who may use it in [`permissions`](super::rules::permissions).
+/// A feature of Jitsi that an occupant asks the focus or a component for. To add one: a variant here and in [`Kind`],
+/// and who may use it in [`permissions`](super::rules::permissions).
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, EnumIter, EnumString, IntoStaticStr,
 )]
@@ -118,7 +118,7 @@ pub enum Word {
 pub enum Feature {
     /// Record, stream or transcribe.
     Record {
-        /// To stop that.
+        /// Whether the request is to stop that.
         stops: bool,
     },
     /// Call a telephone.
@@ -126,7 +126,7 @@ pub enum Feature {
 }
 
 impl Feature {
-    /// Returns the feature of that name; `stops`: the use of it is to stop.
+    /// Returns the feature of that name, or `None` for any other; `stops`: whether the request is to stop it.
     pub fn read(name: &str, stops: bool) -> Option<Self> {
         Some(match name.parse().ok()? {
             Self::Record { .. } => Self::Record { stops },
@@ -134,7 +134,7 @@ impl Feature {
         })
     }
 
-    /// Returns whether the use of it is to stop.
+    /// Returns whether the request is to stop the feature.
     pub const fn stops(self) -> bool {
         match self {
             Self::Record { stops } => stops,
@@ -150,7 +150,7 @@ impl Feature {
     }
 }
 
-/// What is tried.
+/// Action that a person tries, with what it needs to be judged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
@@ -158,60 +158,60 @@ pub enum Action {
     Request,
     /// Join a room that does not exist, or that no policy was applied to yet.
     Open {
-        /// The password typed, by its strength.
+        /// Strength of the password that was typed, if one was.
         typed: Option<Strength>,
     },
-    /// Join.
+    /// Join a room.
     Join {
-        /// What was typed as password.
+        /// Result of comparing the password that was typed.
         credential: Credential,
     },
     /// Submit the configuration form.
     Configure {
-        /// Every field sent.
+        /// Every field that was sent.
         fields: Vec<FieldChange>,
     },
     /// Set affiliations.
     Affiliation {
-        /// Every item of the list.
+        /// Every item of the list that was sent.
         items: Vec<AffiliationChange>,
-        /// The requester asks for their own membership (`jabber:iq:register`).
+        /// Whether the requester asks for their own membership (`jabber:iq:register`).
         register: bool,
     },
     /// Set roles.
     Role {
-        /// Every item of the list.
+        /// Every item of the list that was sent.
         items: Vec<RoleChange>,
     },
     /// Destroy the room.
     Destroy,
     /// Invite a person (XEP-0045 §7.8.2).
     Invite {
-        /// The invited. `None`: not a JID by our rules.
+        /// The people invited. `None`: not a valid JID.
         to: Vec<Option<BareJid>>,
     },
-    /// Answer a person who waits.
+    /// Answer a person who waits in the lobby.
     Knock {
-        /// Who waits. `None`: not a JID by our rules.
+        /// The person who waits. `None`: not a valid JID.
         target: Option<BareJid>,
-        /// Admit them, or reject them.
+        /// Whether to admit them; otherwise they are rejected.
         admit: bool,
     },
     /// Answer everybody who waits: `!admit all`, `!reject all`.
     AnswerAll {
-        /// Who waits.
+        /// The people who wait.
         waiting: Vec<BareJid>,
-        /// Let them in, or turn them away.
+        /// Whether to let them in; otherwise they are turned away.
         admit: bool,
     },
-    /// Change nick or display name, inside: to those of the requester.
+    /// Change nick or display name inside the room. The requester has the new ones.
     Rename,
-    /// A word to the room.
+    /// Write a command to the room, like `!close`.
     Command(Word),
     /// A kind of attempt that this version does not know.
     #[default]
     Unknown,
-    /// Use a feature (Jitsi).
+    /// Use a feature of Jitsi, like recording.
     #[serde(untagged)]
     Feature(Feature),
 }
@@ -294,49 +294,49 @@ impl Action {
         }
     }
 
-    /// Returns the name of the kind.
+    /// Returns the name of the kind of attempt.
     pub fn name(&self) -> &'static str {
         self.kind().name()
     }
 }
 
-/// A person tries something.
+/// An attempt: a person tries something at a room.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attempt {
-    /// The gate's name for it; the same when it is asked again.
+    /// Id that the gate gave to it; the same when it is asked again.
     pub id: String,
-    /// The room. `None`: not a JID by our rules.
+    /// Address of the room. `None`: not a valid JID.
     pub room: Option<BareJid>,
-    /// Who.
+    /// The person who tries it.
     pub requester: Requester,
-    /// What.
+    /// What they try.
     pub action: Action,
-    /// For whom a focus opens the room: the last who asked it.
+    /// The person for whom a focus opens the room: the last who asked for it.
     pub behind: Option<Requester>,
-    /// What the room remembers of the others that the action names.
+    /// What the room remembers of other people whom the action names.
     pub others: Vec<(BareJid, Person)>,
-    /// The bans made at run time that held, as far as it was noted ([`Policy::held`](super::Policy::held)).
+    /// Runtime bans that matched, as far as they were noted ([`Policy::held`](super::Policy::held)).
     pub banned: Held,
-    /// Another person inside with a name like one of the requester's, the one who counts most; looked for only where the
-    /// rules ask for it.
+    /// Whether another person inside has a name like one of the requester's; a moderator counts most. Looked for only
+    /// where the rules ask for it.
     pub namesake: Option<Namesake>,
 }
 
 impl Attempt {
-    /// Returns what the room remembers of a person whom the action names.
+    /// Returns what the room remembers of a person whom the action names, if anything.
     pub fn other(&self, jid: &BareJid) -> Option<&Person> {
         self.others.iter().find(|(other, _)| other == jid).map(|(_, person)| person)
     }
 }
 
 facts! {
-    /// The room as it is at that moment.
+    /// The room as it is at the time of the attempt.
     pub struct RoomView {
         /// Occupants that are not services, one for each nick: a person with two sessions can be two.
         pub occupants: u32,
         /// People inside, without services and the requester, however many sessions each has. `None`: not reported.
         pub others: Option<u32>,
-        /// Occupants that moderate.
+        /// Occupants who moderate.
         pub moderators: u32,
         /// People in the lobby.
         pub waiting: u32,
@@ -356,7 +356,7 @@ facts! {
         pub unasked: bool,
         /// Stored affiliations: owners, admins, members and outcasts.
         pub affiliations: u32,
-        /// What the policy wrote down about the room. `None`: never, or unreadable.
+        /// What the policy recorded about the room. `None`: nothing, or it is unreadable.
         pub record: Option<Record>,
         /// Whether there is a record that this version cannot read.
         pub unreadable: bool,
@@ -364,7 +364,7 @@ facts! {
 }
 
 impl RoomView {
-    /// Returns that the meeting is suspended, as far as its record says.
+    /// Returns the suspension of the meeting, or `None` if its record has none.
     pub fn suspended(&self) -> Option<Suspended> {
         self.record.as_ref().and_then(|record| record.suspended)
     }
@@ -375,26 +375,26 @@ impl RoomView {
         self.record.as_ref().map_or(is_older, |record| record.found)
     }
 
-    /// Returns the number of people inside who are not the requester, services apart; of occupants, where nobody has
-    /// told who they are.
+    /// Returns the number of people inside, without services and the requester; where that is not reported, the number
+    /// of occupants.
     pub fn others(&self) -> u32 {
         self.others.unwrap_or(self.occupants)
     }
 }
 
-/// What the policy has to know of a password, without knowing it.
+/// Strength of a password: what the policy has to know of one, without knowing it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Strength {
-    /// Length in characters.
+    /// Length of the password, in characters.
     pub length: u32,
     /// zxcvbn's score, 0 (guessed at once) to 4 (very hard to guess), with the room's words as context.
     pub score: u8,
-    /// It stands on the deny-list.
+    /// Whether it is on the deny-list.
     pub denied: bool,
 }
 
-/// As a limit: there is none, whatever the counters of others say.
+/// A limit that no counter reaches, so that it limits nothing.
 pub(super) const UNLIMITED: u32 = u32::MAX;
 
 /// What the counters say about a requester at a room. They live outside the policy, in the component's
@@ -402,46 +402,46 @@ pub(super) const UNLIMITED: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Pressure {
-    /// This address or account has to wait so long before the next password.
+    /// How long this address or account has to wait before the next password.
     #[serde(skip_serializing_if = "is_unset")]
     pub guesses: Option<Duration>,
-    /// Strangers have typed too many wrong passwords at this room; it takes none from them for so long.
+    /// How long the room takes no passwords from strangers, who have typed too many wrong ones.
     #[serde(skip_serializing_if = "is_unset")]
     pub room: Option<Duration>,
-    /// This address or account has to wait so long before the next knock.
+    /// How long this address or account has to wait before the next knock.
     #[serde(skip_serializing_if = "is_unset")]
     pub knocks: Option<Duration>,
-    /// Rooms that are there and were opened by the person who is about to open one now.
+    /// Number of existing rooms that were opened by the person who is about to open one now.
     #[serde(skip_serializing_if = "is_unset")]
     pub rooms_of_opener: u32,
-    /// Rooms that are there, but those that services opened for themselves.
+    /// Number of existing rooms, without those that services opened for themselves.
     #[serde(skip_serializing_if = "is_unset")]
     pub rooms: u32,
-    /// Strangers who have come into this room lately (`limits.flood_within`).
+    /// Number of strangers who have come into this room within `limits.flood_within`.
     #[serde(skip_serializing_if = "is_unset")]
     pub strangers: u32,
-    /// The same, as the rules that are only observed would have it.
+    /// The same waits by rules that are only observed.
     #[serde(skip_serializing_if = "is_unset")]
     pub observed: Waits,
 }
 
-/// How long a person would have to wait by rules that are only observed.
+/// How long a person would have to wait by rules that are only observed. `None`: not at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Waits {
-    /// Before the next password.
+    /// Wait before the next password.
     #[serde(skip_serializing_if = "is_unset")]
     pub guesses: Option<Duration>,
-    /// Until the room would take a password from strangers.
+    /// Wait until the room takes a password from strangers.
     #[serde(skip_serializing_if = "is_unset")]
     pub room: Option<Duration>,
-    /// Before the next knock.
+    /// Wait before the next knock.
     #[serde(skip_serializing_if = "is_unset")]
     pub knocks: Option<Duration>,
 }
 
 impl Pressure {
-    /// What the rules that are only observed are judged by.
+    /// Returns the counters by which rules that are only observed are judged.
     #[must_use]
     pub const fn as_observed(&self) -> Self {
         let Waits { guesses, room, knocks } = self.observed;
@@ -449,59 +449,59 @@ impl Pressure {
     }
 }
 
-/// Another person in the room who has a name that looks like one of the requester's.
+/// Kind of the other person in the room whose name looks like one of the requester's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Namesake {
-    /// One who does not moderate.
+    /// A person who does not moderate.
     Occupant,
-    /// A moderator.
+    /// A person who moderates.
     Moderator,
 }
 
-/// A ban that held for a person.
+/// A runtime ban that matched a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Noted {
-    /// Its id.
+    /// Id of the ban.
     pub id: String,
-    /// It is on the account itself, not on a domain or network: no exception lifts it.
+    /// Whether it is on the account itself, not on a domain or network: then no exception lifts it.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub account: bool,
 }
 
-/// The bans that held for those who try.
+/// The runtime bans that matched the people of an attempt.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Held {
-    /// For the requester.
+    /// The ban on the requester.
     #[serde(skip_serializing_if = "is_unset")]
     pub requester: Option<Noted>,
-    /// For the person behind them.
+    /// The ban on the person behind them.
     #[serde(rename = "on_behalf_of", alias = "behind", skip_serializing_if = "is_unset")]
     pub behind: Option<Noted>,
 }
 
-/// Where and when it is judged who a person is: a token is for a room, and for a time.
+/// Room and time for which an identity is judged: a token is valid for a room, and for a time.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
-    /// The room. `None`: wherever the token is for.
+    /// The room. `None`: any room that the token is for.
     pub room: Option<&'a BareJid>,
-    /// The time. `None`: of a person who is inside and keeps what they came in with.
+    /// The time. `None`: not checked, of a person who is inside and keeps what they came in with.
     pub now: Option<Timestamp>,
 }
 
 impl<'a> Place<'a> {
-    /// Anywhere, at any time.
+    /// Any room, at any time.
     pub const ANY: Self = Self { room: None, now: None };
 
-    /// Where a person is inside.
+    /// Returns the place of a person who is inside that room.
     pub const fn inside(room: &'a BareJid) -> Self {
         Self { room: Some(room), now: None }
     }
 
-    /// Where, and when, a person tries something. An occupant keeps what they came in with: a token that
-    /// has run out is judged when its bearer comes again.
+    /// Returns the room and the time of an attempt. An occupant keeps what they came in with: a token that
+    /// has expired is judged when its bearer comes again.
     pub fn of(attempt: &'a Attempt, now: Timestamp) -> Self {
         let comes = matches!(
             attempt.action,

@@ -1,4 +1,4 @@
-//! Bans of the operator's file, and whom a ban is on.
+//! Bans of the operator's file, and the targets of bans.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,27 +15,27 @@ use crate::jid::{BareJid, JidError, spellings};
 /// Where a ban comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The file: its 1-based line.
+    /// The file, with the 1-based line.
     Line(u32),
-    /// An operator made it while the component ran: its id.
+    /// An operator's command while the component ran, with the id of the ban.
     Made(String),
 }
 
-/// One ban.
+/// One ban, without its target.
 #[derive(Clone, Debug)]
 pub struct Ban {
-    /// Where it comes from.
+    /// Where the ban comes from.
     pub origin: Origin,
     /// When it ends; `None`: never.
     pub until: Option<Timestamp>,
-    /// The rooms it is for, by name; `None`: all.
+    /// Rooms that it is for, by name; `None`: all.
     pub rooms: Option<GlobMatcher>,
-    /// Why, for the operator.
+    /// Reason, for the operator.
     pub reason: String,
 }
 
 impl Ban {
-    /// Its line in the file; 0: it is in no file.
+    /// Returns its line in the file, or 0 if it is in no file.
     pub const fn line(&self) -> u32 {
         match self.origin {
             Origin::Line(line) => line,
@@ -51,10 +51,10 @@ impl Ban {
     }
 }
 
-/// Every ban, found by whom it is on.
+/// A set of bans, found by their targets.
 #[derive(Clone, Debug, Default)]
 pub struct Bans {
-    /// By each spelling of the domain, as with `domains`.
+    /// By bare JID, with each spelling of its domain, as in `domains`.
     jids: HashMap<BareJid, Vec<Ban>>,
     domains: HashMap<String, Vec<Ban>>,
     /// By prefix length, so that a look-up costs at most one probe per length in use.
@@ -64,17 +64,17 @@ pub struct Bans {
 }
 
 impl Bans {
-    /// There is none.
+    /// Returns whether there are no bans.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// The line of each.
+    /// Returns the line of each ban; 0 for one that is in no file.
     pub fn lines(&self) -> impl Iterator<Item = u32> {
         self.lines.iter().copied()
     }
 
-    /// Bans.
+    /// Adds a ban on this target.
     pub fn ban(&mut self, whom: Banned, ban: Ban) {
         match whom {
             Banned::Jid(jid) => self.ban_jid(jid, ban),
@@ -87,7 +87,7 @@ impl Bans {
         }
     }
 
-    /// Bans a bare JID, however its domain is spelt.
+    /// Adds a ban on a bare JID, however its domain is spelt.
     pub fn ban_jid(&mut self, jid: BareJid, ban: Ban) {
         self.lines.push(ban.line());
         for jid in jid.spellings() {
@@ -95,7 +95,7 @@ impl Bans {
         }
     }
 
-    /// Bans a domain, however it is spelt: all its users and no subdomain.
+    /// Adds a ban on a domain, however it is spelt: on all its users and no subdomain.
     pub fn ban_domain(&mut self, domain: &str, ban: Ban) {
         self.lines.push(ban.line());
         for domain in spellings(domain) {
@@ -103,7 +103,7 @@ impl Bans {
         }
     }
 
-    /// Bans a network.
+    /// Adds a ban on a network.
     pub fn ban_network(&mut self, network: IpNet, ban: Ban) {
         self.lines.push(ban.line());
         let network = canonical(network.trunc());
@@ -118,7 +118,7 @@ impl Bans {
         }
     }
 
-    /// A ban on just this JID, domain or network.
+    /// Returns the first ban on exactly this target, in force or not.
     pub fn just_on(&self, whom: &Banned) -> Option<&Ban> {
         let bans = match whom {
             Banned::Jid(jid) => self.jids.get(jid),
@@ -132,22 +132,22 @@ impl Bans {
         bans?.first()
     }
 
-    /// The ban on this account itself, for people exempt from bans on others.
+    /// Returns the ban in force on this account itself, for people exempt from bans on domains and networks.
     pub fn on_account(&self, jid: &BareJid, room: &str, now: Timestamp) -> Option<&Ban> {
         find(self.jids.get(jid), room, now)
     }
 
-    /// A person is banned by a mark.
+    /// Returns whether any ban is on a fingerprint.
     pub fn have_marks(&self) -> bool {
         !self.marks.is_empty()
     }
 
-    /// The ban on a person by one of these marks.
+    /// Returns the ban in force on one of these fingerprints.
     pub fn on_marks(&self, marks: &[Mark], room: &str, now: Timestamp) -> Option<&Ban> {
         marks.iter().find_map(|mark| find(self.marks.get(mark), room, now))
     }
 
-    /// The ban that keeps this requester out of the room of that name now, if any.
+    /// Returns the ban that keeps this requester out of the room of that name now, if any.
     pub fn on(
         &self,
         jid: &BareJid,
@@ -170,7 +170,7 @@ impl Bans {
     }
 }
 
-/// An IPv4 network that is written as IPv6 (RFC 4291 §2.5.5.2) is the IPv4 network: addresses are
+/// Returns an IPv4 network for one that is written as IPv6 (RFC 4291 §2.5.5.2), any other as it is: addresses are
 /// compared in that form.
 pub fn canonical(network: IpNet) -> IpNet {
     let IpNet::V6(six) = network else { return network };
@@ -185,7 +185,7 @@ fn find<'a>(bans: Option<&'a Vec<Ban>>, room: &str, now: Timestamp) -> Option<&'
     bans?.iter().find(|ban| ban.holds(room, now))
 }
 
-/// Whom a ban is on, in the one spelling.
+/// Target of a ban, in its canonical spelling.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Banned {
     /// A bare JID.
@@ -194,19 +194,19 @@ pub enum Banned {
     Domain(String),
     /// A network, or one address.
     Network(IpNet),
-    /// Everybody who has this mark, of a ticket, a token or an account, under any address.
+    /// Everybody with this fingerprint, of a ticket, a token or an account, under any address.
     Mark(Mark),
 }
 
-/// What the text of a mark begins with.
+/// Prefix of a fingerprint when a target is written as text.
 const MARK: &str = "mark:";
 
 impl Banned {
-    /// Reads a JID, a domain, or a network, told apart by their form: only a JID has an `@`, and only a network is
-    /// made of nothing but digits, dots, colons and a prefix length.
+    /// Reads a JID, a domain, a network or a fingerprint, told apart by their form: only a JID has an `@`, and only a
+    /// network is made of nothing but digits, dots, colons and a prefix length.
     ///
     /// # Errors
-    /// It is none of them; what is wrong with it.
+    /// The text is none of them; the error says what is wrong with it.
     pub fn read(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if let Some(mark) = text.strip_prefix(MARK) {
@@ -248,7 +248,7 @@ impl Banned {
         }
     }
 
-    /// Returns the target.
+    /// Returns the kind of target: `jid`, `domain`, `network` or `mark`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Jid(_) => "jid",
@@ -292,13 +292,13 @@ mod tests {
         BareJid::from_str(text).unwrap()
     }
 
-    /// The line of the ban on a person at that address.
+    /// Returns the line of the ban on a person at that address.
     fn at(bans: &Bans, address: &str) -> Option<u32> {
         let address = Some(address.parse().unwrap());
         bans.on(&jid("bob@example.org"), address, "tea", NOW).map(Ban::line)
     }
 
-    /// The line of the ban on that JID.
+    /// Returns the line of the ban on that JID.
     fn of(bans: &Bans, who: &str, room: &str, now: Timestamp) -> Option<u32> {
         bans.on(&jid(who), None, room, now).map(Ban::line)
     }
@@ -415,7 +415,7 @@ mod tests {
                 assert_eq!(line(&format!("mallory@{spelling}/x")), Some(2));
                 assert_eq!(line(&format!("{spelling}/x")), Some(1));
             }
-            // The gate refuses these before the policy is asked.
+            // The gate refuses these before it asks the component.
             for other in ["a@BÜCHER.example", "a@bücher.example.", "a@b\u{1D58}cher.example"] {
                 assert_eq!(line(other), None, "{other}");
             }

@@ -1,4 +1,4 @@
-//! Classes of requesters: who a person is, as far as it was proved.
+//! Requester classes: who a person is, as far as it was proved.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ names! {
 }
 
 impl Class {
-    /// The class of that name, if there is one.
+    /// Returns the class of that name, or `None` for any other word.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.name() == name)
     }
@@ -47,12 +47,12 @@ impl fmt::Display for Class {
 pub struct ClassSet(u8);
 
 impl ClassSet {
-    /// No class.
+    /// The empty set.
     pub const NONE: Self = Self(0);
-    /// Every class.
+    /// The set of all classes.
     pub const ALL: Self = Self(u8::MAX);
 
-    /// The set of these classes.
+    /// Returns the set of these classes.
     pub const fn of(classes: &[Class]) -> Self {
         let mut bits = 0;
         let mut rest = classes;
@@ -63,13 +63,13 @@ impl ClassSet {
         Self(bits)
     }
 
-    /// This set and one class more.
+    /// Returns this set with one class more.
     #[must_use]
     pub const fn with(self, class: Class) -> Self {
         Self(self.0 | class.bit())
     }
 
-    /// This set and the other together.
+    /// Returns the union of both sets.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -85,12 +85,12 @@ impl ClassSet {
         self.0 & other.0 != 0
     }
 
-    /// The classes in the set, from the strongest down.
+    /// Returns the classes in the set, from the strongest down.
     pub fn iter(self) -> impl Iterator<Item = Class> {
         Class::ALL.into_iter().filter(move |class| self.has(*class))
     }
 
-    /// The strongest class of the set; a guest if the set is empty.
+    /// Returns the strongest class of the set, or [`Class::Guest`] if the set is empty.
     pub fn strongest(self) -> Class {
         self.iter().next().unwrap_or(Class::Guest)
     }

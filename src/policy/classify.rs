@@ -1,4 +1,4 @@
-//! The classes of a requester, by the policy and what their session proved.
+//! Classification of a requester, by the policy and by what their session proved.
 
 use super::attempt::{Auth, Place, Requester};
 use super::class::{Class, ClassSet};
@@ -11,19 +11,19 @@ use crate::jid::BareJid;
 /// The SASL mechanism that proves nothing (RFC 4505).
 pub(super) const ANONYMOUS: &str = "ANONYMOUS";
 
-/// What a person has proved.
+/// Identity that a person has proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity<'a> {
-    /// How.
+    /// How it was proved.
     pub auth: Auth,
-    /// The account that was logged in for the session, which itself proves nothing.
+    /// Account that was logged in for the session (Jitsi's secure domain), where the session itself proves nothing.
     pub account: Option<&'a BareJid>,
     /// The bare JID that was proved: of the session itself, or of that account.
     pub jid: Option<&'a BareJid>,
 }
 
 impl Policy {
-    /// Returns what a person has proved.
+    /// Returns the identity that a person has proved, for that room and time.
     ///
     /// Only what the server has verified of a session counts: never a nick, a prefix, or anything that a client wrote.
     pub fn identify<'a>(&self, who: &'a Requester, place: Place<'_>) -> Identity<'a> {
@@ -44,7 +44,7 @@ impl Policy {
     }
 
     fn auth(&self, session: &Session, jid: Option<&BareJid>, place: Place<'_>) -> Auth {
-        // A server says for which domains another one may speak; of its own hosts each speaks for itself.
+        // Prosody has checked for which domains another server speaks; a session of this one speaks for its own host.
         let is_own = jid.is_some_and(|jid| jid.domain() == &*session.host);
         match session.kind {
             SessionKind::Server => return Auth::Server,
@@ -70,7 +70,7 @@ impl Policy {
 }
 
 impl Policy {
-    /// Returns how well it was proved who this is.
+    /// Returns how strongly a person's identity was proved.
     pub fn proof(&self, who: &Requester) -> Proof {
         if who.session.is_none() && who.auth == Auth::Unknown {
             return Proof::Account;
@@ -83,8 +83,8 @@ impl Policy {
         }
     }
 
-    /// Returns whether a log-in with a provider of accounts was one with an account. A mechanism that is not known is one only
-    /// where the provider has none but such.
+    /// Returns whether a login with a provider of accounts was one with an account. A login by an unknown mechanism is
+    /// one only if the provider has no mechanism without an account.
     fn is_of_account(&self, session: &Session) -> bool {
         match session.mechanism.as_deref() {
             Some(mechanism) => !mechanism.eq_ignore_ascii_case(ANONYMOUS),
@@ -93,7 +93,7 @@ impl Policy {
     }
 }
 
-/// Every class that the requester has proved to belong to.
+/// Returns every class that the requester has proved to belong to.
 pub fn classes(policy: &Policy, rules: &Rules, who: &Requester, place: Place<'_>) -> ClassSet {
     let mut classes = ClassSet::NONE;
     if who.jid.is_none() {
@@ -101,7 +101,7 @@ pub fn classes(policy: &Policy, rules: &Rules, who: &Requester, place: Place<'_>
     }
     let identity = policy.identify(who, place);
     if let Some(jid) = identity.jid {
-        // Services come themselves.
+        // Services log in themselves, not through an account behind a session.
         if identity.account.is_none() && policy.services.contains_key(jid) {
             classes = classes.with(Class::Service);
         }
@@ -126,7 +126,7 @@ pub fn classes(policy: &Policy, rules: &Rules, who: &Requester, place: Place<'_>
     })
 }
 
-/// Returns who a person in a room is taken for, by the strongest proof.
+/// Returns the strongest class that a person has proved to belong to.
 pub fn class(policy: &Policy, rules: &Rules, who: &Requester, place: Place<'_>) -> Class {
     classes(policy, rules, who, place).strongest()
 }

@@ -1,4 +1,4 @@
-//! The compiled policy of a file.
+//! The policy compiled from a file.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,57 +16,57 @@ use super::record::Claim;
 use super::texts::Texts;
 use crate::jid::BareJid;
 
-/// How the names of the rooms begin in which a focus tries itself out (jicofo's `HealthCheckRequest`).
+/// Beginning of the names of rooms in which a focus checks its own health (jicofo's `HealthCheckRequest`).
 const HEALTH_CHECK: &str = "__jicofo-health-check";
 
-/// Everything that decisions rest on.
+/// The policy: everything that decisions rest on, except the attempt and the room.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// Names this policy: the first 12 hex digits of the SHA-256 of the file without remarks and secrets.
+    /// Revision of the policy: the first 12 hex digits of the SHA-256 of the file without comments and secrets.
     pub revision: String,
-    /// Service accounts: exact bare JIDs, with their line.
+    /// Service accounts: exact bare JIDs, with their line in the file.
     pub services: HashMap<BareJid, u32>,
     /// The account of each service's conference focus, by the domain of the service.
     pub focuses: HashMap<String, BareJid>,
-    /// Operators: exact bare JIDs, with their line.
+    /// Operators: exact bare JIDs, with their line in the file.
     pub operators: HashMap<BareJid, u32>,
     /// Authentication providers that the file names, by name.
     pub providers: HashMap<String, Provider>,
-    /// Who stays out, by the file.
+    /// Bans of the file.
     pub bans: Bans,
-    /// Who else stays out, by bans that operators made while the component ran. No revision names them.
+    /// Runtime bans, which operators made while the component ran. They are not part of the revision.
     pub made: Arc<Bans>,
-    /// For whom some rules do not hold.
+    /// Exceptions of persons and rooms from rules.
     pub exceptions: Exceptions,
-    /// The words for people.
+    /// The operator's texts for people.
     pub texts: Texts,
-    /// The rules where no override matches.
+    /// Rules of rooms that no override matches.
     pub base: Arc<Rules>,
-    /// Other rules for some rooms.
+    /// Overrides: other rules for some rooms.
     pub rooms: Overrides,
 }
 
 impl Policy {
-    /// The rules for a room that a person with these claims opened: those of the most specific override that is for it,
-    /// else the base. It hashes the room's names, so it is called when a room is first seen, not for each decision.
+    /// Returns the rules for a room that a person with these claims opened: those of the most specific override that
+    /// matches, else the base. It hashes the room's names, so it is called when a room is first seen, not for each decision.
     pub fn rules_for(&self, room: &BareJid, claims: &[Claim]) -> Arc<Rules> {
         let best = self.rooms.best(room, claims);
         Arc::clone(best.map_or(&self.base, |best| &best.rules))
     }
 
-    /// The same, for a room that was there before the policy if it is `found`.
+    /// Returns the rules for a room, without some presets if it was there before the policy (`found`).
     pub fn rules_in(&self, room: &BareJid, claims: &[Claim], found: bool) -> Arc<Rules> {
         let rules = self.rules_for(room, claims);
         if found { Arc::new(rules.of_found(&self.base)) } else { rules }
     }
 
-    /// The rules for an attempt at a room as it is.
+    /// Returns the rules for an attempt at a room in this state.
     pub fn rules_of(&self, attempt: &Attempt, room: &RoomView, now: Timestamp) -> Arc<Rules> {
         let Some(jid) = &attempt.room else { return Arc::clone(&self.base) };
         self.rules_in(jid, &self.claims_of(attempt, room, now), room.is_found())
     }
 
-    /// The claims by which the rules of a room are chosen: those of the opener, which its record keeps, or of
+    /// Returns the claims by which the rules of a room are chosen: those of the opener, which its record keeps, or of
     /// the person about to open it, if they have a token for it.
     pub fn claims_of<'a>(
         &self,
@@ -86,14 +86,14 @@ impl Policy {
         }
     }
 
-    /// Returns whether only the focus ever enters this room, which it opened itself.
+    /// Returns whether the room is a health check of its focus, which nobody else enters.
     pub(super) fn is_health_check(&self, room: &BareJid, opener: &str) -> bool {
         let focus = self.focuses.get(room.domain());
         focus.is_some_and(|focus| focus.as_str() == opener)
             && room.node().is_some_and(|name| name.starts_with(HEALTH_CHECK))
     }
 
-    /// Lets the rules be as their modes say. What is wrong with a file is looked for before.
+    /// Applies the modes of the rules: those that are off or observed become neutral. The file was validated before.
     pub fn activate(&mut self) {
         for rules in self.rooms.rules_mut().chain([&mut self.base]) {
             if rules.modes.switched().next().is_some() {
@@ -102,7 +102,7 @@ impl Policy {
         }
     }
 
-    /// The claims of a person by which the rules of a room that they open are chosen: none without a token for it.
+    /// Returns the claims of an opener by which the rules of the room are chosen: none without a token for it.
     pub(super) fn claims_by(&self, opener: &Requester, place: Place<'_>) -> Vec<Claim> {
         let has_token = self.identify(opener, place).auth == Auth::Token;
         if has_token { self.rooms.wanted(&opener.claims) } else { Vec::new() }

@@ -1,4 +1,4 @@
-//! The case under judgement and how opinions on it combine; and a live room as it is compared with its rules.
+//! The case under judgement, how opinions on it combine, and a live room to compare with its rules.
 
 use jiff::Timestamp;
 
@@ -12,7 +12,7 @@ use super::verdict::{Effects, May, Opinion, Rule};
 use super::{Policy, Rules};
 use crate::jid::BareJid;
 
-/// Everything that the rule families look at.
+/// A case: everything that the rule families look at.
 #[derive(Clone, Copy)]
 pub(super) struct Case<'a> {
     pub(super) policy: &'a Policy,
@@ -21,21 +21,21 @@ pub(super) struct Case<'a> {
     pub(super) room_jid: &'a BareJid,
     pub(super) who: &'a Requester,
     pub(super) jid: &'a BareJid,
-    /// What of that counts, and what was proved of it.
+    /// Room and time for which the identity is judged.
     pub(super) place: Place<'a>,
     pub(super) identity: Identity<'a>,
     pub(super) classes: ClassSet,
     pub(super) room: &'a RoomView,
     pub(super) pressure: &'a Pressure,
     pub(super) now: Timestamp,
-    /// Bans on domains and networks do not hold.
+    /// Whether bans on domains and networks are lifted for the requester.
     pub(super) exempt: bool,
     /// The runtime ban that was noted for the requester.
     pub(super) noted: Option<&'a Noted>,
 }
 
 impl<'a> Case<'a> {
-    /// Returns the case of an attempt, or `None` if it cannot be judged: it names no room, or nobody who tries.
+    /// Returns the case of an attempt, or `None` if it cannot be judged: it names no room, or no requester.
     pub(super) fn new(
         policy: &'a Policy,
         rules: &'a Rules,
@@ -77,14 +77,14 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The same, as if the person behind it were the requester.
+    /// Returns the case as if the person behind the requester tried, or `None` if there is none.
     pub(super) fn behind(&self) -> Option<Self> {
         let who = self.attempt.behind.as_ref()?;
         let noted = self.attempt.banned.behind.as_ref();
         Some(Self { noted, ..self.of(who, who.jid.as_ref()?) })
     }
 
-    /// The same, as if this person tried.
+    /// Returns the case as if this person tried.
     pub(super) fn of<'b>(&self, who: &'b Requester, jid: &'b BareJid) -> Case<'b>
     where
         'a: 'b,
@@ -94,17 +94,17 @@ impl<'a> Case<'a> {
         Case { who, jid, identity, classes, noted: None, ..*self }
     }
 
-    /// The focus that opens the rooms of this service, if one does.
+    /// Returns the focus that opens the rooms of this service, if one does.
     pub(super) fn focus(&self) -> Option<&'a BareJid> {
         self.policy.focuses.get(self.room_jid.domain())
     }
 
-    /// The requester is that focus.
+    /// Returns whether the requester is that focus.
     pub(super) fn is_focus(&self) -> bool {
         self.is_service() && self.focus() == Some(self.jid)
     }
 
-    /// That focus tries itself out.
+    /// Returns whether that focus checks its own health in this room.
     pub(super) fn is_health_check(&self) -> bool {
         self.is_focus() && self.policy.is_health_check(self.room_jid, self.jid.as_str())
     }
@@ -113,31 +113,31 @@ impl<'a> Case<'a> {
         self.classes.has(Class::Service)
     }
 
-    /// The name of the room, the part before the `@`.
+    /// Returns the name of the room, the part before the `@`.
     pub(super) fn room_name(&self) -> &'a str {
         self.room_jid.node().unwrap_or_default()
     }
 }
 
-/// The room, if it is one: the service itself is none.
+/// Returns the room of an attempt; `None` also if its address is that of the service itself.
 fn room_of(attempt: &Attempt) -> Option<&BareJid> {
     attempt.room.as_ref().filter(|room| room.node().is_some())
 }
 
-/// What does not hold for an attempt.
+/// Rules of an attempt after exceptions, and which exceptions those were.
 #[derive(Clone, Debug)]
 pub(super) struct Excepted {
-    /// The rules for the room: what is preset follows them.
+    /// The rules for the room, which its presets follow.
     pub(super) room: Rules,
-    /// The rules for the requester in it, by which they are judged.
+    /// The rules for the requester, by which they are judged.
     pub(super) person: Rules,
-    /// Bans on domains and networks do not hold.
+    /// Whether bans on domains and networks are lifted.
     pub(super) bans: bool,
-    /// The lines of the exceptions, in the order of the file.
+    /// Lines of the exceptions, in the order of the file.
     pub(super) lines: Vec<u32>,
 }
 
-/// Returns what does not hold in this case. `None`, and no cost to speak of: all holds.
+/// Returns the rules of a case after exceptions. `None`, at hardly any cost: no exception applies.
 pub(super) fn excepted(case: &Case<'_>) -> Option<Excepted> {
     let Case { policy, rules, attempt, now, .. } = *case;
     let exceptions = &policy.exceptions;
@@ -145,7 +145,7 @@ pub(super) fn excepted(case: &Case<'_>) -> Option<Excepted> {
         return None;
     }
     let room = case.room_name();
-    // What a focus does, it does for a person.
+    // A focus acts for a person: it is their exceptions that count.
     let behind = attempt.behind.as_ref().filter(|_| case.is_service());
     let who = behind.unwrap_or(case.who);
     let classes = classes(policy, rules, who, case.place);
@@ -172,7 +172,7 @@ pub(super) fn excepted(case: &Case<'_>) -> Option<Excepted> {
     Some(Excepted { room: of_room, person: of_person, bans, lines })
 }
 
-/// The strongest opinion so far: how the rules of several families come to one verdict.
+/// The strongest opinion so far: combines the opinions of several families into one verdict.
 ///
 /// | heard before | heard now | stays |
 /// |---|---|---|
@@ -183,14 +183,14 @@ pub(super) fn excepted(case: &Case<'_>) -> Option<Excepted> {
 /// | any | as strong, weaker, or none | the one heard before |
 /// | nothing | none, to the end | allow, by `no-objection` |
 ///
-/// Of equals the one of the family that was asked first stays, and the families are asked in a fixed order: the order of
-/// the file plays no part. What is off is neutral and has no opinion; what is observed has none either, and is heard in a
-/// second run of its own ([`super::decide`]); an exception makes rules neutral for the person it is for.
+/// Of equals, the opinion heard first stays. Families are asked in a fixed order: the order of the file plays no part.
+/// A rule that is off is neutral and has no opinion. Nor has one that is observed: it is heard in a second run of its own
+/// ([`super::decide`]). An exception makes rules neutral for the person it is for.
 #[derive(Default)]
 pub(super) struct Strongest(Option<Opinion>);
 
 impl Strongest {
-    /// Takes an opinion where it is stronger than all before.
+    /// Takes an opinion if it is stronger than all before.
     pub(super) fn hear(&mut self, opinion: Option<Opinion>) {
         if let Some(opinion) = opinion
             && self.0.as_ref().is_none_or(|so_far| opinion.verdict > so_far.verdict)
@@ -204,78 +204,78 @@ impl Strongest {
         self.0
     }
 
-    /// Returns the strongest opinion; if no family had one, nothing is against it.
+    /// Returns the strongest opinion; if no family had one, an `allow` by `no-objection`.
     pub(super) fn or_no_objection(self) -> Opinion {
         self.0.unwrap_or_else(|| Opinion::allow(fixed::NO_OBJECTION.at(0)))
     }
 }
 
-/// Settings of a room on which no decision rests. `None`: the gate does not tell.
+/// Settings of a room that no decision rests on. `None`: the gate does not report it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Settings {
-    /// The room is not listed.
+    /// Whether the room is unlisted.
     pub hidden: Option<bool>,
-    /// The room outlives its last occupant.
+    /// Whether the room outlives its last occupant.
     pub persistent: Option<bool>,
-    /// Only those with voice may speak (XEP-0045 §3).
+    /// Whether only those with voice may speak (XEP-0045 §3).
     pub moderated: Option<bool>,
-    /// The gate lets only moderators speak.
+    /// Whether the gate lets only moderators speak.
     pub suspended: Option<bool>,
 }
 
 /// An owner or admin of a room, inside or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// Who.
+    /// Address of the owner or admin.
     pub jid: BareJid,
-    /// As what.
+    /// Their affiliation, owner or admin.
     pub affiliation: Affiliation,
-    /// What the room remembers of this person.
+    /// What the room remembers of this person, if anything.
     pub person: Option<Person>,
 }
 
-/// A live room, with what there is to compare.
+/// A live room, with everything that is compared with its rules.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
-    /// The policy.
+    /// The policy in force.
     pub policy: &'a Policy,
     /// The rules for this room.
     pub rules: &'a Rules,
-    /// Its address.
+    /// Address of the room.
     pub room: &'a BareJid,
-    /// The room as it was found.
+    /// State of the room.
     pub view: &'a RoomView,
-    /// Its settings on which no decision rests.
+    /// Further settings of the room, on which no decision rests.
     pub settings: Settings,
-    /// Who is inside, as far as it is told.
+    /// Occupants, as far as the gate reports them.
     pub occupants: &'a [Requester],
-    /// What those inside were told that they may, if that is not everything.
+    /// Permissions that occupants were told, where they are not the default.
     pub may: &'a [(BareJid, May)],
-    /// Its owners and admins, as far as they are told.
+    /// Owners and admins of the room, as far as the gate reports them.
     pub standing: &'a [Standing],
-    /// What the room remembers of people may be less than there was.
+    /// Whether the room may have forgotten some of the people whom it had remembered.
     pub forgets: bool,
-    /// When.
+    /// Time of the comparison.
     pub now: Timestamp,
 }
 
-/// One difference.
+/// A difference between a live room and its rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drift {
     /// The rule that asks for something else.
     pub rule: Rule,
-    /// Who is meant, if it is about a person.
+    /// The person it is about, if it is about one.
     pub who: Option<BareJid>,
-    /// What is.
+    /// State that was found.
     pub is: &'static str,
-    /// What should be.
+    /// State that the rule asks for.
     pub should: &'static str,
-    /// What repairs it.
+    /// Effects that repair it.
     pub effects: Effects,
 }
 
 impl Drift {
-    /// Two tellings of the same difference.
+    /// Returns whether both are the same difference: by the same rule, about the same person.
     pub fn is_same_as(&self, other: &Self) -> bool {
         (self.rule.name, &self.who) == (other.rule.name, &other.who)
     }

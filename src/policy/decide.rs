@@ -1,4 +1,4 @@
-//! One attempt, one decision.
+//! Decides one attempt by the opinions of all rule families.
 
 use jiff::Timestamp;
 
@@ -54,7 +54,7 @@ fn settled(
     };
     let Some(excepted) = excepted(&case) else { return settle(&case, &case) };
     let Excepted { room, person, bans, lines } = excepted;
-    // What is preset for a room is so for everybody in it; what they may do themselves is theirs.
+    // Presets follow the rules for everybody in the room; what people may do themselves follows the rules for them.
     let judged = Case { rules: &person, exempt: bans, ..case };
     let mut decision = settle(&judged, &Case { rules: &room, ..case });
     if !decision.effects.may.is_empty() {
@@ -63,7 +63,7 @@ fn settled(
     Decision { exceptions: lines, ..decision }
 }
 
-/// Judges by the one, and what follows, by the other.
+/// Judges by the rules of `judged`, and derives the effects from those of `presets`.
 fn settle(judged: &Case<'_>, presets: &Case<'_>) -> Decision {
     let opinion = opinion_on(judged);
     let effects = effects(presets, &opinion);
@@ -79,7 +79,7 @@ fn settle(judged: &Case<'_>, presets: &Case<'_>) -> Decision {
     }
 }
 
-/// Returns what the rules of a case come to.
+/// Returns the strongest opinion on a case.
 pub(super) fn opinion_on(case: &Case<'_>) -> Opinion {
     let mut strongest = Strongest::default();
     if case.is_service() {
@@ -90,10 +90,10 @@ pub(super) fn opinion_on(case: &Case<'_>) -> Opinion {
     strongest.or_no_objection()
 }
 
-/// Returns whether a person who is inside may stay, by the rules in force now: `None`, or why not.
+/// Judges again whether a person inside may stay. Returns the denial by the rules in force now, or `None` if they may.
 ///
-/// Bans, access and removals are judged again, not what was proved at the door (password, admission, a token that has
-/// run out since).
+/// Bans, access and removals are judged again, but not what was proved at the door (password, admission, a token that
+/// has expired since).
 pub fn reevaluate(
     policy: &Policy,
     rules: &Rules,
@@ -122,7 +122,7 @@ pub fn reevaluate(
     })
 }
 
-/// By the rules as they hold for the person who tries, and the lines of the exceptions.
+/// Judges a case by the rules after exceptions; returns the result, and the lines of the exceptions.
 pub(super) fn as_excepted<T>(case: &Case<'_>, judge: impl FnOnce(&Case<'_>) -> T) -> (T, Vec<u32>) {
     match excepted(case) {
         None => (judge(case), Vec::new()),
@@ -132,7 +132,7 @@ pub(super) fn as_excepted<T>(case: &Case<'_>, judge: impl FnOnce(&Case<'_>) -> T
     }
 }
 
-/// Returns what speaks against a person's being in the room at all, whatever they want there.
+/// Denies a person's presence in the room as such, whatever they try there.
 fn stay(case: &Case<'_>) -> Option<Opinion> {
     let mut strongest = Strongest::default();
     strongest.hear(access::enter(case));
@@ -140,8 +140,8 @@ fn stay(case: &Case<'_>) -> Option<Opinion> {
     strongest.opinion()
 }
 
-/// Returns whether a person may be made a moderator without anybody inside who does it: nothing keeps them out, not even
-/// for a doubt whether they were removed.
+/// Returns whether a person may be made a moderator by the policy alone: nothing keeps them out, not even a suspicion
+/// that they were removed.
 pub(super) fn is_fit(case: &Case<'_>) -> bool {
     !case.is_service()
         && stay(case).is_none()
@@ -149,7 +149,7 @@ pub(super) fn is_fit(case: &Case<'_>) -> bool {
         && !removal::is_suspected(case)
 }
 
-/// A service does what it likes; only what a focus does, it does for a person.
+/// Allows a service everything; only what a focus does is judged, as done for a person.
 fn serve(case: &Case<'_>, strongest: &mut Strongest) {
     if case.is_focus() {
         focus::act(case, strongest);
@@ -160,10 +160,10 @@ fn serve(case: &Case<'_>, strongest: &mut Strongest) {
 
 fn judge(case: &Case<'_>, strongest: &mut Strongest) {
     if matches!(case.attempt.action, Action::Open { .. }) && case.room.exists {
-        // A room that was there before the policy: it is brought under it, and the join is asked again.
+        // A room from before the policy is brought under it first, and the join is asked again.
         return;
     }
-    // Whatever is tried, inside or out.
+    // These are judged for every action, from inside or outside.
     strongest.hear(stay(case));
     strongest.hear(moderation::authority(case));
     match &case.attempt.action {
@@ -270,24 +270,24 @@ fn refused(classes: ClassSet) -> Decision {
     }
 }
 
-/// The opinion of these rules on a case that was judged by others.
+/// Returns the opinion by other rules, as if those that are observed were enforced, on a case.
 pub(super) fn would(case: &Case<'_>, rules: &Rules) -> Opinion {
     let pressure = case.pressure.as_observed();
     let room = as_it_would_be(&Case { rules, ..*case });
     opinion_on(&Case { rules, room: &room, pressure: &pressure, ..*case })
 }
 
-/// The room as these rules would have made it, as far as that can be known: what nobody was refused, nobody
-/// remembers. Nothing of what is observed is ever written into the room.
+/// Returns the room as these rules would have made it, as far as that can be known: a refusal that did not happen left
+/// no trace. Nothing of what is observed is ever written into the room.
 fn as_it_would_be(case: &Case<'_>) -> RoomView {
     let (rules, mut room) = (case.rules, case.room.clone());
-    // Only of these a gate says whether the room is there.
+    // Only with these does a gate report whether the room exists.
     let may_be_new = matches!(case.attempt.action, Action::Open { .. } | Action::Request);
     if room.exists || !may_be_new {
         room.has_password |= rules.password.required.value;
         room.members_only |= lobby::is_members_only(case);
     }
-    // A limit of 0 is none: then neither is in force.
+    // A limit of 0 makes both true, but then neither rule is in force.
     let is_full = room.others() >= rules.close.at_occupants.value;
     let is_wave = case.pressure.strangers >= rules.limits.flood_strangers.value;
     if let Some(record) = &mut room.record {

@@ -1,5 +1,5 @@
-//! Why a person may not: each denial in one row, with its code, its stanza error, what Jitsi's client makes of it, and
-//! its words in English.
+//! Denials: why a person may not do something. One row each, with its code, its stanza error, what Jitsi's client makes
+//! of it, and its text in English.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,24 +14,24 @@ use super::record::Closed;
 /// A stanza error's type and condition (RFC 6120 §8.3).
 pub type Condition = (&'static str, &'static str);
 
-/// What makes the right thing appear on the screen of a person who joins by Jitsi's client.
+/// What Jitsi's client shows to a person whose join is denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OnJitsi {
-    /// The words, as the reason of a room that was destroyed.
+    /// The text, as the reason of a room that was destroyed.
     Words,
-    /// The dialog for a password, which the stanza error opens.
+    /// The password dialog, which the stanza error opens.
     Dialog,
-    /// The lobby.
+    /// The screen of the lobby.
     Lobby,
     /// The offer to log in.
     LogIn,
     /// Nothing: the client tries again by itself.
     Retry,
-    /// Nothing: no join is refused for it.
+    /// Nothing: no join is denied for this reason.
     Never,
 }
 
-/// What a denial is for those who are told of it.
+/// Columns of the table for one denial.
 struct Row {
     code: &'static str,
     condition: Condition,
@@ -39,12 +39,12 @@ struct Row {
     template: &'static str,
 }
 
-/// A moment that stands for any.
+/// A duration and a time that stand for any in samples of texts.
 pub(super) const WAIT: Duration = Duration::from_secs(30);
 pub(super) const OPENS: Clock =
     Clock { local: date(2026, 1, 5).at(8, 0, 0, 0), offset: Offset::constant(1) };
 
-/// The value to show a variant with: the one that is given, or the variant itself.
+/// The sample value of a variant: the one that is given, or the variant itself.
 macro_rules! sample {
     ($name:ident) => {
         Self::$name
@@ -65,14 +65,14 @@ macro_rules! denials {
         $name:ident $(($($of:tt)*))? $({$($fields:tt)*})? $(like $sample:expr)? =>
             $code:literal, $kind:literal $condition:literal, $on_jitsi:ident, $template:literal;
     )*) => {
-        /// Why an attempt is not simply allowed.
+        /// Why an attempt is denied, held, or asked for a password.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Denial {
             $($(#[$doc])* $name $(($($of)*))? $({$($fields)*})?,)*
         }
 
         impl Denial {
-            /// One of each denial, with values to show it with.
+            /// A sample of each denial.
             pub const EVERY: &[Self] = &[$(sample!($name $($sample)?)),*];
 
             const fn row(self) -> Row {
@@ -90,11 +90,11 @@ macro_rules! denials {
 }
 
 denials! {
-    /// An address or name that is none by the rules of XMPP (RFC 6122).
+    /// An address or name that is not valid in XMPP (RFC 6122).
     Malformed =>
         "malformed", "modify" "jid-malformed", Words,
         "That is not a valid address or name.";
-    /// Something that this version cannot judge.
+    /// A kind of attempt that this version cannot judge.
     Unknown =>
         "unknown-attempt", "cancel" "feature-not-implemented", Never,
         "This server does not support this kind of request.";
@@ -102,7 +102,7 @@ denials! {
     Fault =>
         "fault", "wait" "internal-server-error", Words,
         "The meeting service is briefly unavailable. Please try again in a moment.";
-    /// A ban of the file.
+    /// A ban of the file, or one made at run time.
     Banned =>
         "banned", "auth" "forbidden", Words,
         "You are banned from this meeting.";
@@ -118,19 +118,19 @@ denials! {
     MayNotOpen =>
         "may-not-open", "cancel" "not-allowed", Words,
         "You cannot start a meeting on this server. Please wait for your host, then try again.";
-    /// The same, but a person who logs in may.
+    /// This requester may not open rooms, but a person who logs in may.
     LogInToOpen =>
         "log-in-to-open", "cancel" "not-allowed", LogIn,
         "Please log in to start a meeting.";
-    /// Where a focus opens the rooms, it has not opened this one yet.
+    /// A focus opens the rooms here, and it has not opened this one yet.
     FocusFirst =>
         "focus-first", "cancel" "not-allowed", Retry,
         "Room creation is restricted";
-    /// The focus opens a room, and it is not known for whom.
+    /// The focus opens a room for a person who is not known.
     NobodyAsked =>
         "nobody-asked", "cancel" "not-allowed", Never,
         "The server cannot tell who is starting this meeting. Please ask its operator to send conference requests over XMPP.";
-    /// A room of this name may not be opened.
+    /// The rules refuse rooms of this name.
     RoomName =>
         "room-name", "cancel" "not-allowed", Words,
         "This meeting name is not allowed here. Please choose another name.";
@@ -138,7 +138,7 @@ denials! {
     MayNotEnter =>
         "may-not-enter", "cancel" "not-allowed", Words,
         "You cannot join meetings on this server. Please ask the person who invited you.";
-    /// The same, but a person who logs in may.
+    /// This requester may not enter, but a person who logs in may.
     LogInToEnter =>
         "log-in-to-enter", "cancel" "not-allowed", LogIn,
         "Please log in to join this meeting.";
@@ -146,51 +146,51 @@ denials! {
     PasswordNeeded =>
         "password-needed", "auth" "not-authorized", Dialog,
         "This meeting requires a password.";
-    /// It was the wrong one.
+    /// The typed password is wrong.
     PasswordWrong =>
         "password-wrong", "auth" "not-authorized", Dialog,
         "That password is not correct.";
-    /// It is not good enough for a room.
+    /// The chosen password is too weak for a room.
     PasswordWeak {
-        /// The least length asked for.
+        /// The least length asked for, in characters.
         min_length: u32,
     } like Self::PasswordWeak { min_length: 8 } =>
         "password-weak", "auth" "not-authorized", Dialog,
         "This password is too easy to guess. Use at least {min_length} characters, and nothing from the meeting's name.";
-    /// Too many wrong passwords.
+    /// Too many wrong passwords were typed.
     TooManyGuesses {
-        /// How long to wait.
+        /// How long to wait before the next password.
         wait: Duration,
     } like Self::TooManyGuesses { wait: WAIT } =>
         "too-many-guesses", "wait" "resource-constraint", Words,
         "Too many wrong passwords. Please try again in {wait}.";
-    /// A person inside has to open the door.
+    /// A person inside has to let the requester in.
     Lobby =>
         "lobby", "auth" "registration-required", Lobby,
         "You're in the lobby. A moderator can let you in.";
-    /// A person would have to open the door, and there is no lobby to wait in.
+    /// A person inside would have to let the requester in, and there is no lobby to wait in.
     NoLobby =>
         "no-lobby", "auth" "registration-required", Words,
         "This meeting is for invited people only. Please ask a moderator to invite you.";
-    /// There are too many waiting.
+    /// Too many people are waiting.
     LobbyFull =>
         "lobby-full", "wait" "resource-constraint", Words,
         "The lobby is full. Please try again later.";
-    /// Knocked too often.
+    /// The requester has knocked too often.
     TooManyKnocks {
-        /// How long to wait.
+        /// How long to wait before the next knock.
         wait: Duration,
     } like Self::TooManyKnocks { wait: WAIT } =>
         "too-many-knocks", "wait" "resource-constraint", Words,
         "You have asked to join too often. Please try again in {wait}.";
-    /// Was removed from this room.
+    /// The requester was removed from this room.
     Removed {
-        /// How long to stay out.
+        /// How long they still have to stay out.
         wait: Duration,
     } like Self::Removed { wait: WAIT } =>
         "removed", "auth" "forbidden", Words,
         "You were removed from this meeting. You can come back in {wait}.";
-    /// Nobody else may come in.
+    /// The room is closed to newcomers, and why.
     Closed(Closed) like Self::Closed(Closed::Command) =>
         "closed", "cancel" "not-allowed", Words,
         "This meeting is closed to new participants.";
@@ -198,11 +198,11 @@ denials! {
     Suspended =>
         "suspended", "cancel" "not-allowed", Words,
         "This meeting has been suspended by the server's operator. Nobody else can join for now.";
-    /// An operator has suspended the meeting: nobody inside takes that back.
+    /// An operator has suspended the meeting: nobody inside undoes that.
     SuspendedInside =>
         "suspended-inside", "cancel" "not-acceptable", Never,
         "This meeting has been suspended by the server's operator. That is not possible until it resumes.";
-    /// Not before a moderator is there, or before the room has a password.
+    /// The room waits for a moderator, or for a password.
     NotOpenYet =>
         "not-open-yet", "auth" "registration-required", Words,
         "This meeting is not open yet. You will be invited when it is.";
@@ -210,29 +210,29 @@ denials! {
     PasswordMandatory =>
         "password-mandatory", "cancel" "not-acceptable", Never,
         "Meetings on this server must have a password. You can change it, but not remove it.";
-    /// The password is not the requester's to change.
+    /// The requester may not change the password.
     PasswordLocked =>
         "password-locked", "cancel" "not-acceptable", Never,
         "The password of this meeting is set by the server and cannot be changed.";
-    /// The lobby stays on.
+    /// The lobby may not be turned off.
     LobbyMandatory =>
         "lobby-mandatory", "cancel" "not-acceptable", Never,
         "The lobby cannot be turned off on this server.";
-    /// The room stays unlisted.
+    /// The room may not be listed.
     ListingLocked =>
         "listing-locked", "cancel" "not-acceptable", Never,
         "Meetings on this server are never listed publicly.";
-    /// Whether the room outlives its occupants is not the requester's to change.
+    /// The requester may not change whether the room outlives its occupants.
     PersistenceLocked =>
         "persistence-locked", "cancel" "not-acceptable", Never,
         "The server decides whether an empty room is kept.";
-    /// A setting is not the requester's to change.
+    /// The requester may not change this setting.
     SettingLocked(FormField) like Self::SettingLocked(FormField::Name) =>
         "setting-locked", "cancel" "not-acceptable", Never,
         "This server does not let you change {setting}.";
     /// A text is longer than it may be.
     SettingTooLong {
-        /// Which.
+        /// The setting that is too long.
         setting: FormField,
         /// The greatest length, in characters.
         most: u32,
@@ -241,35 +241,35 @@ denials! {
         "You cannot change {setting} to more than {max} characters.";
     /// A number is greater than it may be.
     SettingTooHigh {
-        /// Which.
+        /// The setting that is too high.
         setting: FormField,
-        /// The greatest.
+        /// The greatest number allowed.
         most: u32,
     } like Self::SettingTooHigh { setting: FormField::History, most: 20 } =>
         "setting-too-high", "cancel" "not-acceptable", Never,
         "You cannot change {setting} to more than {max}.";
     /// A number is smaller than it may be.
     SettingTooLow {
-        /// Which.
+        /// The setting that is too low.
         setting: FormField,
-        /// The smallest.
+        /// The smallest number allowed.
         least: u32,
     } like Self::SettingTooLow { setting: FormField::MaxOccupants, least: 2 } =>
         "setting-too-low", "cancel" "not-acceptable", Never,
         "You cannot change {setting} to less than {min}.";
-    /// What was chosen is not to be had.
+    /// The chosen value is none of those allowed.
     SettingChoice(FormField) like Self::SettingChoice(FormField::Whois) =>
         "setting-choice", "cancel" "not-acceptable", Never,
         "This server does not let you change {setting} to that.";
-    /// May not make moderators.
+    /// The requester may not make moderators.
     MayNotGrant =>
         "may-not-grant", "auth" "forbidden", Never,
         "You cannot make other people moderators here.";
-    /// May not take moderation from others.
+    /// The requester may not take moderation from others.
     MayNotRevoke =>
         "may-not-revoke", "auth" "forbidden", Never,
         "You cannot take moderation from other people here.";
-    /// May not remove people.
+    /// The requester may not remove people.
     MayNotRemove =>
         "may-not-remove", "auth" "forbidden", Never,
         "You cannot remove people from this meeting.";
@@ -281,47 +281,47 @@ denials! {
     HigherRank =>
         "higher-rank", "auth" "forbidden", Never,
         "This person is a moderator by this server's rules. You cannot remove or demote them.";
-    /// Authority is for those inside (what a room answers to people outside, XEP-0045 §7.4).
+    /// Authority is for those inside (XEP-0045 §7.4): the requester is not.
     NotInside =>
         "not-inside", "cancel" "not-acceptable", Never,
         "Only people in the meeting can do that. Please join first.";
-    /// May not invite or let people in.
+    /// The requester may not invite people or let them in.
     MayNotAdmit =>
         "may-not-admit", "auth" "forbidden", Never,
         "You cannot invite people to this meeting or let them in.";
-    /// May not destroy the room.
+    /// The requester may not destroy the room.
     MayNotEnd =>
         "may-not-end", "auth" "forbidden", Never,
         "You cannot end this meeting.";
-    /// May not close or reopen the room.
+    /// The requester may not close or reopen the room.
     MayNotClose =>
         "may-not-close", "auth" "forbidden", Never,
         "You cannot close or reopen this meeting.";
-    /// Membership is not to be had by registration.
+    /// Registration does not give membership here.
     MayNotRegister =>
         "may-not-register", "auth" "forbidden", Never,
         "Only moderators can make you a member of this room.";
-    /// That name is kept for a service.
+    /// The name is reserved for a service.
     ReservedNick =>
         "reserved-nick", "cancel" "conflict", Words,
         "This name is reserved. Please choose another name.";
-    /// A person inside has a name that looks like it.
+    /// Another person inside has a name that looks like this one.
     NameTaken =>
         "name-taken", "cancel" "conflict", Words,
         "Someone here has a name that looks like this one. Please choose another name.";
-    /// That name is for moderators.
+    /// The name is for moderators only.
     NameProtected =>
         "name-protected", "cancel" "conflict", Words,
         "Only moderators can use this name. Please choose another name.";
-    /// It is in letters in which names are not written here.
+    /// The name is in letters of a script that is not allowed here.
     NameScript =>
         "name-script", "modify" "not-acceptable", Words,
         "This name uses letters that are not allowed here. Please choose another name.";
-    /// The password is told to moderators only.
+    /// The password is shown to moderators only.
     MayNotKnow =>
         "may-not-know", "auth" "forbidden", Never,
         "Only moderators can see the password.";
-    /// No such word.
+    /// The room knows no such command.
     UnknownWord =>
         "unknown-word", "modify" "bad-request", Never,
         "Unknown command. This room understands !password, !close, !reopen, !admit all and !reject all.";
@@ -329,59 +329,59 @@ denials! {
     NobodyWaits =>
         "nobody-waits", "cancel" "item-not-found", Never,
         "Nobody is waiting in the lobby.";
-    /// May not record, stream or transcribe.
+    /// The requester may not record, stream or transcribe.
     MayNotRecord =>
         "may-not-record", "auth" "forbidden", Never,
         "You cannot record, stream or transcribe this meeting.";
-    /// May not call telephones.
+    /// The requester may not call telephones.
     MayNotDial =>
         "may-not-dial", "auth" "forbidden", Never,
         "You cannot call phone numbers from this meeting.";
-    /// The room takes only clients that can encrypt end to end.
+    /// Only clients that can encrypt end to end may enter.
     E2eeNeeded =>
         "e2ee-needed", "cancel" "not-acceptable", Words,
         "This meeting is end-to-end encrypted, and your client does not support that. Please join with one that does.";
-    /// Nothing takes part that cannot encrypt end to end.
+    /// Recorders and telephones are refused: they cannot encrypt end to end.
     E2eeOnly =>
         "e2ee-only", "cancel" "not-acceptable", Never,
         "This meeting is end-to-end encrypted, so it cannot be recorded or joined by phone.";
-    /// It is not the time for rooms.
+    /// Rooms are closed at this time.
     OutsideHours {
-        /// When it is next, if ever.
+        /// When they open next, if ever.
         opens: Option<Clock>,
     } like Self::OutsideHours { opens: Some(OPENS) } =>
         "outside-hours", "cancel" "not-allowed", Words,
         "Meetings are closed right now. They open again on {opens}.";
-    /// There are as many inside as may be (XEP-0045 §7.2.9).
+    /// The room is full (XEP-0045 §7.2.9).
     RoomFull =>
         "room-full", "wait" "service-unavailable", Words,
         "This meeting is full. Please try again when someone has left.";
-    /// The requester has opened as many rooms as one may.
+    /// The requester has opened as many rooms as one person may.
     TooManyOwnRooms =>
         "too-many-own-rooms", "wait" "resource-constraint", Words,
         "You already have as many meetings as one person can have here. Please end one first.";
-    /// There are as many rooms as may be.
+    /// There are as many rooms as the server may have.
     TooManyRooms =>
         "too-many-rooms", "wait" "resource-constraint", Words,
         "This server cannot take more meetings right now. Please try again later.";
 }
 
 impl Denial {
-    /// The stable code, for the log and for programs that read it.
+    /// Returns the stable code, for the log and for programs that read it.
     pub const fn code(self) -> &'static str {
         self.row().code
     }
 
-    /// The stanza error that makes an ordinary client do the right thing.
+    /// Returns the stanza error that makes an ordinary client do the right thing.
     pub const fn condition(self) -> Condition {
-        // XEP-0045 §8.1: who may not change the subject is told so.
+        // XEP-0045 §8.1 has an error of its own for a subject that may not be changed.
         if matches!(self, Self::SettingLocked(FormField::Subject)) {
             return ("auth", "forbidden");
         }
         self.row().condition
     }
 
-    /// Returns whether a person who comes in may be refused for it.
+    /// Returns whether a join may be denied for this reason.
     pub const fn is_for_joins(self) -> bool {
         !matches!(self.row().on_jitsi, OnJitsi::Never)
     }
@@ -390,7 +390,7 @@ impl Denial {
         self.row().on_jitsi
     }
 
-    /// The words in English, with placeholders for what differs.
+    /// Returns the text in English, with placeholders for what differs.
     pub const fn template(self) -> &'static str {
         if matches!(self, Self::OutsideHours { opens: None }) {
             return "Meetings are closed on this server.";
@@ -398,7 +398,7 @@ impl Denial {
         self.row().template
     }
 
-    /// The setting that it is about.
+    /// Returns the setting that the denial is about, if it is about one.
     pub const fn setting(self) -> Option<FormField> {
         if let Self::SettingLocked(setting)
         | Self::SettingChoice(setting)
@@ -413,7 +413,7 @@ impl Denial {
     }
 }
 
-/// An answer that is not `allow`.
+/// How a client is shown an answer other than `allow`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shown {
     /// A stanza error (RFC 6120 §8.3), as XEP-0045 has it.
@@ -431,7 +431,7 @@ pub enum Shown {
 }
 
 impl Shown {
-    /// The name on the wire. `None`: a plain stanza error.
+    /// Returns the name on the wire, or `None` for a plain stanza error.
     pub const fn name(self) -> Option<&'static str> {
         match self {
             Self::Error(_) => None,
@@ -444,7 +444,7 @@ impl Shown {
     }
 }
 
-/// Returns what the client is answered.
+/// Returns how the client is shown a denial of this action.
 pub const fn shown(denial: Denial, client: Client, action: &Action) -> Shown {
     match (client, action) {
         // Only Jitsi's clients ask for rooms.
@@ -471,9 +471,9 @@ const fn joined(denial: Denial) -> Shown {
 /// A moment as its zone's clock shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Clock {
-    /// Date and time.
+    /// Date and time in the zone.
     pub local: DateTime,
-    /// How far that is from UTC.
+    /// Offset of the zone from UTC at that moment.
     pub offset: Offset,
 }
 

@@ -1,7 +1,7 @@
-//! In what a live room has come to differ from what its rules ask for, and what repairs it.
+//! Drift: in what a live room has come to differ from what its rules ask for, and what repairs it.
 //!
-//! Other modules of the server change rooms without asking anybody. A room that is stricter than its rules
-//! ask for is as its moderators want it; only what is laxer, or nobody's to choose, is a difference.
+//! Other modules of the server change rooms without asking the component. A room that is stricter than its rules
+//! ask for is as its moderators want it; only what is laxer, or not theirs to choose, is a difference.
 
 use super::attempt::{Affiliation, Attempt, Auth, Pressure, Requester};
 use super::context::{Case, Drift, Scene, Standing, case, excepted};
@@ -14,14 +14,14 @@ use super::verdict::{Audience, Effects, May, NewPassword};
 use crate::policy::opinions::close::RECORD;
 use crate::policy::opinions::{access, lobby, moderators, permissions, removal, suspended};
 
-/// Returns every rule that a room can differ from, but for what an operator did ([`suspended::RULE`]).
+/// Returns the name of every rule that a room can differ from, except that of a suspension ([`suspended::RULE`]).
 pub fn compared() -> impl Iterator<Item = &'static str> {
     let switched = SWITCHES.iter().filter(|rule| rule.traits.contains(&Trait::Compared));
     let fixed = [fixed::BAN, fixed::OUTCAST, fixed::READING];
     switched.map(|rule| rule.name).chain(fixed.map(|rule| rule.name))
 }
 
-/// Every difference. A room to which no policy was applied yet has none: its next join does that.
+/// Returns every difference. A room to which no policy was applied yet has none: its next join applies it.
 pub fn compare(scene: &Scene<'_>) -> Vec<Drift> {
     let Some(record) = &scene.view.record else {
         let is = "closed: its record is of another version, or damaged";
@@ -30,7 +30,7 @@ pub fn compare(scene: &Scene<'_>) -> Vec<Drift> {
     if scene.policy.is_health_check(scene.room, &record.opener) {
         return Vec::new();
     }
-    // What is presently no rule for anybody in the room.
+    // Exceptions for everybody in the room make some of its rules neutral.
     let (attempt, nobody, calm) = (Attempt::default(), Requester::default(), Pressure::default());
     let excepted = excepted(&case(scene, &attempt, &nobody, scene.room, &calm));
     let judged = scene;
@@ -49,7 +49,7 @@ pub fn compare(scene: &Scene<'_>) -> Vec<Drift> {
         (!is_understood).then(|| of_record("values of a newer version, read as the stricter")),
     );
     found.extend(judged.standing.iter().filter_map(|one| kept_out(judged, one)));
-    // Of a room that was there before the policy, nobody knows who was made an owner, and why.
+    // In a room from before the policy, nobody knows who was made an owner, and why.
     if !record.opener.is_empty() {
         let others: Vec<_> = scene
             .standing
@@ -69,7 +69,7 @@ pub fn compare(scene: &Scene<'_>) -> Vec<Drift> {
     found
 }
 
-/// Returns what this program does not understand is reported, and left as it is.
+/// Returns the difference of a record that is not understood in full: it is reported, and nothing is repaired.
 fn of_record(is: &'static str) -> Drift {
     let should = "a record that this version understands";
     Drift { rule: RECORD, who: None, is, should, effects: Effects::default() }
@@ -81,7 +81,7 @@ fn password(scene: &Scene<'_>, record: &Record) -> Option<Drift> {
         return None;
     }
     let source = match rules.source.value {
-        // Nobody is there to be asked.
+        // Nobody is there to choose one.
         Source::Creator => Source::Generated,
         source @ (Source::Generated | Source::Derived | Source::Preset) => source,
     };
@@ -153,13 +153,13 @@ fn persistent(scene: &Scene<'_>) -> Option<Drift> {
     })
 }
 
-/// An owner or admin who is kept out: what they are is taken until that ends.
+/// Returns the difference of an owner or admin who is kept out: their affiliation is taken until that ends.
 fn kept_out(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
     let is_inside = scene.occupants.iter().any(|who| who.jid.as_ref() == Some(&one.jid));
     if is_inside || one.affiliation < Affiliation::Admin {
         return None;
     }
-    // Of those who are away the address is known, and nothing else.
+    // Of people who are away only the address is known.
     let away =
         Requester { jid: Some(one.jid.clone()), auth: Auth::Account, ..Requester::default() };
     let (attempt, calm) = (Attempt::default(), Pressure::default());
@@ -182,7 +182,7 @@ fn kept_out(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
     })
 }
 
-/// An owner or admin whom no rule makes one, and nobody inside has.
+/// Returns the difference of an owner or admin whom neither a rule nor a person inside has made one.
 fn standing(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
     let policy = scene.policy;
     let is_kept = policy.services.contains_key(&one.jid)
@@ -192,7 +192,7 @@ fn standing(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
     if is_kept || one.affiliation < Affiliation::Admin {
         return None;
     }
-    // How an absent person would log in is not known: they have the benefit of the doubt.
+    // How an absent person would log in is unknown: they have the benefit of the doubt.
     let away =
         Requester { jid: Some(one.jid.clone()), auth: Auth::Account, ..Requester::default() };
     let sessions: Vec<_> =
@@ -200,7 +200,7 @@ fn standing(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
     let is_inside = !sessions.is_empty();
     let mut shapes = if is_inside { sessions } else { vec![&away] }.into_iter();
     let is_entitled = shapes.any(|who| {
-        // As if they were no owner yet.
+        // Judged as if they were no owner yet.
         let who = Requester {
             affiliation: Affiliation::None,
             person: one.person.clone(),
@@ -225,7 +225,7 @@ fn standing(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
     })
 }
 
-/// A person inside who may not be.
+/// Returns the difference of a person inside who may not be there.
 fn occupant(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
     let attempt =
         Attempt { room: Some(scene.room.clone()), requester: who.clone(), ..Attempt::default() };
@@ -244,8 +244,8 @@ fn occupant(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
     })
 }
 
-/// A person inside who was told other permissions than they have: the file has changed, or they came in while
-/// nobody decided.
+/// Returns the difference of a person inside who was told other permissions than they have: the file has changed, or
+/// they came in while the component was away.
 fn permitted(scene: &Scene<'_>, who: &Requester) -> Option<Drift> {
     let jid = who.jid.as_ref().filter(|jid| !scene.policy.services.contains_key(*jid))?;
     let told = scene.may.iter().find(|(told, _)| told == jid);
@@ -424,7 +424,7 @@ mod tests {
             (nobody, "given", true),
             (nobody, "moderator", true),
             (nobody, "no", false),
-            // They may have been there before when they came in, or not.
+            // When they came in, they may have counted as returning or not.
             (returning, "yes", false),
             (returning, "moderator", false),
             (returning, "no", false),
@@ -656,7 +656,7 @@ mod tests {
         assert_eq!(room.in_short(), [""; 0]);
     }
 
-    /// For another second.
+    /// An exception from this rule for everybody, which ends one second later.
     fn exception_from(rule: &str) -> Exception {
         Exception {
             line: 1,

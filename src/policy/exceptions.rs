@@ -1,4 +1,4 @@
-//! Exceptions of persons and rooms from rules: for them, the rules are neutral.
+//! Exceptions of persons and rooms from rules: for them these rules are neutral.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ pub enum Whom {
     Jid(BareJid),
     /// All accounts of a domain, however it is spelt, and of no subdomain.
     Domain(String),
-    /// A class.
+    /// Everybody of a requester class.
     Class(Class),
 }
 
@@ -35,13 +35,13 @@ pub struct Exception {
     pub line: u32,
     /// When it ends; `None`: never.
     pub until: Option<Timestamp>,
-    /// The rooms it is for, by name; `None`: all.
+    /// Rooms that it is for, by name; `None`: all.
     pub rooms: Option<GlobMatcher>,
-    /// The rules that do not hold, by their places among [`SWITCHES`].
+    /// Rules that do not hold, as indices into [`SWITCHES`].
     pub rules: Vec<usize>,
-    /// Bans on domains and networks do not hold either.
+    /// Whether bans on domains and networks do not hold either.
     pub bans: bool,
-    /// Why, for the operator.
+    /// Reason, for the operator.
     pub reason: String,
 }
 
@@ -59,7 +59,7 @@ impl Exception {
     }
 }
 
-/// Every exception, found by whom it is for.
+/// All exceptions of the file, found by whom they are for.
 #[derive(Clone, Debug, Default)]
 pub struct Exceptions {
     all: Vec<Exception>,
@@ -70,7 +70,7 @@ pub struct Exceptions {
 }
 
 impl Exceptions {
-    /// Adds one.
+    /// Adds an exception.
     pub fn add(&mut self, whom: Whom, exception: Exception) {
         self.lines.push(exception.line);
         match whom {
@@ -89,17 +89,17 @@ impl Exceptions {
         }
     }
 
-    /// The line of each.
+    /// Returns the line of each exception.
     pub fn lines(&self) -> impl Iterator<Item = u32> {
         self.lines.iter().copied()
     }
 
-    /// There is none.
+    /// Returns whether there are no exceptions.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// The rules as they hold in this room for everybody: what the policy does in rooms by itself follows them.
+    /// Returns the rules as they hold in this room for everybody: what the policy does in rooms by itself follows them.
     pub fn in_room<'a>(&self, rules: &'a Rules, room: &BareJid, now: Timestamp) -> Cow<'a, Rules> {
         let name = room.node().unwrap_or_default();
         let mut rules = Cow::Borrowed(rules);
@@ -109,12 +109,12 @@ impl Exceptions {
         rules
     }
 
-    /// Returns when the next of those ends that hold in this room for everybody; `None`: none ends.
+    /// Returns when the next exception for everybody in this room ends; `None`: none does.
     pub fn next_end(&self, room: &BareJid, now: Timestamp) -> Option<Timestamp> {
         self.for_all(room.node().unwrap_or_default(), now).filter_map(|one| one.until).min()
     }
 
-    /// Returns whether one lifts bans on domains and networks in the room of that name, for anybody.
+    /// Returns whether any exception lifts bans on domains and networks in the room of that name, for anybody.
     pub(super) fn lift_bans(&self, room: &str, now: Timestamp) -> bool {
         let of_some = self.jids.values().chain(self.domains.values()).flatten();
         let of_classes = self.classes.iter().map(|(_, one)| one);
@@ -122,13 +122,13 @@ impl Exceptions {
         all.any(|one| one.bans && one.holds(room, now))
     }
 
-    /// Those for everybody in the room of that name.
+    /// Returns the exceptions for everybody in the room of that name that are in force.
     pub(super) fn for_all(&self, room: &str, now: Timestamp) -> impl Iterator<Item = &Exception> {
         self.all.iter().filter(move |one| one.holds(room, now))
     }
 
-    /// Those for a person, whatever the room and the time. Only what they have proved counts, as for the class
-    /// `listed`.
+    /// Returns the exceptions for a person, whatever the room and the time. Only what they have proved counts, as for
+    /// the class `listed`.
     pub(super) fn of<'a>(
         &'a self,
         proved: Option<&BareJid>,
@@ -145,7 +145,7 @@ impl Exceptions {
     }
 }
 
-/// In what is observed, too: nobody would have met with a rule that does not hold for them.
+/// Makes a rule neutral, also among those observed: it would not have affected a person for whom it does not hold.
 pub(super) fn neutralise(rules: &mut Rules, make_neutral: &Change<Rules>) {
     make_neutral(rules);
     if let Some(observed) = &mut rules.observed {

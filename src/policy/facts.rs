@@ -1,4 +1,4 @@
-//! Everything that a decision rested on, to be written down and decided again; and the explanation of a decision.
+//! The facts that a decision rested on, for the log and to decide again; and the explanation of a decision.
 
 use std::borrow::Cow;
 
@@ -20,8 +20,8 @@ use crate::jid::BareJid;
 /// Every input of [`decide`] but the policy, the room's address and the time: what
 /// an attempt's line in the decision log holds, and what is needed to decide it again.
 ///
-/// Never a password. Of a token's claims the value only of those that the rules look at; of the claim that
-/// a person is recognised by only its mark; of all others the name.
+/// Never a password. Of a token's claims, the value only of those that the rules look at, the fingerprint only of the one
+/// that a person is recognised by, and the name of all others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Facts<'a> {
@@ -48,7 +48,7 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// The facts of an attempt that is judged by these rules.
+    /// Returns the facts of an attempt that is judged by these rules.
     pub fn of(
         policy: &Policy,
         rules: &Rules,
@@ -56,7 +56,7 @@ impl<'a> Facts<'a> {
         room: &'a RoomView,
         pressure: &Pressure,
     ) -> Self {
-        // A new part of an attempt is a decision here on how it is written down.
+        // Every part is named, so that a new one does not compile before it is decided how it is logged.
         let look = Look { policy, rules };
         let Attempt { id: _, room: _, requester, action, behind, others, banned, namesake } =
             attempt;
@@ -72,7 +72,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The attempt again, with its `id` and the address of its `room`; the room as it was, and the counters.
+    /// Returns the attempt again, with its `id` and the address of its `room`, the room as it was, and the counters.
     pub fn into_parts(self, id: String, room: Option<BareJid>) -> (Attempt, RoomView, Pressure) {
         let attempt = Attempt {
             id,
@@ -87,20 +87,20 @@ impl<'a> Facts<'a> {
         (attempt, self.room.into_owned(), self.pressure)
     }
 
-    /// The id of the ban made at run time that held.
+    /// Returns the id of the runtime ban that matched, if one did.
     pub fn ban(&self) -> Option<&str> {
         let Held { requester, behind } = &*self.banned;
         requester.as_ref().or(behind.as_ref()).map(|ban| ban.id.as_str())
     }
 
-    /// The claims that a person had and of which the value is not known, by name.
+    /// Returns the names of the claims whose values were not logged.
     pub fn unread_claims(&self) -> impl Iterator<Item = &str> {
         let sessions = std::iter::once(&self.who).chain(&self.behind);
         sessions.flat_map(|who| &who.unread).map(|(name, _)| name.as_str())
     }
 }
 
-/// What looks at claims.
+/// What decides which claims are logged with their values.
 #[derive(Clone, Copy)]
 struct Look<'a> {
     policy: &'a Policy,
@@ -113,7 +113,7 @@ impl Look<'_> {
     }
 }
 
-/// The rules look at the value of a token's claim of this name.
+/// Returns whether the rules look at the value of a token's claim of this name.
 pub fn is_read(rules: &Rules, claim: &str) -> bool {
     rules.moderators.claim.value == claim
 }
@@ -173,21 +173,21 @@ fn session<'a>(look: Look<'_>, who: &'a Requester) -> Cow<'a, Requester> {
     Cow::Owned(kept)
 }
 
-/// One thing that would have been otherwise, and the verdict then.
+/// A change of the facts that leads to another verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// What would have to be so.
+    /// Description of the change, like `the right password`.
     pub what: &'static str,
-    /// The decision then.
+    /// The decision after the change.
     pub decision: Decision,
 }
 
-/// A decision and its alternatives.
+/// A decision, and the changes that would lead to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// The decision, the same that is made in earnest.
+    /// The decision, as [`decide`] makes it.
     pub decision: Decision,
-    /// Single changes of the facts that would lead to another verdict.
+    /// Changes of one fact each that would lead to another verdict.
     pub changes: Vec<Change>,
 }
 
@@ -244,7 +244,7 @@ const VARIATIONS: [Variation; 13] = [
     }),
 ];
 
-/// Decides, and tries what else could have been.
+/// Decides an attempt, and tries which changes of the facts would lead to another verdict.
 pub fn explain(
     policy: &Policy,
     rules: &Rules,
@@ -260,7 +260,7 @@ pub fn explain(
             let (mut attempt, mut room, mut pressure) = (attempt.clone(), room.clone(), *pressure);
             change(&mut attempt, &mut room, &mut pressure);
             let then = decide(policy, rules, &attempt, &room, &pressure, now);
-            // What would make it worse is no help, unless all was well.
+            // A change for the worse is no help, unless the attempt is allowed.
             let counts = match decision.verdict {
                 Verdict::Allow => then.verdict != Verdict::Allow,
                 Verdict::Hold | Verdict::Prompt | Verdict::Deny => then.verdict < decision.verdict,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// Returns whether a fact is left out of the log.
+/// Returns whether a fact has its default value, with which it is left out of the log.
 pub(super) fn is_unset<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -32,7 +32,7 @@ macro_rules! facts {
         }
 
         impl $name {
-            /// The name and the documentation of each fact.
+            /// Name and documentation of each fact.
             pub const FACTS: &'static [(&'static str, &'static str)] =
                 &[$( (stringify!($fact), concat!($($doc),+)), )*];
         }
@@ -50,16 +50,16 @@ pub(super) type Object = Map<String, Value>;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unread(BTreeMap<String, Replaced>);
 
-/// A value that is not understood.
+/// A value that is not understood, and its replacement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Replaced {
     was: Value,
-    /// What is read instead, as it is written; `None`: nothing.
+    /// Value that is read instead, as it is written; `None`: the field is absent.
     read_as: Option<Value>,
 }
 
 impl Unread {
-    /// Returns nothing unread.
+    /// Returns an empty set: everything was understood.
     pub const fn new() -> Self {
         Self(BTreeMap::new())
     }
@@ -69,17 +69,17 @@ impl Unread {
         self.0.is_empty()
     }
 
-    /// Returns the names of the fields.
+    /// Returns the names of the fields that were not understood.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// Forgets a field: it is written again.
+    /// Forgets a field, whose new value is written from then on.
     pub(super) fn forget(&mut self, name: &str) {
         self.0.remove(name);
     }
 
-    /// Forgets every other field.
+    /// Forgets every field but this one.
     pub(super) fn only(mut self, name: &str) -> Self {
         self.0.retain(|other, _| other == name);
         self
@@ -148,5 +148,5 @@ pub(super) fn write<T: Serialize>(object: &T, unread: &Unread) -> String {
     written.to_string()
 }
 
-/// Fields by the names that they had before, with the name that each has now.
+/// Former names of fields, with the present name of each.
 pub(super) const RENAMED: [(&str, &str); 1] = [("wave", "join_flood")];

@@ -1,18 +1,18 @@
-//! What a person can be recognised by, without keeping it.
+//! Fingerprints: to recognise a person without keeping what they are recognised by.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// The beginning of a SHA-256 of something that recognises a person or a client: 64 bits.
+/// A fingerprint: the first 64 bits of the SHA-256 of something that identifies a person or a client.
 ///
-/// It is compared and kept in a room's record, and does not bring back what it was made of: a ticket lets its
+/// It is compared and kept in a room's record, and does not reveal what it was made of, like a ticket that lets its
 /// bearer in. Written as 16 hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Mark([u8; 8]);
 
 impl Mark {
-    /// The mark of `text`; `kind` keeps the same text apart that means different things.
+    /// Returns the fingerprint of `text`; `kind` keeps apart equal texts that mean different things.
     pub fn of(kind: &str, text: &str) -> Self {
         let digest =
             Sha256::new().chain_update(kind).chain_update([0]).chain_update(text).finalize();

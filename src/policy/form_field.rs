@@ -1,26 +1,26 @@
-//! The settings of a room that moderators know from its configuration form (XEP-0045 §10.2), in addition to those that other
-//! families lock: password, members only, listing, persistence.
+//! Settings of a room in its configuration form (XEP-0045 §10.2), without those that other
+//! families govern: password, members only, listing, persistence.
 
 use serde::{Deserialize, Serialize};
 
 names! {
-    /// A setting, under whatever names the form has it.
+    /// A setting of a room, whatever its field is called in the form.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
     #[serde(rename_all = "snake_case")]
     pub enum FormField {
-        /// The name.
+        /// The room's name.
         Name = "name",
-        /// The description.
+        /// The room's description.
         Description = "description",
-        /// The language.
+        /// The room's language.
         Language = "language",
-        /// The subject (XEP-0045 §8.1): no field of the form, but a message.
+        /// The room's subject (XEP-0045 §8.1): no field of the form, but a message.
         Subject = "subject",
         /// Whether participants may change the subject.
         SubjectChange = "subject_change",
         /// Whether only those with voice may speak.
         Moderated = "moderated",
-        /// Who sees the addresses of those inside.
+        /// Who sees the addresses of people inside.
         Whois = "whois",
         /// How many messages newcomers are shown.
         History = "history",
@@ -30,32 +30,32 @@ names! {
         PrivateMessages = "private_messages",
         /// Whose presence is shown.
         Presence = "presence",
-        /// Whether the conversation is kept.
+        /// Whether the conversation is archived.
         Archive = "archive",
-        /// How many may be inside.
+        /// Greatest number of occupants.
         MaxOccupants = "max_occupants",
-        /// Any other.
+        /// Any other setting.
         Other = "other",
     }
 }
 
-/// What a setting is changed to, as far as a rule may look at it.
+/// New value of a setting, as far as a rule may look at it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum To {
-    /// A text of so many characters.
+    /// Length of a text, in characters.
     Text(u32),
-    /// A number; `None`: unlimited, or no number.
+    /// A number; `None`: unlimited, or not a number.
     Number(Option<u32>),
-    /// One of a list, in lower case.
+    /// A word of a list, in lower case.
     Word(String),
-    /// On or off.
+    /// A switch, on or off.
     Flag(bool),
-    /// What no rule looks at.
+    /// A value that no rule looks at.
     Anything,
 }
 
-/// What kind of value a field has.
+/// Kind of value that a field has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Text,
@@ -65,7 +65,7 @@ enum Kind {
     Anything,
 }
 
-/// The fields, by XEP-0045 §10.2 and §15.5.4, and as Prosody has them.
+/// Fields of the form, with the setting of each, by XEP-0045 §10.2 and §15.5.4, and as Prosody names them.
 const FIELDS: [(&str, FormField, Kind); 20] = [
     ("muc#roomconfig_roomname", FormField::Name, Kind::Text),
     ("muc#roomconfig_roomdesc", FormField::Description, Kind::Text),
@@ -93,7 +93,7 @@ const FIELDS: [(&str, FormField, Kind); 20] = [
     ("muc#roomconfig_maxusers", FormField::MaxOccupants, Kind::Number),
 ];
 
-/// Other words of servers for what XEP-0045 §15.5.4 calls `muc#roomconfig_allowpm`.
+/// Words of servers for the values that XEP-0045 §15.5.4 gives to `muc#roomconfig_allowpm`.
 const SAME_WORDS: [(&str, &str); 5] = [
     ("visitor", "anyone"),
     ("everyone", "anyone"),
@@ -103,15 +103,15 @@ const SAME_WORDS: [(&str, &str); 5] = [
 ];
 
 impl FormField {
-    /// The name under which a gate asks about the subject.
+    /// Name under which a gate asks about the subject.
     pub const SUBJECT_FIELD: &str = "subject";
 
-    /// The setting that a field of the form is, and what this value of it means. `None`: no field that we know.
+    /// Returns the setting that a form field stands for, and what this value means; `None` for an unknown field.
     pub fn of_field(var: &str, value: &str) -> Option<(Self, To)> {
         let (_, setting, kind) = FIELDS.iter().find(|(name, ..)| *name == var)?;
         let to = match kind {
             Kind::Text => To::Text(u32::try_from(value.chars().count()).unwrap_or(u32::MAX)),
-            // A maximum of 0 is how servers write that there is none; a history of 0 is none.
+            // A maximum of 0 means that there is none; a history of 0 means no messages.
             Kind::Number if *setting == Self::MaxOccupants => {
                 To::Number(value.trim().parse().ok().filter(|number| *number > 0))
             }

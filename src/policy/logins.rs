@@ -1,32 +1,32 @@
-//! Whether people log in to a server, and with what: by the hosts that its gate tells of.
+//! Whether people log in to a server, and with what: by the hosts that its gate reports.
 
 use super::Policy;
 use super::providers::{MAY_BE_ANONYMOUS, Proves, listed};
 
-/// A host of the server that is no component.
+/// A host of the server, components excepted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Host {
-    /// Its name.
+    /// Name of the host.
     pub name: String,
-    /// Its authentication provider.
+    /// Name of its authentication provider.
     pub provider: String,
-    /// How many accounts it has, counted up to a limit; `None`: the provider does not tell.
+    /// Number of its accounts, counted up to a limit; `None`: the provider does not report it.
     pub accounts: Option<u32>,
-    /// The server's own configuration says that it is for services (of Jitsi).
+    /// Whether the server's own configuration says that the host is for services (of Jitsi).
     pub services: bool,
 }
 
 /// The hosts of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hosts {
-    /// Those that were told.
+    /// The hosts that the gate reported.
     pub hosts: Vec<Host>,
-    /// That is all of them.
+    /// Whether these are all hosts of the server.
     pub complete: bool,
 }
 
 impl Policy {
-    /// The hosts that people log in to with an account or a token, on the server of this service.
+    /// Returns the hosts that people log in to with an account or a token, on the server of this service.
     ///
     /// A host that is for services only does not count: that of the focus, those that hold service accounts of the
     /// file only, and with Jitsi those that its configuration names as such, that have no account at all, and
@@ -35,12 +35,12 @@ impl Policy {
         hosts.hosts.iter().filter(|host| self.is_for_people(service, host)).collect()
     }
 
-    /// Nobody logs in to the server of this service, as far as it is known for certain.
+    /// Returns whether nobody logs in to the server of this service; `false` if not all hosts are known.
     pub fn nobody_logs_in(&self, service: &str, hosts: &Hosts) -> bool {
         hosts.complete && self.login_hosts(service, hosts).is_empty()
     }
 
-    /// The hosts with a provider of which neither the table nor the file says what it proves.
+    /// Returns the hosts whose provider neither the built-in table nor the file lists.
     pub fn unlisted<'a>(&self, hosts: &'a Hosts) -> impl Iterator<Item = &'a Host> {
         hosts.hosts.iter().filter(|host| self.proves(&host.provider).is_none())
     }
@@ -67,14 +67,14 @@ impl Policy {
 }
 
 impl Policy {
-    /// Returns what a log-in with the provider of that name proves, by the file, else by the table; `None`: neither names it.
+    /// Returns what a login with this provider proves, by the file, else by the built-in table; `None`: in neither.
     pub fn proves(&self, provider: &str) -> Option<Proves> {
         let own = self.providers.get(provider).map(|provider| provider.proves);
         own.or_else(|| listed(provider))
     }
 
-    /// Returns whether every log-in with the provider of that name proves the same, whatever the SASL mechanism: the table has
-    /// it, and it brings no mechanism without an account.
+    /// Returns whether every login with this provider proves the same, whatever the SASL mechanism: the built-in table
+    /// has it, and it offers no mechanism without an account.
     pub fn always_proves(&self, provider: &str) -> bool {
         let listed = listed(provider);
         listed.is_some() && listed == self.proves(provider) && !MAY_BE_ANONYMOUS.contains(&provider)

@@ -1,4 +1,4 @@
-//! The built-in words for people, and how what differs is put into them, in English and in other languages.
+//! Built-in texts for people, and how values are put into them, in English and in other languages.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use jiff::tz::Offset;
 use super::denial::{Clock, Denial};
 use super::form_field::FormField;
 
-/// The name, and the English words as the gate has them.
+/// Name and English text of each message that the gate has built in.
 pub const GATE_WORDS: [(&str, &str); 18] = [
     ("gate-chat", "You cannot write in this meeting."),
     ("gate-private", "You cannot send private messages in this meeting."),
@@ -33,21 +33,21 @@ pub const GATE_WORDS: [(&str, &str); 18] = [
     ("gate-elsewhere", "No meetings are held at this address."),
 ];
 
-/// Those that the component says, too: they have their names already.
+/// Texts of the gate that the component has too, under the names that it gives them.
 pub const SHARED: [&str; 2] = ["say-suspended-here", "reserved-nick"];
 
-/// The language of the built-in words (BCP 47).
+/// The language of the built-in texts (BCP 47).
 pub const ENGLISH: &str = "en";
 
 impl Denial {
-    /// Returns what the requester is told, in English. It never says which line of the file it is.
+    /// Returns the text that the requester is shown, in English. It never names a line of the file.
     pub fn text(self) -> Cow<'static, str> {
         fill(self, self.template(), ENGLISH, |setting| Some(setting.words()))
     }
 }
 
 impl FormField {
-    /// Returns what people call it, in English: it follows "change".
+    /// Returns what people call the setting, in English, to follow the word "change".
     pub const fn words(self) -> &'static str {
         match self {
             Self::Name => "the name of this room",
@@ -68,7 +68,7 @@ impl FormField {
     }
 }
 
-/// The names of the placeholders in a template, without their braces.
+/// Returns the names of the placeholders in a template, without their braces.
 pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
     template.split('{').skip(1).filter_map(|rest| {
         let (name, _) = rest.split_once('}')?;
@@ -76,7 +76,7 @@ pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Puts values in place of placeholders, each once: what a value has of braces stays.
+/// Replaces placeholders by values in one pass: braces inside a value stay.
 pub(super) fn put_in<'a>(template: &str, value: impl Fn(&str) -> Option<&'a str>) -> String {
     let mut parts = template.split('{');
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -90,7 +90,7 @@ pub(super) fn put_in<'a>(template: &str, value: impl Fn(&str) -> Option<&'a str>
     text
 }
 
-/// Puts what differs into a template in that language; what is not known stays a placeholder.
+/// Fills in a denial's template in that language; a placeholder without a value stays.
 pub(super) fn fill<'a>(
     denial: Denial,
     template: &'a str,
@@ -120,9 +120,9 @@ pub(super) fn fill<'a>(
     text
 }
 
-/// In words where the language is English; else as every language writes it.
+/// Returns a duration in words where the language is English, else with the symbol of its unit.
 pub(super) fn in_words(wait: Duration, language: &str) -> String {
-    // A client that waits as long as told must not come too early.
+    // A client that waits as long as it is told must not come too early.
     let seconds = wait.as_millis().div_ceil(1000).max(1);
     let (number, words, unit) = if seconds < 120 {
         (seconds, if seconds == 1 { "second" } else { "seconds" }, "s")
@@ -134,7 +134,7 @@ pub(super) fn in_words(wait: Duration, language: &str) -> String {
     format!("{number} {}", if is_english(language) { words } else { unit })
 }
 
-/// The same for a moment.
+/// Returns a time in words where the language is English, else in the order of ISO 8601.
 pub(super) fn when(clock: Clock, language: &str) -> String {
     if is_english(language) {
         return clock.to_string();

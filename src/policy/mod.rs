@@ -1,9 +1,9 @@
 //! The policy: pure, total, deterministic. No I/O, clock, randomness or XML.
 //!
-//! [`decide::decide`] hears the opinion of each rule family that has a say in an attempt and takes the
-//! strongest: deny over prompt over hold over allow. The settings of a family, with their defaults, stand in its file in
-//! [`rules`], its opinions in its file in [`opinions`]. No file imports itself by others: values, rules, [`Policy`], the
-//! case ([`context`]), opinions, decisions.
+//! [`decide::decide`] hears the opinion of each rule family that has one on an attempt, and takes the
+//! strongest: deny over prompt over hold over allow. The settings of a family, with their defaults, are in its file in
+//! [`rules`], its opinions in its file in [`opinions`]. No file imports itself through others; from the bottom up:
+//! values, rules, [`Policy`], the case ([`context`]), opinions, decisions.
 
 pub mod affiliation;
 pub mod attempt;

@@ -1,4 +1,4 @@
-//! What the room says to people: each notice in one row, with its name and its words.
+//! Notices: what the room says to people. One row each, with its name and its text.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -6,26 +6,26 @@ use std::time::Duration;
 use super::denial::{Clock, OPENS, WAIT, sample};
 use super::messages::{ENGLISH, in_words, when};
 
-/// One row a notice: what it is, `like` a value to show it with, and `=>` its name in the operator's file and its words in
-/// English, with placeholders for what differs.
+/// One row a notice: what it is, `like` a value to show it with, and `=>` its name in the operator's file and its text
+/// in English, with placeholders for what differs.
 macro_rules! notices {
     ($(
         $(#[$doc:meta])*
         $name:ident $(($of:ty) like $sample:expr)? => $key:literal, $template:literal;
     )*) => {
-        /// A message from the room.
+        /// A notice: a message from the room to people.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Notice {
             $($(#[$doc])* $name $(($of))?,)*
-            /// What the operator has written, if anything.
+            /// A notice of the operator's own; its text is empty unless the file has one.
             Told(Told),
         }
 
         impl Notice {
-            /// One of each notice that has built-in words.
+            /// A sample of each notice that has a built-in text.
             pub const EVERY: &[Self] = &[$(sample!($name $($sample)?)),*];
 
-            /// The name in the operator's file.
+            /// Returns the name in the operator's file.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$name { .. } => $key,)*
@@ -33,7 +33,7 @@ macro_rules! notices {
                 }
             }
 
-            /// The text in English, with placeholders for what differs.
+            /// Returns the text in English, with placeholders for what differs.
             pub const fn template(self) -> &'static str {
                 match self {
                     Self::HoursAreOver(None) => "This meeting has ended because meetings are closed now.",
@@ -46,34 +46,34 @@ macro_rules! notices {
 }
 
 notices! {
-    /// The password, to a person who moderates.
+    /// To a moderator: the password.
     Password =>
         "say-password", "Only you can see this. The password of this meeting is: {password} (write !password to see it again)";
-    /// The password has changed, to those who moderate.
+    /// To moderators: the password has changed.
     PasswordChanged =>
         "say-password-changed", "Only moderators can see this. The password of this meeting is now: {password}";
-    /// The room is closed now.
+    /// The room is closed to newcomers.
     Closed =>
         "say-closed", "This meeting is now closed to new participants.";
-    /// The room takes people in again.
+    /// The room is open to newcomers again.
     Reopened =>
         "say-reopened", "This meeting is open to new participants again.";
-    /// An operator suspends the meeting, to everybody inside.
+    /// To everybody inside: an operator has suspended the meeting.
     Suspended =>
         "say-suspended", "The server's operator has suspended this meeting. Only moderators can speak and write, nobody else can join, and nothing is recorded.";
-    /// The meeting is suspended, to a person who comes in.
+    /// To a person who comes in: the meeting is suspended.
     SuspendedHere =>
         "say-suspended-here", "This meeting has been suspended by the server's operator. Only moderators can speak and write.";
-    /// An operator resumes the meeting.
+    /// An operator has resumed the meeting.
     Resumed =>
         "say-resumed", "The server's operator has resumed this meeting.";
     /// To those who wait: they are turned away.
     NobodyThere =>
         "say-nobody-there", "Nobody is here to let you in. Please try again later.";
-    /// The room closes so soon.
+    /// The room closes to newcomers after this time.
     ClosesIn(Duration) like Self::ClosesIn(WAIT) =>
         "say-closes-in", "This meeting closes to new participants in {left}.";
-    /// The room ends so soon.
+    /// The room ends after this time.
     EndsIn(Duration) like Self::EndsIn(WAIT) =>
         "say-ends-in", "This meeting ends in {left}.";
     /// The room ends: it was open for as long as a room may be.
@@ -82,43 +82,43 @@ notices! {
     /// The room ends: no moderator was inside for too long.
     NoModerator =>
         "say-no-moderator", "This meeting has ended because no moderator was left.";
-    /// The room ends: the hours are over, until then, if there are any more.
+    /// The room ends with the opening hours, which begin again at that time, if ever.
     HoursAreOver(Option<Clock>) like Self::HoursAreOver(Some(OPENS)) =>
         "say-hours-are-over", "This meeting has ended because meetings are closed now. They open again on {opens}.";
-    /// To those who moderate: strangers have to knock now.
+    /// To moderators: strangers have to knock now.
     JoinFlood =>
         "say-wave", "Only moderators can see this. Many unknown people joined within a short time, so new ones now have to be let in.";
-    /// To those who moderate: strangers need not knock any more.
+    /// To moderators: strangers need not knock any more.
     Calm =>
         "say-calm", "Only moderators can see this. Unknown people can join as before, since none have come for a while.";
     /// To moderators: a person inside has a name that may be taken for that of one of them.
     LooksAlike =>
         "say-looks-alike", "Only moderators can see this. {nick} now has a name here that looks like a moderator's.";
-    /// To moderators: a person who asks to be let in has such a name.
+    /// To moderators: a person who asks to be let in has a name that may be taken for that of one of them.
     KnocksAlike =>
         "say-knocks-alike", "Only moderators can see this. {nick} is asking to join with a name that looks like a moderator's.";
     /// To moderators: a person came in whose client cannot encrypt end to end.
     CannotEncrypt =>
         "say-cannot-encrypt", "Only moderators can see this. {nick}'s client does not support end-to-end encryption.";
-    /// To a moderator: only clients that can do so come in.
+    /// To a moderator: only clients that can encrypt end to end may enter.
     EncryptedOnly =>
         "say-encrypted-only", "Only you can see this. This meeting admits only clients with end-to-end encryption; nothing is recorded and no phone can join. Please turn encryption on in your client: the server cannot.";
-    /// The number of those who waited and were let in, to the person who asked for that.
+    /// To the person who let everybody in from the lobby: how many there were.
     LetIn(u32) like Self::LetIn(2) =>
         "say-let-in", "Everyone in the lobby was let in ({count}).";
-    /// The number of those who waited and were turned away.
+    /// To the person who turned everybody in the lobby away: how many there were.
     TurnedAway(u32) like Self::TurnedAway(2) =>
         "say-turned-away", "Everyone in the lobby was turned away ({count}).";
 }
 
 impl Notice {
-    /// The text in English.
+    /// Returns the text in English.
     pub fn text(self) -> Cow<'static, str> {
         self.fill(self.template(), ENGLISH)
     }
 
-    /// Puts what differs into a template in that language. What the gate knows stays: it puts the room's
-    /// password instead of `{password}`, and the name of the person who came in instead of `{nick}`.
+    /// Fills in a template in that language, except for what the gate knows: it puts in the room's
+    /// password for `{password}`, and the name of the person who came in for `{nick}`.
     pub(super) fn fill<'a>(self, template: &'a str, language: &str) -> Cow<'a, str> {
         if let Self::ClosesIn(left) | Self::EndsIn(left) = self {
             Cow::Owned(template.replace("{left}", &in_words(left, language)))
@@ -133,7 +133,7 @@ impl Notice {
 }
 
 names! {
-    /// A notice of the operator's own.
+    /// A notice that only the operator has text for.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum Told {
         /// To everybody who enters.
@@ -150,7 +150,7 @@ names! {
 }
 
 impl Told {
-    /// The placeholders that it may have. The gate fills those of the first two.
+    /// Returns the placeholders that the text may have. The gate fills in those of the first two.
     pub const fn template(self) -> &'static str {
         match self {
             Self::Enter => "{room} {nick}",

@@ -1,4 +1,4 @@
-//! The overrides of a file, found without trying each.
+//! Overrides: other rules for some rooms, found without trying each.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -15,49 +15,49 @@ use super::rules::lobby::Admission;
 use crate::jid::{BareJid, folded};
 use crate::setting::Setting;
 
-/// The most claims that are kept with a room.
+/// Greatest number of claims that are kept with a room.
 const MOST_CLAIMS: usize = 16;
 
-/// Other rules for some rooms.
+/// An override: other rules for some rooms.
 #[derive(Clone, Debug)]
 pub struct Override {
-    /// For which.
+    /// Rooms that it is for.
     pub selector: Selector,
-    /// Breaks a tie between two that are as specific as each other.
+    /// Breaks a tie between overrides that are equally specific: the greater wins.
     pub priority: u32,
-    /// The profile that it is laid over, by name.
+    /// Name of the profile that it is laid over, if any.
     pub profile: Option<String>,
-    /// The 1-based line of the `[[room]]`.
+    /// 1-based line of its `[[room]]`.
     pub line: u32,
     /// The base rules with the profile's and the override's values in place.
     pub rules: Arc<Rules>,
 }
 
-/// Every override, the most specific first, and where to look for them. An override is looked for by one
-/// of its selectors only; the others are compared then.
+/// Every override, the most specific first, with an index. Each is indexed by one of its selectors only; the
+/// others are compared once it is found.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     all: Vec<Override>,
     services: Vec<String>,
     wanted: HashMap<String, HashSet<String>>,
     exact: HashMap<String, Vec<usize>>,
-    /// By the beginning of the name.
+    /// By the beginning of the room's name.
     prefixes: HashMap<String, Vec<usize>>,
-    /// The lengths of these beginnings, in bytes.
+    /// Lengths of these beginnings, in bytes.
     lengths: Vec<usize>,
     tenants: HashMap<String, Vec<usize>>,
     claims: HashMap<Claim, Vec<usize>>,
     globs: GlobSet,
     globbed: Vec<usize>,
-    /// Those that any room may be for.
+    /// Overrides that the index does not narrow down.
     any: Vec<usize>,
 }
 
 impl Overrides {
-    /// These overrides, in any order, for the rooms of these services.
+    /// Indexes these overrides, in any order, for the rooms of these services.
     ///
     /// # Errors
-    /// The patterns are too much together.
+    /// The patterns are too large together.
     pub fn new(mut all: Vec<Override>, services: Vec<String>) -> Result<Self, Error> {
         let rank = |one: &Override| one.selector.specificity(one.priority);
         all.sort_by_cached_key(|one| (std::cmp::Reverse(rank(one)), one.line));
@@ -103,7 +103,7 @@ impl Overrides {
         Ok(())
     }
 
-    /// The override for a room that a person with these claims opened.
+    /// Returns the override for a room that a person with these claims opened.
     pub fn best(&self, room: &BareJid, claims: &[Claim]) -> Option<&Override> {
         if self.all.is_empty() {
             return None;
@@ -120,33 +120,33 @@ impl Overrides {
         self.all.get(best)
     }
 
-    /// Every override for that room, the one that counts first.
+    /// Returns every override that matches the room, the one that counts first.
     pub fn matching(&self, room: &BareJid, claims: &[Claim]) -> Vec<&Override> {
         let (name, address) = (RoomName::of(room, &self.services), room.as_str());
         self.all.iter().filter(|one| one.selector.is_for(&name, address, claims)).collect()
     }
 
-    /// Every override, the most specific first.
+    /// Returns every override, the most specific first.
     pub fn iter(&self) -> impl Iterator<Item = &Override> {
         self.all.iter()
     }
 
-    /// The rules of each.
+    /// Returns the rules of each override.
     pub(super) fn rules_mut(&mut self) -> impl Iterator<Item = &mut Arc<Rules>> {
         self.all.iter_mut().map(|one| &mut one.rules)
     }
 
-    /// Returns how many there are.
+    /// Returns the number of overrides.
     pub const fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// There is none.
+    /// Returns whether there are no overrides.
     pub const fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// Of the claims of a person who opens a room, those that a selector names.
+    /// Returns those claims of a person who opens a room that a selector names, sorted and without duplicates.
     pub fn wanted(&self, claims: &[Claim]) -> Vec<Claim> {
         let mut kept: Vec<Claim> =
             claims.iter().filter(|(name, value)| self.wants(name, value)).cloned().collect();
@@ -156,12 +156,12 @@ impl Overrides {
         kept
     }
 
-    /// A selector names this claim.
+    /// Returns whether a selector names this claim.
     pub fn asks_for(&self, name: &str) -> bool {
         self.wanted.contains_key(name)
     }
 
-    /// A selector names this claim with this value.
+    /// Returns whether a selector names this claim with this value.
     pub fn wants(&self, name: &str, value: &str) -> bool {
         self.wanted.get(name).is_some_and(|values| values.contains(value))
     }
@@ -212,35 +212,35 @@ fn glob(written: &str) -> Result<Glob, Error> {
 pub enum Part {
     /// A character that stands for itself.
     Literal(char),
-    /// Any character. One of a class counts as any.
+    /// Any one character. A character class counts as this.
     One,
-    /// Any text. One of several texts counts as any.
+    /// Any text. A choice of several texts counts as this.
     Any,
 }
 
-/// A pattern, ready to be compared.
+/// A pattern for names of rooms, ready to be compared.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     written: String,
     kind: Kind,
 }
 
-/// How it is compared: nearly all are names, or a beginning of names.
+/// How a pattern is compared: nearly all are whole names, or beginnings of names.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
-    /// This text.
+    /// Matches exactly this text.
     Exact(String),
-    /// A text that begins so.
+    /// Matches every text with this prefix.
     Prefix(String),
-    /// Anything else.
+    /// Matches by a pattern of any other form.
     Glob(Box<GlobMatcher>),
 }
 
 impl Pattern {
-    /// Reads a pattern, which is put as the server has the names of rooms: in lower case, among others.
+    /// Reads a pattern, normalised as the server normalises names of rooms: to lower case, among others.
     ///
     /// # Errors
-    /// It is no pattern.
+    /// The text is no valid pattern.
     pub fn new(written: &str) -> Result<Self, Error> {
         let written = folded(written);
         let kind = match plain(&written) {
@@ -253,17 +253,17 @@ impl Pattern {
         Ok(Self { written, kind })
     }
 
-    /// As it was written, as the server has names.
+    /// Returns the pattern as text, normalised.
     pub fn as_str(&self) -> &str {
         &self.written
     }
 
-    /// It stands for one name only.
+    /// Returns whether it matches one name only.
     pub const fn is_exact(&self) -> bool {
         matches!(self.kind, Kind::Exact(_))
     }
 
-    /// It stands for this text.
+    /// Returns whether it matches this text.
     pub fn is_match(&self, text: &str) -> bool {
         match &self.kind {
             Kind::Exact(exact) => exact == text,
@@ -282,7 +282,7 @@ impl Pattern {
         }
     }
 
-    /// Its parts.
+    /// Returns the parts of the pattern.
     pub fn parts(&self) -> Vec<Part> {
         parts(&self.written)
     }
@@ -292,7 +292,7 @@ impl Pattern {
     }
 }
 
-/// A pattern without anything that only a matcher understands.
+/// Returns how a pattern is compared that needs no matcher: a name, or one with a `*` at its end. `None`: it needs one.
 fn plain(written: &str) -> Option<Kind> {
     if written.contains(['?', '[', ']', '{', '}', '\\', '/']) {
         return None;
@@ -312,7 +312,7 @@ fn parts(written: &str) -> Vec<Part> {
             '\\' => parts.extend(chars.next().map(Part::Literal)),
             '?' => parts.push(Part::One),
             '*' => {
-                // `**/` and `/**` also stand for nothing.
+                // `**/` and `/**` also match nothing.
                 if chars.peek() == Some(&'*') && parts.last() == Some(&Part::Literal('/')) {
                     parts.pop();
                 }
@@ -323,7 +323,7 @@ fn parts(written: &str) -> Vec<Part> {
             }
             '[' => {
                 chars.next_if(|c| matches!(c, '!' | '^'));
-                // Right after the beginning `]` is one of the class.
+                // Directly after the opening bracket, `]` is a member of the class.
                 chars.next();
                 chars.by_ref().take_while(|c| *c != ']').for_each(drop);
                 parts.push(Part::One);
@@ -347,36 +347,36 @@ fn parts(written: &str) -> Vec<Part> {
     parts
 }
 
-/// For which rooms an override is: all that is given must hold.
+/// Selects the rooms that an override is for: all selectors that are given must match.
 #[derive(Clone, Debug, Default)]
 pub struct Selector {
-    /// The pattern for the room's name or its whole address.
+    /// Pattern for the room's name or its whole address.
     pub pattern: Option<Pattern>,
     /// Jitsi's tenant, in lower case.
     pub tenant: Option<String>,
-    /// The domain of the MUC service.
+    /// Domain of the MUC service.
     pub service: Option<String>,
-    /// A claim of the opener, and its values of which one must be there.
+    /// Name of a claim of the opener, and the values of which it must have one.
     pub claim: Option<(String, Vec<String>)>,
-    /// Holds for a share of the rooms, in percent.
+    /// Share of the rooms that it is for, in percent.
     pub share: Option<u32>,
 }
 
-/// How specific an override is: of several that are for a room the greatest counts.
+/// How specific an override is: of several that match a room, the greatest counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Specificity {
-    /// Characters of the pattern that stand for themselves.
+    /// Number of characters of the pattern that stand for themselves.
     pub literals: usize,
-    /// The pattern is one name.
+    /// Whether the pattern matches one name only.
     pub exact: bool,
-    /// The number of selectors in addition to the pattern.
+    /// Number of selectors in addition to the pattern.
     pub others: usize,
-    /// Breaks a tie.
+    /// Priority that the file gives it, to break a tie.
     pub priority: u32,
 }
 
 impl Selector {
-    /// Returns how specific it is.
+    /// Returns how specific it is, with that priority.
     pub fn specificity(&self, priority: u32) -> Specificity {
         let others = [
             self.tenant.is_some(),
@@ -392,7 +392,7 @@ impl Selector {
         }
     }
 
-    /// It says nothing.
+    /// Returns whether it has no selector.
     pub const fn is_empty(&self) -> bool {
         let Self { pattern, tenant, service, claim, share } = self;
         pattern.is_none()
@@ -402,7 +402,7 @@ impl Selector {
             && share.is_none()
     }
 
-    /// It holds for a room (`address` as it was written) that a person with these claims opened.
+    /// Returns whether it matches a room (`address` as it was written) that a person with these claims opened.
     pub fn is_for(&self, room: &RoomName<'_>, address: &str, claims: &[Claim]) -> bool {
         let Self { pattern, tenant, service, claim, share } = self;
         tenant.as_ref().is_none_or(|tenant| room.tenant() == Some(tenant))
@@ -416,8 +416,8 @@ impl Selector {
             && share.is_none_or(|share| self.draw(room) < share)
     }
 
-    /// A number from 0 to 99 for this room: always the same, and by chance another for another override. A larger share
-    /// has all rooms of a smaller one.
+    /// Returns a number from 0 to 99 for this room: always the same, and independent of other overrides. A larger share
+    /// includes all rooms of a smaller one.
     fn draw(&self, room: &RoomName<'_>) -> u32 {
         let whole = Self { share: None, ..self.clone() };
         let text = format!("{}@{}\n{whole}", room.name, room.service);
@@ -428,7 +428,7 @@ impl Selector {
     }
 }
 
-/// As its writer knows it: the pattern alone, or every selector by name.
+/// Writes it as its author knows it: the pattern alone, or every selector by name.
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pattern, tenant, service, claim, share } = self;
@@ -444,7 +444,7 @@ impl fmt::Display for Selector {
 }
 
 impl Rules {
-    /// Returns these rules as they are for a room that was there before the policy: without those presets that `base` has
+    /// Returns these rules as they are for a room from before the policy: without those presets that `base` has
     /// as well.
     pub(super) fn of_found(&self, base: &Self) -> Self {
         let mut kept = without_presets(self, base);
@@ -483,7 +483,7 @@ fn without_presets(rules: &Rules, base: &Rules) -> Rules {
     kept
 }
 
-/// An override, or its profile, gives the value.
+/// Returns whether an override, or its profile, sets the value.
 const fn is_own<T>(value: &Setting<T>, base: &Setting<T>) -> bool {
     value.line != base.line
 }
@@ -681,7 +681,7 @@ mod tests {
 
     #[test]
     fn a_share_never_moves() {
-        // Written down once: another version draws the same rooms.
+        // Fixed numbers: every version has to draw the same rooms.
         let drawn: Vec<u32> =
             ["tea", "board", "[acme]tea"].map(|name| share(1).draw(&room(name))).into();
         assert_eq!(drawn, [58, 38, 27]);

@@ -1,35 +1,35 @@
-//! Authentication providers by name: what a log-in with each proves.
+//! Authentication providers by name, and what a login with each proves.
 
 names! {
-    /// What a log-in with a provider proves.
+    /// What a login with a provider proves.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum Proves {
         /// The account that the session is named after.
         Account = "account",
-        /// What its verified token says. Without a token: nothing.
+        /// What its verified token says; without a token, nothing.
         Token = "token",
-        /// Nothing.
+        /// Nothing: the person is a guest.
         Guest = "guest",
     }
 }
 
 impl Proves {
-    /// The value of that name, if there is one.
+    /// Returns the value of that name, or `None` for any other word.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|proves| proves.name() == name)
     }
 }
 
-/// A provider of the file.
+/// A provider that the file lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Provider {
-    /// What a log-in with it proves.
+    /// What a login with it proves.
     pub proves: Proves,
-    /// The line of its name.
+    /// Line of the file that lists it.
     pub line: u32,
 }
 
-/// Every `mod_auth_NAME` of Prosody, of Jitsi and of the community's modules.
+/// What each `mod_auth_NAME` of Prosody, of Jitsi and of the community's modules proves.
 #[rustfmt::skip]
 pub(super) const PROVIDERS: [(&str, Proves); 35] = [
     // Prosody
@@ -73,15 +73,15 @@ pub(super) const PROVIDERS: [(&str, Proves); 35] = [
     ("wordpress", Proves::Account),
 ];
 
-/// Those of accounts that leave the mechanisms to something else, which may have ANONYMOUS among them.
+/// Providers of accounts that leave the SASL mechanisms to something else, which may offer ANONYMOUS.
 pub(super) const MAY_BE_ANONYMOUS: [&str; 3] = ["cyrus", "dovecot", "imap"];
 
-/// The names of the table.
+/// Returns the names of the table.
 pub fn names() -> impl Iterator<Item = &'static str> {
     PROVIDERS.iter().map(|(name, _)| *name)
 }
 
-/// Returns what the table says of a provider.
+/// Returns what the table says of a provider, or `None` if it has no such provider.
 pub fn listed(name: &str) -> Option<Proves> {
     PROVIDERS.iter().find(|(known, _)| *known == name).map(|(_, proves)| *proves)
 }

@@ -1,12 +1,12 @@
-//! What travels with a room: the record of its life, of each person in it, and of who was removed.
+//! Records: what travels with a room, of its life, of each person in it, and of who was removed.
 //!
-//! The gate keeps both as opaque text and brings them along with every question, so that the component
-//! needs no memory to answer right. The format is versioned; a text of a newer version is no record, and one of an older
-//! version is read by its names and written again by those of this one.
+//! The gate keeps them as opaque text and sends them with every request, so that the component
+//! needs no memory to answer correctly. The format is versioned: a text of a newer version is no record, and one of an
+//! older version is read by its former names and written with the present ones.
 //!
-//! A field that this program does not know is no other version: it is of a newer program that runs along with this one, or
-//! ran before it, and is written again as it was read. A known field with a value that this program does not know is read
-//! as the stricter of what it could mean, and is written again as it was read unless this program gives it another value.
+//! A field that this program does not know comes from a newer program, which runs along with this one or ran before it:
+//! it is written again as it was read. A known field with a value that this program does not know is read as the
+//! strictest of its possible meanings, and is written again as it was read unless this program gives it another value.
 //! The version grows only for what an older program must not read.
 
 use std::collections::BTreeSet;
@@ -19,9 +19,9 @@ use super::affiliation::Affiliation;
 use super::fields::{Object, Unknown, Unread, is_unset, read, write};
 use super::fingerprint::Mark;
 
-/// The version written. One of version 1 is read too: only names are others in it.
+/// The version written. Version 1 is read too: only names differ in it.
 const VERSION: u8 = 2;
-/// A password that nobody has proved to know, where it is not understood which one it is.
+/// Number of a password that nobody has proved to know, read where the true number is not understood.
 const ANOTHER_PASSWORD: u32 = 1 << 31;
 
 names! {
@@ -57,7 +57,7 @@ pub enum Closed {
 }
 
 impl Closed {
-    /// The name in the log.
+    /// Returns the name in the log.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Command => "command",
@@ -76,32 +76,32 @@ pub struct Record {
     pub(super) v: u8,
     /// When the policy was applied to the room.
     pub opened: Timestamp,
-    /// The bare JID that opened it.
+    /// Bare JID of the person who opened it; empty: not known.
     pub opener: String,
     /// Where its password came from; `None`: it was opened without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Source>,
-    /// How often the password was changed since. Who came in by an earlier one is asked again
+    /// How often the password was changed since. People who came in by an earlier one are asked again
     /// ([`AskAgain`](super::password::AskAgain)).
     #[serde(default, skip_serializing_if = "is_unset")]
     pub password_changes: u32,
-    /// Nobody else may enter, and why.
+    /// Why nobody else may enter; `None`: the room is not closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
     /// When it was last opened for entry again; time-outs count from the later of this and `opened`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reopened: Option<Timestamp>,
-    /// A focus opened it, and its place as opener is kept for this time; later anyone who may open rooms takes it.
-    /// `None`: the opener has come.
+    /// Until when the place of the opener is kept for them, where a focus opened the room; later anyone who may open
+    /// rooms takes it. `None`: the opener has come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awaited: Option<Timestamp>,
-    /// Those claims of the opener by which the rules for the room are chosen.
+    /// Claims of the opener by which the rules for the room are chosen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<Claim>,
-    /// Who was removed and stays out, the oldest first.
+    /// People who were removed and stay out, the oldest removal first.
     #[serde(default, with = "list", skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Removed>,
-    /// Strangers have to knock.
+    /// The join flood during which strangers have to knock, if there is one.
     #[serde(
         default,
         rename = "join_flood",
@@ -109,25 +109,25 @@ pub struct Record {
         skip_serializing_if = "Option::is_none"
     )]
     pub wave: Option<JoinFlood>,
-    /// An operator has suspended the meeting.
+    /// The suspension of the meeting by an operator, if it is suspended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended: Option<Suspended>,
-    /// Of these moments, at which the room ends or closes, it has been told.
+    /// Times at which the room ends or closes, and of which it was warned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warned: Vec<Timestamp>,
-    /// The room was there before the policy: what it is, is kept.
+    /// Whether the room was there before the policy: then it keeps what it has.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub found: bool,
-    /// Fields of a newer program.
+    /// Fields of a newer program, which are written as they were read.
     #[serde(flatten)]
     pub(super) unknown: Unknown,
-    /// Values of a newer program.
+    /// Values of a newer program, which are written as they were read.
     #[serde(skip)]
     pub(super) unread: Unread,
 }
 
 impl Record {
-    /// The record of a room that `opener` opens at `now`.
+    /// Returns the record of a room that `opener` opens at `opened`.
     pub const fn new(opened: Timestamp, opener: String, password: Option<Source>) -> Self {
         Self {
             v: VERSION,
@@ -149,7 +149,7 @@ impl Record {
         }
     }
 
-    /// Reads a record. `None`: another version, or nothing that we wrote.
+    /// Reads a record; `None`: another version, or not written by this program.
     pub fn read(text: &str) -> Option<Self> {
         let record = serde_json::from_str(text).ok().or_else(|| {
             let (record, unread) = read(text, &["v", "opened", "opener"], stricter)?;
@@ -158,50 +158,50 @@ impl Record {
         record.filter(|record: &Self| record.v == VERSION)
     }
 
-    /// Writes it.
+    /// Writes the record as JSON.
     pub fn write(&self) -> String {
         write(self, &self.unread)
     }
 
-    /// Returns the names of the fields that are read as the stricter of what they could mean.
+    /// Returns the names of the fields that are read as the strictest of their possible meanings.
     pub fn unread(&self) -> BTreeSet<&str> {
         let mut names: BTreeSet<_> = self.unread.names().collect();
         names.extend(self.removed.iter().any(|one| one.unread.is_some()).then_some("removed"));
         names
     }
 
-    /// The same room with another password, from `source`.
+    /// Returns the record with another password, from `source`.
     #[must_use]
     pub fn with_password(self, source: Source) -> Self {
         let password_changes = self.password_changes.saturating_add(1);
         Self { password: Some(source), password_changes, ..self }
     }
 
-    /// Returns when it was opened or, later, opened again.
+    /// Returns when the room was opened or, if later, reopened.
     pub fn open_since(&self) -> Timestamp {
         self.reopened.map_or(self.opened, |reopened| reopened.max(self.opened))
     }
 }
 
-/// Returns what a field is read as whose value is not understood; `None`: as if it were absent.
+/// Returns the value to read for a field whose value is not understood; `None`: as if it were absent.
 fn stricter(field: &str, record: &Object) -> Option<Value> {
     let since = || json!({ "since": record.get("opened") });
     match field {
-        // By a person inside: nothing sets it back.
+        // As if a person inside had chosen it: nothing sets it back.
         "password" => Some(json!(Source::Creator)),
         "password_changes" => Some(json!(ANOTHER_PASSWORD)),
         "closed" => Some(json!(Closed::Command)),
         "join_flood" | "suspended" => Some(since()),
-        // Of one person, who could be anybody.
+        // As a removal of one person, who could be anybody.
         "removed" => Some(json!([record.get("removed")])),
-        // What the room has is kept.
+        // The room keeps what it has.
         "found" => Some(json!(true)),
-        // Times count from the opening, nobody takes the opener's place, and what was told is told again.
+        // Times count from the opening, nobody takes the opener's place, and warnings are repeated.
         _ => None,
     }
 }
 
-/// Reads a version: that of the names before is the present one.
+/// Reads a version; version 1, in which only names differ, counts as the present one.
 fn version<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
     u8::deserialize(from).map(|v| if v == 1 { VERSION } else { v })
 }
@@ -222,7 +222,7 @@ pub enum Entry {
     Proved,
 }
 
-/// What a room remembers of one bare address.
+/// What a room remembers of one bare JID.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     #[serde(deserialize_with = "version")]
@@ -230,22 +230,22 @@ pub struct Person {
     /// How they came in; `None`: they were removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<Entry>,
-    /// Made a moderator by the policy or by a person who may.
+    /// Whether the policy, or a person who may, made them a moderator.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub moderator: bool,
-    /// Moderates by the file rather than by a person's hand, as of the last join.
+    /// Whether they moderate by the file rather than by a person's hand, as of the last join.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub by_file: bool,
     /// The affiliation that a removal or ban has taken, to be given back when that ends.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub suspended: Option<Affiliation>,
-    /// Which of the room's passwords this person has proved to know ([`Record::password_changes`] at that time).
+    /// Number of the room's password that this person has proved to know ([`Record::password_changes`] at that time).
     #[serde(default, skip_serializing_if = "is_unset")]
     pub password: u32,
-    /// Fields of a newer program.
+    /// Fields of a newer program, which are written as they were read.
     #[serde(flatten)]
     unknown: Unknown,
-    /// Values of a newer program.
+    /// Values of a newer program, which are written as they were read.
     #[serde(skip)]
     pub(super) unread: Unread,
 }
@@ -264,25 +264,25 @@ impl Person {
         }
     }
 
-    /// A person who came in that way.
+    /// Returns a person who came in that way.
     pub const fn entered(entry: Entry) -> Self {
         Self::new(Some(entry))
     }
 
-    /// A person who was inside and was removed: what they have of the room no longer opens it.
+    /// Returns a person who was inside and was removed: password and admission of before no longer count.
     pub const fn removed() -> Self {
         Self::new(None)
     }
 
-    /// The same person, of whom the room remembered that: fields that this program does not know are kept.
+    /// Returns the person with those fields of `before` that this program does not know.
     #[must_use]
     pub fn known_as(self, before: Option<&Self>) -> Self {
         let unknown = before.map(|before| before.unknown.clone()).unwrap_or_default();
         Self { unknown, ..self }
     }
 
-    /// A person who is removed now: keeps what is taken from them, the affiliation they have and what an earlier
-    /// removal took. A rank by the file is not lost.
+    /// Returns a person who is removed now. It keeps what is taken from them: the affiliation that they have, and what an
+    /// earlier removal took. Whether they moderate by the file is not lost.
     pub fn suspended(before: Option<&Self>, affiliation: Affiliation) -> Self {
         let earlier = before.and_then(|before| before.suspended);
         let suspended = earlier.max((affiliation >= Affiliation::Member).then_some(affiliation));
@@ -292,7 +292,7 @@ impl Person {
         Self { suspended, by_file, unread, ..Self::removed().known_as(before) }
     }
 
-    /// The same person, now that a person inside has opened the door.
+    /// Returns the person after a person inside has let them in.
     pub fn admitted(before: Option<&Self>) -> Self {
         let Some(before) = before else { return Self::entered(Entry::Admitted) };
         let entry = match before.entry {
@@ -303,45 +303,45 @@ impl Person {
         Self { entry: Some(entry), ..before.clone() }
     }
 
-    /// The same person, as moderator or not.
+    /// Returns the person, as a moderator or not.
     #[must_use]
     pub fn as_moderator(mut self, moderator: bool) -> Self {
         self.unread.forget("moderator");
         Self { moderator, ..self }
     }
 
-    /// The same person, as moderator by the file or not.
+    /// Returns the person, as a moderator by the file or not.
     #[must_use]
     pub fn as_by_file(mut self, by_file: bool) -> Self {
         self.unread.forget("by_file");
         Self { by_file, ..self }
     }
 
-    /// The same person, who has proved to know that one of the room's passwords.
+    /// Returns the person, who has proved to know the room's password of that number.
     #[must_use]
     pub fn with_password(mut self, password: u32) -> Self {
         self.unread.forget("password");
         Self { password, ..self }
     }
 
-    /// The same person, who is given back what a removal had taken.
+    /// Returns the person with what a removal had taken given back.
     #[must_use]
     pub fn given_back(self) -> Self {
         let moderator = self.moderator || self.suspended >= Some(Affiliation::Admin);
         Self { moderator, ..self.restored() }
     }
 
-    /// The same person, with nothing left to be given back.
+    /// Returns the person with nothing left to be given back.
     #[must_use]
     pub fn restored(mut self) -> Self {
         self.unread.forget("suspended");
         Self { suspended: None, ..self }
     }
 
-    /// Reads an entry. `None`: another version, or nothing that we wrote.
+    /// Reads what a room remembers of a person; `None`: another version, or not written by this program.
     pub fn read(text: &str) -> Option<Self> {
         let person = serde_json::from_str(text).ok().or_else(|| {
-            // As who was removed, moderates nothing, has nothing to be given back, and knows no password.
+            // They count as removed, moderate nothing, have nothing to be given back, and know no password.
             let stricter = |field: &str, _: &Object| {
                 (field == "password").then(|| json!(ANOTHER_PASSWORD.saturating_add(1)))
             };
@@ -351,38 +351,38 @@ impl Person {
         person.filter(|person: &Self| person.v == VERSION)
     }
 
-    /// Writes it.
+    /// Writes the record of the person as JSON.
     pub fn write(&self) -> String {
         write(self, &self.unread)
     }
 
-    /// They were let in by a person.
+    /// Returns whether a person let them in, or they opened the room.
     pub const fn is_admitted(&self) -> bool {
         matches!(self.entry, Some(Entry::Opened | Entry::Admitted | Entry::Both))
     }
 
-    /// They were inside.
+    /// Returns whether they have been inside and were not removed since.
     pub const fn has_been_inside(&self) -> bool {
         matches!(self.entry, Some(Entry::Opened | Entry::Password | Entry::Admitted | Entry::Both))
     }
 
-    /// They were removed, and nobody has let them in since.
+    /// Returns whether they were removed, and nobody has let them in since.
     pub const fn is_removed(&self) -> bool {
         self.entry.is_none()
     }
 
-    /// They knew the password.
+    /// Returns whether they knew the password.
     pub const fn knew_password(&self) -> bool {
         matches!(self.entry, Some(Entry::Opened | Entry::Password | Entry::Both | Entry::Proved))
     }
 }
 
-/// Strangers have to knock, as a room's record has it.
+/// A join flood, as a room's record has it: strangers have to knock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinFlood {
-    /// Since then.
+    /// When it began.
     pub since: Timestamp,
-    /// The service's own lobby was put up for it.
+    /// Whether the service's own lobby was put up for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lobby: bool,
 }
@@ -390,27 +390,27 @@ pub struct JoinFlood {
 /// A suspension, as a room's record has it. Whether the room was closed as well is another field of the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suspended {
-    /// Since then.
+    /// When the meeting was suspended.
     pub since: Timestamp,
-    /// The room was made members-only for it, with the service's own lobby where there is one.
+    /// Whether the room was made members-only for it, with the service's own lobby where there is one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub raised: bool,
 }
 
-/// A claim of a token: name and value.
+/// A claim of a token: its name and its value.
 pub type Claim = (String, String);
 
-/// How well it was proved who a person is. What anybody can make as often as they like does not push out what they cannot.
+/// How strongly a person's identity was proved. Entries that anybody can make at will do not push out others.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Proof {
-    /// Not at all: a person without an account makes an identity for each session.
+    /// Not at all: a person without an account has a new identity in each session.
     Guest,
-    /// By another server, for all who are there.
+    /// By another server, which vouches for all its users.
     Server,
-    /// By an account or a token; and of a person who was not there, nothing is known but the address.
+    /// By an account or a token. Also of a person who was away, of whom only the address is known.
     #[default]
     Account,
 }
@@ -418,27 +418,27 @@ pub enum Proof {
 /// A person who was removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
-    /// Until when they stay out, in whole seconds.
+    /// When they may come back, in whole seconds.
     #[serde(with = "jiff::fmt::serde::timestamp::second::required")]
     pub until: Timestamp,
-    /// What they are recognised by.
+    /// Fingerprints that they are recognised by.
     #[serde(rename = "fingerprints", alias = "marks")]
     pub marks: Vec<Mark>,
-    /// How well it was proved who they are.
+    /// How strongly their identity was proved.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub proof: Proof,
-    /// They may come back once a person inside lets them in.
+    /// Whether they may come back once a person inside lets them in.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub knocks: bool,
     /// Fields of a newer program, which are written as they were read.
     #[serde(flatten)]
     pub unknown: Unknown,
-    /// What a newer program wrote instead, which this one does not understand: it could be anybody.
+    /// What a newer program wrote, where this one does not understand it: it could be anybody.
     #[serde(skip)]
     pub unread: Option<Value>,
 }
 
-/// The list of them in a room's record. One that is not understood is no reason not to read the others.
+/// The list of removals in a room's record. An entry that is not understood does not keep the others from being read.
 pub(in crate::policy) mod list {
     use super::{Proof, Removed, Timestamp, Unknown, Value};
     use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
@@ -553,7 +553,7 @@ mod tests {
         for name in full.as_object().unwrap().keys().filter(optional) {
             let mut text = base.clone();
             text[name] = odd.clone();
-            // One more, which is understood, is not lost for it.
+            // Another field, which is understood, is not lost.
             text["warned"] = if name == "warned" { odd.clone() } else { full["warned"].clone() };
             let record = Record::read(&text.to_string()).unwrap();
             assert_eq!(record.unread(), BTreeSet::from([name.as_str()]));

@@ -1,4 +1,4 @@
-//! The requester: their role, session and token, and who they are to a room.
+//! The requester: their role, session and token, and what the room knows of them.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ use crate::jid::BareJid;
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Not in the room.
+    /// None: not in the room.
     #[default]
     None,
     /// May listen.
@@ -29,7 +29,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The name on the wire.
+    /// Returns the name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -39,7 +39,7 @@ impl Role {
         }
     }
 
-    /// The role of that name.
+    /// Returns the role of that name, or `None` for any other word.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::None, Self::Visitor, Self::Participant, Self::Moderator]
             .into_iter()
@@ -47,7 +47,7 @@ impl Role {
     }
 }
 
-/// How a session proved who it is.
+/// How a session proved its identity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Auth {
@@ -55,11 +55,11 @@ pub enum Auth {
     Account,
     /// With a token that the server verified.
     Token,
-    /// Not at all.
+    /// Without any proof.
     Anonymous,
-    /// Another server vouches for it.
+    /// By another server, which vouches for it.
     Server,
-    /// A component of this server.
+    /// As a component of this server.
     Component,
     /// The gate could not tell.
     #[default]
@@ -67,7 +67,7 @@ pub enum Auth {
 }
 
 impl Auth {
-    /// The name on the wire and on the command line.
+    /// Returns the name on the wire and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Account => "account",
@@ -79,7 +79,7 @@ impl Auth {
         }
     }
 
-    /// The proof of that name; [`Auth::Unknown`] for any other.
+    /// Returns the proof of that name, or [`Auth::Unknown`] for any other word.
     pub fn from_name(name: &str) -> Self {
         [Self::Account, Self::Token, Self::Anonymous, Self::Server, Self::Component]
             .into_iter()
@@ -88,19 +88,19 @@ impl Auth {
     }
 }
 
-/// What kind of client a person uses. A client says so itself, so it only picks the way an answer is shown.
+/// Kind of client that a person uses. The client says so itself, so it only decides how an answer is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Client {
-    /// One that knows rooms by XEP-0045.
+    /// A client that follows XEP-0045.
     #[default]
     Plain,
-    /// Jitsi Meet.
+    /// A client of Jitsi Meet.
     Jitsi,
 }
 
 impl Client {
-    /// The name on the wire and in the log.
+    /// Returns the name on the wire and in the log.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",
@@ -108,14 +108,14 @@ impl Client {
         }
     }
 
-    /// The client of that name; [`Client::Plain`] for any other.
+    /// Returns the client of that name, or [`Client::Plain`] for any other word.
     pub fn from_name(name: &str) -> Self {
         if name == Self::Jitsi.name() { Self::Jitsi } else { Self::Plain }
     }
 }
 
 facts! {
-    /// Who tries.
+    /// A person who tries something.
     pub struct Requester {
         /// Bare JID of the session. `None`: what the server sent is no JID; the attempt is refused.
         pub jid: Option<BareJid>,
@@ -125,7 +125,7 @@ facts! {
         pub auth: Auth,
         /// Account that logged in to the focus for this session (Jitsi's secure domain).
         pub account: Option<BareJid>,
-        /// What that account proved.
+        /// What the session of that account proved.
         pub account_session: Option<Box<Session>>,
         /// Whether the connection to its own server is encrypted. `None`: unknown.
         pub secure: Option<bool>,
@@ -141,7 +141,7 @@ facts! {
         pub role: Role,
         /// Claims of a verified token, whatever room it is for: name and value. The log keeps those that the policy looks at.
         pub claims: Vec<(String, String)>,
-        /// Claims without their value: name, and the mark of the value if a removal can recognise it. Only in attempts read from the log.
+        /// Claims without their value: name, and the fingerprint of the value if a removal can recognise it. Only in attempts read from the log.
         pub unread: Vec<(String, Option<Mark>)>,
         /// What the room remembers of the person.
         pub person: Option<Person>,
@@ -149,16 +149,16 @@ facts! {
         pub client: Client,
         /// Language of the stanza (BCP 47). It only chooses the words of the answer.
         pub language: Option<Box<str>>,
-        /// Mark of the ticket that the server gave to the client when it first asked for a room.
+        /// Fingerprint of the ticket that the server gave to the client when it first asked for a room.
         pub ticket: Option<Mark>,
-        /// Mark of the identifier that the client made for itself. It proves nothing.
+        /// Fingerprint of the identifier that the client made for itself. It proves nothing.
         pub device: Option<Mark>,
         /// Whether the client advertises end-to-end encryption, as Jitsi's do.
         pub e2ee: bool,
     }
 }
 
-/// What sort of session it is.
+/// Kind of session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SessionKind {
@@ -174,7 +174,7 @@ pub enum SessionKind {
 }
 
 impl SessionKind {
-    /// The name on the wire.
+    /// Returns the name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
@@ -184,7 +184,7 @@ impl SessionKind {
         }
     }
 
-    /// The kind of that name; [`SessionKind::Unknown`] for any other.
+    /// Returns the kind of that name, or [`SessionKind::Unknown`] for any other word.
     pub fn from_name(name: &str) -> Self {
         [Self::Client, Self::Server, Self::Component]
             .into_iter()
@@ -197,7 +197,7 @@ impl SessionKind {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Session {
-    /// What sort.
+    /// Kind of session.
     pub kind: SessionKind,
     /// The host of this server that it logged in to.
     #[serde(skip_serializing_if = "is_unset")]
@@ -217,39 +217,39 @@ pub struct Session {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Token {
-    /// `iss`.
+    /// Issuer (`iss`).
     #[serde(skip_serializing_if = "is_unset")]
     pub issuer: Option<Box<str>>,
-    /// `aud`.
+    /// Audience (`aud`).
     #[serde(skip_serializing_if = "is_unset")]
     pub audience: Option<Box<str>>,
-    /// `sub`: the tenant that it is for, or the domain; `*`: any.
+    /// Subject (`sub`): the tenant that it is for, or the domain; `*`: any.
     pub subject: Box<str>,
-    /// `room`: the room that it is for; `*`: any. `None`: it names none.
+    /// Room that it is for (`room`); `*`: any. `None`: it names none.
     #[serde(skip_serializing_if = "is_unset")]
     pub room: Option<Box<str>>,
-    /// `room` is a pattern.
+    /// Whether `room` is a pattern.
     #[serde(skip_serializing_if = "is_unset")]
     pub pattern: bool,
-    /// What the pattern found in the name of the room of the attempt.
+    /// What the pattern matched in the name of the attempt's room.
     #[serde(skip_serializing_if = "is_unset")]
     pub found: Option<Box<str>>,
-    /// `context.tenant`.
+    /// Tenant of its bearer (`context.tenant`).
     #[serde(skip_serializing_if = "is_unset")]
     pub tenant: Option<Box<str>>,
-    /// The tenant that the client asked for in its address.
+    /// Tenant that the client asked for in its address.
     #[serde(skip_serializing_if = "is_unset")]
     pub asked_tenant: Option<Box<str>>,
-    /// The room takes tokens of its own tenant only.
+    /// Whether the room takes tokens of its own tenant only.
     #[serde(skip_serializing_if = "is_unset")]
     pub strict: bool,
-    /// `exp`, in seconds since 1970.
+    /// Expiry (`exp`), in seconds since 1970.
     #[serde(skip_serializing_if = "is_unset")]
     pub expires: Option<i64>,
-    /// What of it the room service asks for in addition to the room's name.
+    /// How its subject is compared with the room's address, where the room service asks for that.
     #[serde(skip_serializing_if = "is_unset")]
     pub domain: Option<Box<Domain>>,
-    /// The room is a breakout room of this one, for which the token has to be.
+    /// Main room, which the token has to be for, where the room is a breakout room.
     #[serde(skip_serializing_if = "is_unset")]
     pub main: Option<BareJid>,
 }
@@ -258,24 +258,24 @@ pub struct Token {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Domain {
-    /// The room service (`muc_mapper_domain`).
+    /// Domain of the room service (`muc_mapper_domain`).
     pub service: Box<str>,
-    /// What stands before the domain in a service's address (`muc_mapper_domain_prefix`).
+    /// Part before the domain in a service's address (`muc_mapper_domain_prefix`).
     pub prefix: Box<str>,
-    /// A token has to name a room (`asap_require_room_claim`).
+    /// Whether a token has to name a room (`asap_require_room_claim`).
     #[serde(skip_serializing_if = "is_unset")]
     pub names_room: bool,
 }
 
 impl Token {
-    /// Returns whether it holds at that time.
+    /// Returns whether the token has not expired at that time.
     pub fn holds(&self, now: Timestamp) -> bool {
         self.expires.is_none_or(|expires| now.as_second() < expires)
     }
 
-    /// Returns whether it is for this room, as Jitsi's own verification has it (`verify_room`).
+    /// Returns whether the token is for this room, as Jitsi's own verification has it (`verify_room`).
     ///
-    /// One difference: a pattern that does not match is never for the room, also where a server asks for no room.
+    /// One difference: a pattern that does not match is never for the room, even where the server asks for no room.
     pub fn is_for(&self, room: &BareJid) -> bool {
         let room = self.main.as_ref().unwrap_or(room);
         let Some(name) = room.node() else { return false };
@@ -312,7 +312,7 @@ impl Token {
     }
 }
 
-/// The tenant of a room's name, if it has one, and the name without it: `[tenant]name`.
+/// Splits the name of a room, `[tenant]name`, into its tenant, if it has one, and the name without it.
 fn split(name: &str) -> (Option<&str>, &str) {
     let parts = name.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     match parts.filter(|(tenant, plain)| !tenant.is_empty() && !plain.is_empty()) {

@@ -1,4 +1,4 @@
-//! The names by which the rules know a room.
+//! Names of rooms, as rules refer to them.
 
 use std::borrow::Cow;
 
@@ -7,18 +7,18 @@ use percent_encoding::percent_decode_str;
 
 use crate::jid::{BareJid, folded};
 
-/// A room as the server knows it, apart.
+/// Address of a room, split into its name and its service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomName<'a> {
     /// The part before the `@`, with Jitsi's tenant in front: `[acme]tea`.
     pub name: Cow<'a, str>,
-    /// The domain of the service.
+    /// Domain of the service.
     pub service: &'a str,
 }
 
 impl<'a> RoomName<'a> {
-    /// The room of that address on one of these services. Jitsi's clients write `tea@conference.acme.example.org` for
-    /// what the server knows as `[acme]tea@conference.example.org` (its `muc_domain_mapper`): both are one room.
+    /// Splits the address of a room on one of these services. Jitsi's clients write `tea@conference.acme.example.org`
+    /// for what the server knows as `[acme]tea@conference.example.org` (its `muc_domain_mapper`): both are one room.
     pub fn of(room: &'a BareJid, services: &'a [String]) -> Self {
         let (name, domain) = (room.node().unwrap_or_default(), room.domain());
         let own = || RoomName { name: Cow::Borrowed(name), service: domain };
@@ -35,39 +35,39 @@ impl<'a> RoomName<'a> {
         mapped.unwrap_or_else(own)
     }
 
-    /// Jitsi's tenant.
+    /// Returns Jitsi's tenant, if the name has one.
     pub fn tenant(&self) -> Option<&str> {
         split_tenant(&self.name).map(|(tenant, _)| tenant)
     }
 
-    /// Returns how the room's name may be spelt in a rule: as it is, without the tenant in front, and each as people read
-    /// what Jitsi's clients percent-encode (`caf%c3%a9`). An ordinary name has one spelling, and costs no
+    /// Returns the spellings of the room's name that a rule may use: as it is, without the tenant in front, and each
+    /// decoded where Jitsi's clients percent-encode it (`caf%c3%a9`). An ordinary name has one spelling, and costs no
     /// allocation.
     pub fn spellings(&self) -> impl Iterator<Item = Cow<'_, str>> {
         spellings(&self.name)
     }
 }
 
-/// Something is no pattern for the names of rooms.
+/// Why a text is no pattern for names of rooms.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// It has an `@`, which no name has.
+    /// The text has an `@`, which no name has.
     #[error(
         "`{0}` is an address, and only the name before the `@` is compared: give a name or pattern of names, like `tea-*`"
     )]
     Address(String),
-    /// There is nothing in it.
+    /// The text is empty.
     #[error("an empty pattern is for no room: leave it out for all rooms")]
     Empty,
-    /// It cannot be read.
+    /// The text is no valid pattern.
     #[error("`{0}` is not a pattern: {1}")]
     Unreadable(String, ErrorKind),
 }
 
-/// Reads a pattern for the names of rooms, put as the server has them.
+/// Reads a pattern for names of rooms, normalised as the server normalises them.
 ///
 /// # Errors
-/// No room's name can be like it.
+/// No name of a room can match the text.
 pub fn pattern(text: &str) -> Result<Glob, PatternError> {
     let text = text.trim();
     if text.is_empty() {
@@ -80,7 +80,7 @@ pub fn pattern(text: &str) -> Result<Glob, PatternError> {
     glob.map_err(|error| PatternError::Unreadable(text.to_owned(), error.kind().clone()))
 }
 
-/// Every spelling of a room's name in a rule: see [`RoomName::spellings`].
+/// Returns every spelling of a room's name that a rule may use: see [`RoomName::spellings`].
 pub fn spellings(name: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let without_tenant = split_tenant(name).map(|(_, rest)| rest);
     let written = [Some(name), without_tenant].into_iter().flatten();

@@ -1,6 +1,6 @@
-//! Bans that operators make while the component runs: in force in addition to those of the file, and under no revision.
+//! Runtime bans: made by operators while the component runs, in addition to those of the file, and in no revision.
 //!
-//! A decision that rests on one is written down with it, so that it can be decided again by the file alone.
+//! A decision that rests on one is logged with it, so that it can be decided again by the file alone.
 
 use jiff::Timestamp;
 
@@ -13,7 +13,7 @@ use super::removal::{By, returning_marks};
 use crate::jid::BareJid;
 
 impl Policy {
-    /// The bans made at run time that hold for those who try, to be noted in the attempt. They hold whether they
+    /// Returns the runtime bans that hold for the people of an attempt, to be noted in it. They hold whether they
     /// are noted or not; noted, the attempt's facts say which.
     pub fn held(&self, attempt: &Attempt, now: Timestamp) -> Held {
         let name = attempt.room.as_ref().and_then(|room| room.node()).unwrap_or_default();
@@ -31,8 +31,8 @@ impl Policy {
         }
     }
 
-    /// The ban, of the file or made at run time, that keeps this person out of the room of that name now. Where an exception
-    /// lifts bans on domains and networks, for anybody, only one on the person themselves.
+    /// Returns the ban, of the file or made at run time, that keeps this person out of the room of that name now. Where an
+    /// exception lifts bans on domains and networks, for anybody, only a ban on the person themselves counts.
     pub fn ban_on(
         &self,
         who: &Requester,
@@ -45,14 +45,14 @@ impl Policy {
         let other = || named().find_map(|jid| self.bans.on(jid, who.address, room, now));
         let made = find(self, who, jid, room, now);
         let made_own = made.filter(|(_, own)| *own).map(|(ban, _)| ban);
-        // An exception lifts those on domains and networks.
+        // An exception lifts bans on domains and networks.
         let is_lifted = self.exceptions.lift_bans(room, now);
         let not_own = || other().or(made.map(|(ban, _)| ban)).filter(|_| !is_lifted);
         own().or(made_own).or_else(not_own)
     }
 
-    /// By what a person is recognised with certainty when they come back under another address: ticket, token, and the
-    /// account behind them.
+    /// Returns the fingerprints by which a person is recognised with certainty under another address: ticket, token, and
+    /// the account behind them.
     fn marks(&self, who: &Requester) -> Vec<Mark> {
         let mut marks = returning_marks(&self.base.removal, who);
         let account = self.identify(who, Place::ANY).account;
@@ -60,8 +60,8 @@ impl Policy {
         marks
     }
 
-    /// The marks that a ban on a person's address needs, so that they do not come back under another one. None, where the
-    /// address is one that they log in with.
+    /// Returns the fingerprints that a ban on a person's address needs, so that they do not come back under another one.
+    /// None, where they log in with that address.
     pub fn marks_to_ban(&self, who: &Requester) -> Vec<Mark> {
         match self.identify(who, Place::ANY).auth {
             Auth::Account => Vec::new(),
@@ -72,7 +72,7 @@ impl Policy {
     }
 }
 
-/// Returns whether one keeps the requester out.
+/// Returns whether a runtime ban keeps the requester out.
 pub(super) fn keeps_out(case: &Case<'_>) -> bool {
     let made = &case.policy.made;
     let account = match case.noted {
@@ -85,7 +85,7 @@ pub(super) fn keeps_out(case: &Case<'_>) -> bool {
     account.is_some_and(|account| account || !case.exempt)
 }
 
-/// The most specific runtime ban that matches, and whether it names the account itself.
+/// Returns the most specific runtime ban that matches, and whether it names the account itself.
 fn find<'a>(
     policy: &'a Policy,
     who: &Requester,
@@ -100,7 +100,7 @@ fn find<'a>(
         let is_named = policy.identify(who, Place::ANY).jid.is_some_and(|jid| {
             policy.operators.contains_key(jid) || policy.services.contains_key(jid)
         });
-        // A person whom the file names is another person, with the same client.
+        // An operator or a service with the same client is another person.
         if is_named { None } else { bans.on_marks(&policy.marks(who), room, now) }
     };
     let own = own.or_else(|| bans.have_marks().then(marked).flatten());
@@ -154,7 +154,7 @@ mod tests {
         bob(Action::Join { credential: Credential::Right })
     }
 
-    /// The rule of the decision on the person, and the ban that the facts name.
+    /// Returns the rule of the decision on the person, and the ban that the facts name.
     fn ends(
         policy: &Policy,
         mut attempt: Attempt,
@@ -165,7 +165,7 @@ mod tests {
         let decision = decide(policy, &policy.base, &attempt, &view, &calm, now);
         let facts = Facts::of(policy, &policy.base, &attempt, &view, &calm);
         let ban = facts.ban().map(str::to_owned);
-        // As the log keeps it, by a file that knows of no such ban.
+        // As logged, decided again by a file without that ban.
         let facts: Facts<'_> =
             serde_json::from_str(&serde_json::to_string(&facts).unwrap()).unwrap();
         let (again, view, calm) = facts.into_parts(String::new(), attempt.room.clone());

@@ -1,4 +1,4 @@
-//! Who takes over when the last moderator has left, and what becomes of people who wait while nobody inside
+//! Succession: who takes over when the last moderator has left, and what becomes of people who wait while nobody inside
 //! can let them in.
 
 use std::time::Duration;
@@ -17,54 +17,54 @@ use super::{Policy, Rules};
 use crate::jid::BareJid;
 use crate::policy::opinions::moderators;
 
-/// Where nobody could take over, we look again after that time.
+/// How long to wait before looking again where nobody could take over.
 const AGAIN: SignedDuration = SignedDuration::from_secs(10);
 
-/// A person inside or at the door.
+/// A person inside or in the lobby.
 #[derive(Clone, Copy, Debug)]
 pub struct Since<'a> {
-    /// Who.
+    /// The person and their session.
     pub who: &'a Requester,
-    /// Since when.
+    /// When they came in, or began to wait.
     pub since: Timestamp,
 }
 
-/// A room, with all that counts when it may have no moderator.
+/// A room, with everything that counts when it may have no moderator.
 #[derive(Clone, Debug)]
 pub struct Scene<'a> {
     /// The policy in force.
     pub policy: &'a Policy,
     /// The rules for the room.
     pub rules: &'a Rules,
-    /// Its address.
+    /// Address of the room.
     pub room: &'a BareJid,
     /// The state of the room.
     pub view: &'a RoomView,
-    /// Who is inside, services too.
+    /// People inside, services included.
     pub occupants: Vec<Since<'a>>,
-    /// Who waits to be let in.
+    /// People who wait to be let in.
     pub waiting: Vec<Since<'a>>,
-    /// When the last moderator left or ceased to be one; `None`: there was none yet.
+    /// When the last moderator left or lost that role; `None`: there was none yet.
     pub moderated_until: Option<Timestamp>,
-    /// Now.
+    /// The present time.
     pub now: Timestamp,
 }
 
-/// What is to be done.
+/// What to do for a room that nobody moderates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// This one, who is inside, becomes a moderator.
+    /// Make this occupant a moderator.
     Promote(BareJid),
-    /// This one, who waits, is let in as a moderator.
+    /// Let this person, who waits, in as a moderator.
     Admit(BareJid),
-    /// These, who wait, are turned away.
+    /// Turn these people, who wait, away.
     Refuse(Vec<BareJid>),
-    /// Nobody is there who could take over: the operator should know.
+    /// Report to the operator that nobody could take over.
     Nobody,
 }
 
 impl Remedy {
-    /// Returns what it does; `person`: what the room remembers of the person it names.
+    /// Returns the effects of the remedy; `person`: what the room remembers of the person whom it names.
     pub fn effects(&self, person: Option<&Person>) -> Effects {
         let moderator =
             |jid: &BareJid| vec![(jid.clone(), Some(Person::admitted(person).as_moderator(true)))];
@@ -83,17 +83,17 @@ impl Remedy {
     }
 }
 
-/// What is to be done, and by which rule.
+/// What to do, and by which rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// The rule.
+    /// The rule that asks for it.
     pub rule: Rule,
-    /// What.
+    /// What to do.
     pub remedy: Remedy,
 }
 
 impl Plan {
-    /// It names this one, or nobody whose past counts.
+    /// Returns whether it names this person, or nobody whose past counts.
     pub fn is_about(&self, person: Option<&BareJid>) -> bool {
         match &self.remedy {
             Remedy::Promote(jid) | Remedy::Admit(jid) => Some(jid) == person,
@@ -102,20 +102,20 @@ impl Plan {
     }
 }
 
-/// A moderator who is no service: the focus moderates every room, and lets nobody in.
+/// Returns whether a person moderates and is no service: the focus moderates every room, and lets nobody in.
 pub fn is_moderator(policy: &Policy, who: &Requester) -> bool {
     who.role == Role::Moderator && !is_service(policy, who)
 }
 
-/// A service of the file.
+/// Returns whether a person is a service of the file.
 pub fn is_service(policy: &Policy, who: &Requester) -> bool {
     let identity = policy.identify(who, Place::ANY);
     identity.account.is_none() && identity.jid.is_some_and(|jid| policy.services.contains_key(jid))
 }
 
-/// Returns what is to be done in this room now; `None`: nothing.
+/// Returns what to do in this room now; `None`: nothing.
 pub fn plan(scene: &Scene<'_>) -> Option<Plan> {
-    // Who speaks and who comes in is the operator's until they resume it.
+    // In a suspended meeting, who speaks and who comes in is the operator's to decide.
     if scene.view.suspended().is_some() {
         return None;
     }
@@ -127,20 +127,20 @@ pub fn plan(scene: &Scene<'_>) -> Option<Plan> {
     }
 }
 
-/// Returns when something may be due that is not due now, unless the room changes; `None`: nothing.
+/// Returns when something may be due that is not due now, unless the room changes; `None`: never.
 pub fn next(scene: &Scene<'_>) -> Option<Timestamp> {
     if scene.view.suspended().is_some() {
         return None;
     }
     let moments = scene.moments();
     let (past, coming): (Vec<_>, Vec<_>) = moments.into_iter().partition(|at| *at <= scene.now);
-    // Who is fit depends on the hour, too.
+    // Whether a person is fit depends on the hour, too.
     let again = (!past.is_empty()).then(|| scene.now.checked_add(AGAIN).ok()).flatten();
     coming.into_iter().chain(again).min()
 }
 
 impl Scene<'_> {
-    /// Returns when the time of a person who takes over comes, and of each who waits.
+    /// Returns when succession is due, and when each person who waits has waited too long.
     fn moments(&self) -> Vec<Timestamp> {
         let mut moments = Vec::new();
         let mut add = |since: Timestamp, time: Duration| {
@@ -162,12 +162,12 @@ impl Scene<'_> {
         moments
     }
 
-    /// Since when nobody has attended to one who waits.
+    /// Returns since when nobody has attended to a person who waits.
     fn unattended(&self, one: &Since<'_>) -> Timestamp {
         self.moderated_until.map_or(one.since, |until| until.max(one.since))
     }
 
-    /// After the last moderator: a person inside.
+    /// Plans for a room whose last moderator has left: a person inside takes over.
     fn succession(&self) -> Option<Plan> {
         let moderators = &self.rules.moderators;
         let after = moderators.succession_after.value?;
@@ -182,7 +182,7 @@ impl Scene<'_> {
         })
     }
 
-    /// For those who have waited too long.
+    /// Plans for people who have waited too long.
     fn rescue(&self) -> Option<Plan> {
         let lobby = &self.rules.lobby;
         let is_overdue =
@@ -190,7 +190,7 @@ impl Scene<'_> {
         if self.is_attended() || !self.waiting.iter().any(is_overdue) {
             return None;
         }
-        // Where people are to wait for the first moderator, they do.
+        // Where people are to wait for the first moderator, nobody else takes that place.
         let is_early =
             self.rules.close.hold_until.value.moderator && self.moderated_until.is_none();
         let remedy = lobby.unattended.value.iter().find_map(|way| match way {
@@ -210,7 +210,7 @@ impl Scene<'_> {
         }
     }
 
-    /// A person inside may let people in, and is asked to.
+    /// Returns whether a person inside may let people in, and is expected to.
     fn is_attended(&self) -> bool {
         self.view.moderators > 0
             && match self.rules.moderators.admit.value {
@@ -223,7 +223,7 @@ impl Scene<'_> {
             }
     }
 
-    /// This one, as a moderator, may let people in.
+    /// Returns whether this person, as a moderator, might let people in.
     fn would_admit(&self, who: &Requester) -> bool {
         match self.rules.moderators.admit.value {
             Who::Moderator | Who::Anybody => true,
@@ -235,15 +235,15 @@ impl Scene<'_> {
         }
     }
 
-    /// The successor, one of those whom `suits` takes, who has been inside longest.
+    /// Returns the successor who has been inside longest, among those whom `suits` accepts.
     fn heir(&self, suits: impl Fn(&Requester) -> bool) -> Option<BareJid> {
         longest(&self.occupants, |who| {
             self.judge(who, |case| is_successor(case) && suits(case.who) && is_fit(case))
         })
     }
 
-    /// The one who waits longest and may come in as a moderator. `only_entitled`: only who moderates
-    /// by the rules for everybody, like one who takes the place of an opener who never came.
+    /// Returns the person who waits longest and may come in as a moderator. `only_entitled`: only one who moderates
+    /// by the rules for everybody, like a person who takes the place of an opener who never came.
     fn knocker(&self, only_entitled: bool) -> Option<BareJid> {
         longest(&self.waiting, |who| {
             self.judge(who, |case| {
@@ -260,7 +260,7 @@ impl Scene<'_> {
         })
     }
 
-    /// Returns whether `is_one` takes a person, who would come in without a word, by the rules as they hold for them.
+    /// Returns whether `is_one` accepts a person, who would join without a password, by the rules as they hold for them.
     fn judge(&self, who: &Requester, is_one: impl FnOnce(&Case<'_>) -> bool) -> bool {
         let calm = Pressure::default();
         let attempt = Attempt {
@@ -269,9 +269,9 @@ impl Scene<'_> {
             action: Action::Join { credential: Credential::None },
             ..Attempt::default()
         };
-        // They have their place among those who wait already.
+        // They already have their place among those who wait.
         let view = RoomView { waiting: 0, ..self.view.clone() };
-        // A person who is given more by it has to prove it now.
+        // A person who gains rights by this has to prove their identity now.
         let place = Place { room: Some(self.room), now: Some(self.now) };
         let when = (place, self.now);
         Case::new(self.policy, self.rules, &attempt, &view, &calm, when)
@@ -284,13 +284,13 @@ impl Scene<'_> {
     }
 }
 
-/// Of a class that may take over. Where nobody becomes a moderator, nobody takes over.
+/// Returns whether a person is of a class that may take over. Where nobody becomes a moderator, nobody takes over.
 fn is_successor(case: &Case<'_>) -> bool {
     let moderators = &case.rules.moderators;
     moderators.successors.value.meets(case.classes) && !moderators.assign.value.is_empty()
 }
 
-/// Of those whom `is_one` takes, the one who has been there longest; of several, the first by address.
+/// Returns the person who has been there longest, of those whom `is_one` accepts; of several, the first by address.
 fn longest(people: &[Since<'_>], is_one: impl Fn(&Requester) -> bool) -> Option<BareJid> {
     let mut people: Vec<_> = people.iter().collect();
     people.sort_by_key(|one| (one.since, one.who.jid.as_ref()));

@@ -1,4 +1,4 @@
-//! The operator's own words, in the languages of the file, and which of them a person is told.
+//! The operator's own texts, in the languages of the file, and which of them a person is shown.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,23 +8,23 @@ use super::form_field::FormField;
 use super::messages::{ENGLISH, fill, placeholders, put_in};
 use super::notice::{Notice, Told};
 
-/// The words of one language.
+/// The texts of one language.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words {
-    /// The language, as it was written.
+    /// Tag of the language, as it is written in the file.
     pub language: String,
-    /// Sentences, by the code of a denial or the name of a notice.
+    /// Texts, by the code of a denial or the name of a notice.
     pub sentences: BTreeMap<&'static str, String>,
-    /// What settings are called, by their name.
+    /// What settings are called, by the setting's name.
     pub settings: BTreeMap<&'static str, String>,
 }
 
-/// Every language.
+/// The texts of all languages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Texts {
-    /// What people are told whose language is not known.
+    /// Language for people whose own is not known.
     pub default: String,
-    /// By the language's tag, in lower case.
+    /// Texts by the language's tag, in lower case.
     pub languages: BTreeMap<String, Words>,
 }
 
@@ -34,17 +34,17 @@ impl Default for Texts {
     }
 }
 
-/// Words, and their language.
+/// A text, and its language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said<'a> {
-    /// The words.
+    /// Text with its placeholders filled in.
     pub text: Cow<'a, str>,
-    /// Their language (BCP 47).
+    /// Language of the text (BCP 47).
     pub language: &'a str,
 }
 
 impl Texts {
-    /// Why not, in the first language that has words for it: the one asked for, shorter and shorter (RFC 4647
+    /// Returns the text of a denial, in the first language that has one: that asked for, shorter and shorter (RFC 4647
     /// §3.4, lookup), the default, and English.
     pub fn denial(&self, denial: Denial, asked: Option<&str>) -> Said<'_> {
         self.first(asked, true, |words| {
@@ -55,14 +55,14 @@ impl Texts {
                 own.map(String::as_str).or_else(|| is_english.then(|| setting.words()))
             };
             let text = fill(denial, template, &words.language, named);
-            // Half a sentence helps nobody: it needs a name that this language has not, or there is no such moment.
+            // Half a sentence helps nobody: a setting has no name in this language, or rooms never open again.
             let is_whole = placeholders(&text).next().is_none();
             is_whole.then_some(text)
         })
         .unwrap_or_else(|| Said { text: denial.text(), language: ENGLISH })
     }
 
-    /// Returns what the room says, in the same way; the gate puts the password in. Of what has no words, nothing.
+    /// Returns the text of a notice, in the same way; the gate puts the password in. Without any text it is empty.
     pub fn notice(&self, notice: Notice, asked: Option<&str>) -> Said<'_> {
         let is_built_in = !matches!(notice, Notice::Told(_));
         self.first(asked, is_built_in, |words| {
@@ -75,13 +75,13 @@ impl Texts {
         .unwrap_or_else(|| Said { text: notice.text(), language: ENGLISH })
     }
 
-    /// The words of the operator's own for this, in whatever language, and all of this kind.
+    /// Returns whether the operator has text for this notice, and `kind` accepts it in every language.
     pub(super) fn has(&self, told: Told, kind: impl Fn(&str) -> bool) -> bool {
         let mut texts = self.languages.values().filter_map(|it| it.sentences.get(told.name()));
         texts.clone().next().is_some() && texts.all(|text| kind(text))
     }
 
-    /// Returns what a person who is not let in is told in addition to the reason, if anything.
+    /// Returns the operator's own addition to the reason for which a person is not let in, if there is one.
     pub fn custom_notice<'a>(
         &self,
         told: Told,
@@ -92,7 +92,7 @@ impl Texts {
         (!said.text.is_empty()).then(|| put_in(&said.text, value))
     }
 
-    /// `None`: the built-in words, in English if `is_built_in`.
+    /// Returns the first text that `words` has. `None`: the built-in one counts, in English, if `is_built_in`.
     fn first<'a>(
         &'a self,
         asked: Option<&str>,
@@ -186,7 +186,7 @@ mod tests {
         );
         let unnamed = texts.denial(Denial::SettingLocked(FormField::Whois), Some("de"));
         assert_eq!(unnamed.language, "en");
-        // There is no such moment: nobody is told half a sentence.
+        // Without a next opening, nobody is shown half a sentence.
         let hours = BTreeMap::from([(Notice::HoursAreOver(None).name(), "Ab {opens}.".to_owned())]);
         let german = Words { language: "de".to_owned(), sentences: hours, ..Words::default() };
         let languages = BTreeMap::from([("de".to_owned(), german)]);
@@ -213,7 +213,7 @@ mod tests {
         assert!(texts.has(Told::Wait, |_| true) && !texts.has(Told::Wait, |_| false));
         texts.default = "es".to_owned();
         assert_eq!(said(&texts, Some("de")), None, "no language of theirs");
-        // Built-in words are English, and there are none of these.
+        // Built-in texts are English, and this notice has none.
         assert_eq!(texts.notice(Notice::Told(Told::Enter), None).text, "");
         assert_eq!(texts.notice(Notice::Closed, Some("en")).language, "en");
     }

@@ -1,4 +1,4 @@
-//! What happens in a room by itself, when its time has come.
+//! Timers: what happens in a room by itself, when its time has come.
 
 use std::time::Duration;
 
@@ -12,43 +12,43 @@ use super::record::{Closed, Record};
 use super::verdict::{Audience, Effects, Rule};
 use crate::policy::opinions::{close, limits};
 
-/// A room and its times.
+/// A room, with the times that its timers depend on.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
     /// The rules for the room.
     pub rules: &'a Rules,
-    /// What it remembers of itself.
+    /// Record of the room.
     pub record: &'a Record,
-    /// How it is with the hours now.
+    /// State of the opening hours now.
     pub phase: Phase,
-    /// No moderator has been inside since then; `None`: one is, or none ever was.
+    /// Since when no moderator has been inside; `None`: one is, or none ever was.
     pub unmoderated: Option<Timestamp>,
     /// When the last stranger came or knocked, as far as is known.
     pub last_stranger: Option<Timestamp>,
-    /// Now.
+    /// The present time.
     pub now: Timestamp,
 }
 
-/// What happens.
+/// What a timer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
-    /// The room ends, in these words.
+    /// Ends the room, with this notice.
     End(Notice),
-    /// Nobody else may enter.
+    /// Closes the room to newcomers, for this reason.
     Close(Closed),
-    /// Strangers need not knock any more.
+    /// Lets strangers in again without knocking.
     Calm,
-    /// The room is told of its end, or that it closes.
+    /// Warns the room that it will end, or close.
     Warn {
-        /// At that moment.
+        /// When the room will end or close.
         of: Timestamp,
-        /// In these words.
+        /// Text of the warning.
         notice: Notice,
     },
 }
 
 impl Deed {
-    /// The name in the log.
+    /// Returns the name in the log.
     pub const fn name(self) -> &'static str {
         match self {
             Self::End(_) => "ended",
@@ -58,7 +58,7 @@ impl Deed {
         }
     }
 
-    /// It is done because no moderator is inside, so it is done only while none is.
+    /// Returns whether it is done because no moderator is inside, and so only while none is.
     pub const fn is_for_want_of_a_moderator(self) -> bool {
         match self {
             Self::End(notice) => matches!(notice, Notice::NoModerator),
@@ -68,25 +68,25 @@ impl Deed {
     }
 }
 
-/// What happens, and by which rule.
+/// What is due, and by which rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// The rule.
+    /// The rule that asks for it.
     pub rule: Rule,
-    /// What.
+    /// What the timer does.
     pub deed: Deed,
 }
 
-/// What is due, and when to look again.
+/// What is due now, and when to look again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Agenda {
-    /// What is due now, the gravest first; once it is done something else may be.
+    /// The action that is due now, the gravest first; once it is done, another may be.
     pub due: Option<Due>,
-    /// Nothing becomes due before, unless the room changes; `None`: never.
+    /// When to look again, unless the room changes before; `None`: never.
     pub next: Option<Timestamp>,
 }
 
-/// Something that happens at a moment.
+/// A time at which something is due.
 #[derive(Clone, Copy)]
 struct Deadline {
     at: Timestamp,
@@ -113,7 +113,7 @@ pub fn agenda(scene: &Scene<'_>) -> Agenda {
     Agenda { due: due.or_else(warning), next: moments.filter(|moment| *moment > scene.now).min() }
 }
 
-/// Returns what carries it out, in addition to the end of the room.
+/// Returns the effects of what is due, apart from the end of the room.
 pub fn effects(deed: Deed, view: &RoomView, now: Timestamp) -> Effects {
     let record = view.record.clone();
     let (record, notice) = match deed {
@@ -135,7 +135,7 @@ pub fn effects(deed: Deed, view: &RoomView, now: Timestamp) -> Effects {
 }
 
 impl Scene<'_> {
-    /// The gravest first.
+    /// Returns the deadlines of the room, the gravest action first.
     fn deadlines(&self) -> [Option<Deadline>; 6] {
         let (limits, record) = (&self.rules.limits, self.record);
         let ends = |at: Option<Timestamp>, rule, notice| {
@@ -180,7 +180,7 @@ impl Scene<'_> {
         let at = match self.phase {
             Phase::Always => return None,
             Phase::Open { until } => until,
-            // Who may open rooms outside of the hours has done so: it is not their end that comes next.
+            // A room that was opened outside of the hours does not end by hours that were over before.
             Phase::Closed { since: end, .. } => end.filter(|end| since < *end)?,
         };
         let deed = match hours.at_end.value {
@@ -195,7 +195,7 @@ impl Scene<'_> {
     }
 
     fn calm(&self) -> Option<Deadline> {
-        // Nobody comes in meanwhile.
+        // Nobody comes in while the meeting is suspended.
         let wave = self.record.wave.filter(|_| self.record.suspended.is_none())?;
         let last = self.last_stranger.map_or(wave.since, |last| last.max(wave.since));
         let limits = &self.rules.limits;
@@ -208,7 +208,7 @@ impl Scene<'_> {
         Some(Deadline { at, warn_before: None, due })
     }
 
-    /// Returns when the room is to be told of something that is still to come, if it has not been.
+    /// Returns when to warn the room of a deadline that is still to come, if it was not warned yet.
     fn warning(&self, deadline: &Deadline) -> Option<Timestamp> {
         let before = SignedDuration::try_from(deadline.warn_before?).ok()?;
         let is_told = self.record.warned.contains(&deadline.at) || deadline.at <= self.now;

@@ -1,4 +1,4 @@
-//! What is decided, by which rule, and what follows.
+//! Verdicts: what is decided, by which rule, and with what effects.
 
 use std::time::Duration;
 
@@ -11,23 +11,23 @@ use crate::jid::BareJid;
 use crate::setting::Setting;
 
 names! {
-    /// The verdict on an attempt. The order is the conflict rule: the greatest opinion wins, whatever
+    /// The verdict on an attempt. The order is the conflict rule: the greatest verdict wins, whatever
     /// the order in the file.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Verdict {
-        /// Let it through.
+        /// Let the attempt through.
         Allow = "allow",
-        /// Send to the lobby.
+        /// Send the requester to the lobby.
         Hold = "hold",
-        /// Ask for the password.
+        /// Ask the requester for the password.
         Prompt = "prompt",
-        /// Refuse.
+        /// Refuse the attempt.
         Deny = "deny",
     }
 }
 
 impl Verdict {
-    /// Returns the notice that goes with the answer to a join.
+    /// Returns the operator's notice that goes with the answer to a join, if there is one.
     pub const fn custom_notice(self) -> Option<Told> {
         match self {
             Self::Allow => None,
@@ -38,77 +38,77 @@ impl Verdict {
     }
 }
 
-/// What a verdict rests on.
+/// The rule that a verdict rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rule {
-    /// The rule's stable name, the key of the file where there is one (`password.required`).
+    /// Stable name of the rule, the key of the file where there is one (`password.required`).
     pub name: &'static str,
     /// 1-based line in the operator's file; 0: the built-in default.
     pub line: u32,
 }
 
 impl Rule {
-    /// The rule `name`, set at `line`.
+    /// Returns the rule `name`, set at `line`.
     pub const fn new(name: &'static str, line: u32) -> Self {
         Self { name, line }
     }
 }
 
 impl<T> Setting<T> {
-    /// Returns the rule that it is.
+    /// Returns the rule that the setting stands for.
     pub const fn rule(&self) -> Rule {
         Rule::new(self.key, self.line)
     }
 }
 
-/// What one rule family thinks of an attempt.
+/// Opinion of one rule family on an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opinion {
-    /// Its verdict.
+    /// Verdict of the family.
     pub verdict: Verdict,
-    /// On which rule.
+    /// Rule that the verdict rests on.
     pub rule: Rule,
-    /// Why not, unless it allows.
+    /// Reason, unless the verdict is to allow.
     pub denial: Option<Denial>,
 }
 
 impl Opinion {
-    /// It may go ahead.
+    /// Lets the attempt go ahead.
     pub const fn allow(rule: Rule) -> Self {
         Self { verdict: Verdict::Allow, rule, denial: None }
     }
 
-    /// It has to wait.
+    /// Makes the requester wait in the lobby.
     pub const fn hold(rule: Rule, denial: Denial) -> Self {
         Self { verdict: Verdict::Hold, rule, denial: Some(denial) }
     }
 
-    /// A password is needed.
+    /// Asks for the password.
     pub const fn prompt(rule: Rule, denial: Denial) -> Self {
         Self { verdict: Verdict::Prompt, rule, denial: Some(denial) }
     }
 
-    /// It may not.
+    /// Refuses the attempt.
     pub const fn deny(rule: Rule, denial: Denial) -> Self {
         Self { verdict: Verdict::Deny, rule, denial: Some(denial) }
     }
 }
 
-/// The password that a room gets.
+/// Password that a room is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NewPassword {
-    /// What the requester typed.
+    /// The one that the requester typed.
     Typed,
-    /// One from this source.
+    /// A new one from this source.
     Made(Source),
 }
 
 /// Whom a notice is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Audience {
-    /// To the requester, once the join is complete.
+    /// The requester, once the join is complete.
     RequesterJoined,
-    /// To the requester, at once.
+    /// The requester, at once.
     Requester,
     /// The moderators present.
     Moderators,
@@ -118,61 +118,61 @@ pub enum Audience {
     Room,
 }
 
-/// What changes with the decision. Empty costs nothing.
+/// Effects of a decision on the room and its people; by default none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
-    /// The room's record from now on.
+    /// New record of the room.
     pub record: Option<Record>,
     /// What the room remembers of these people from now on; `None`: nothing.
     pub people: Vec<(BareJid, Option<Person>)>,
-    /// The requester's affiliation.
+    /// New affiliation of the requester.
     pub affiliation: Option<Affiliation>,
-    /// The requester's role.
+    /// New role of the requester.
     pub role: Option<Role>,
-    /// The room's password.
+    /// New password of the room.
     pub password: Option<NewPassword>,
-    /// Only members may join.
+    /// Whether only members may join.
     pub members_only: Option<bool>,
-    /// The service's own lobby is on.
+    /// Whether the service's own lobby is on.
     pub lobby: Option<bool>,
-    /// The room is not listed.
+    /// Whether the room is unlisted.
     pub hidden: Option<bool>,
-    /// The room outlives its last occupant.
+    /// Whether the room outlives its last occupant.
     pub persistent: Option<bool>,
-    /// The room was there before and stays: what ends a room empties it.
+    /// Whether a room from before the policy stays when its meeting ends: then it is emptied, not destroyed.
     pub keep: Option<bool>,
-    /// Only moderators speak.
+    /// Whether only moderators may speak.
     pub suspended: Option<bool>,
-    /// What is said to whom.
+    /// Notices, with whom each is for.
     pub notices: Vec<(Audience, Notice)>,
-    /// The requester waits so long to be let in.
+    /// How long the requester may wait to be let in.
     pub knock: Option<Duration>,
-    /// These are let in.
+    /// People who wait and are let in.
     pub admit: Vec<BareJid>,
-    /// These are turned away, in these words where there are any.
+    /// People who wait and are turned away, with a notice where there is one.
     pub reject: Vec<(BareJid, Option<Notice>)>,
-    /// These, who are inside, become moderators.
+    /// People inside who become moderators.
     pub promote: Vec<BareJid>,
-    /// These may do so much from now on.
+    /// New permissions of these people.
     pub may: Vec<(BareJid, May)>,
-    /// The media that are moderated from now on.
+    /// Media that are moderated from now on.
     pub moderated: Option<Vec<Ability>>,
-    /// These are owners or admins no longer, but have that affiliation.
+    /// Owners and admins who cease to be that, with the affiliation that they get.
     pub demote: Vec<(BareJid, Affiliation)>,
-    /// These get back the affiliation that a removal or ban had taken, or lose it.
+    /// New affiliations: given back after a removal or ban, or taken by one.
     pub affiliate: Vec<(BareJid, Affiliation)>,
-    /// These are removed with every session, and told why; their affiliation is taken.
+    /// People who are removed with every session and told why; their affiliation is taken.
     pub remove: Vec<(BareJid, Denial)>,
 }
 
 impl Effects {
-    /// Returns those by which people who wait are turned away, in these words where there are any.
+    /// Returns the effects that turn these people away who wait, with these words where there are any.
     pub fn rejecting(people: impl IntoIterator<Item = BareJid>, words: Option<Notice>) -> Self {
         let reject = people.into_iter().map(|jid| (jid, words)).collect();
         Self { reject, ..Self::default() }
     }
 
-    /// These effects and those of `more`; where both say something, `more` does.
+    /// Adds the effects of `more`, which has precedence where both set something.
     pub fn merge(&mut self, more: Self) {
         self.record = more.record.or(self.record.take());
         self.people.extend(more.people);
@@ -198,54 +198,54 @@ impl Effects {
     }
 }
 
-/// A decision, complete: it can be carried out, written down, explained and repeated.
+/// A decision, complete: it can be carried out, logged, explained and repeated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// What.
+    /// Verdict on the attempt.
     pub verdict: Verdict,
-    /// By which rule.
+    /// Rule that the verdict rests on.
     pub rule: Rule,
-    /// Who the requester was taken for.
+    /// Strongest class that the requester has proved.
     pub class: Class,
-    /// Why not, unless allowed.
+    /// Reason, unless the verdict is to allow.
     pub denial: Option<Denial>,
-    /// What changes.
+    /// Effects when the decision is carried out.
     pub effects: Effects,
-    /// What the decision would rest on if the rules that are only observed were enforced, where that is not the
+    /// Opinion that would count if the rules that are only observed were enforced, where it is not the
     /// same. Nothing follows from it.
     pub would: Option<Opinion>,
-    /// The lines of the exceptions that hold for it, in the order of the file.
+    /// Lines of the exceptions that hold for it, in the order of the file.
     pub exceptions: Vec<u32>,
 }
 
 names! {
-    /// What the gate enforces by itself.
+    /// An ability of people inside, which the gate enforces by itself.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum Ability {
-        /// Messages to the room.
+        /// To write messages to the room.
         Chat = "chat",
-        /// Messages to one occupant.
+        /// To write messages to one occupant.
         Private = "private",
-        /// Another name.
+        /// To change one's name.
         Rename = "rename",
-        /// The microphone.
+        /// To use the microphone.
         Audio = "audio",
-        /// The camera.
+        /// To use the camera.
         Video = "video",
-        /// The screen.
+        /// To share the screen.
         Desktop = "desktop",
-        /// Reading the room's configuration form, and whom it bans.
+        /// To read the room's configuration form, and whom it bans.
         Form = "form",
-        /// Reading the password in that form.
+        /// To read the password in that form.
         Secret = "secret",
     }
 }
 
 impl Ability {
-    /// Those that are media.
+    /// Abilities that are media.
     pub const MEDIA: [Self; 3] = [Self::Audio, Self::Video, Self::Desktop];
 
-    /// The degree of a person of whom nothing is said: what is read is kept to moderators.
+    /// Returns the degree of a person of whom nothing is said: reading is for moderators only.
     pub const fn unsaid(self) -> Degree {
         match self {
             Self::Form | Self::Secret => Degree::Moderator,
@@ -267,14 +267,14 @@ pub enum Degree {
     Yes,
     /// They may, because a moderator has given them voice.
     Given,
-    /// While they moderate.
+    /// They may while they moderate.
     Moderator,
     /// They may not.
     No,
 }
 
 impl Degree {
-    /// The name on the wire.
+    /// Returns the name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Yes => "yes",
@@ -291,24 +291,24 @@ impl Degree {
     }
 }
 
-/// What one person may do in a room.
+/// Permissions of one person in a room: a degree for each ability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct May(pub(super) [Degree; Ability::ALL.len()]);
 
 impl Default for May {
-    /// What a person may of whom nothing is said.
+    /// Returns the permissions of a person of whom nothing is said.
     fn default() -> Self {
         Self(Ability::ALL.map(Ability::unsaid))
     }
 }
 
 impl May {
-    /// Each ability, and whether they have it.
+    /// Returns each ability, with its degree.
     pub fn iter(self) -> impl Iterator<Item = (Ability, Degree)> {
         Ability::ALL.into_iter().zip(self.0)
     }
 
-    /// What is told by name; nothing of it is unknown.
+    /// Reads degrees by their names; an ability without a known name has the degree of which nothing is said.
     pub fn told<'a>(mut degree: impl FnMut(Ability) -> Option<&'a str>) -> Self {
         Self(
             Ability::ALL.map(|ability| {
@@ -317,7 +317,7 @@ impl May {
         )
     }
 
-    /// The same, with what moderators may give by giving voice (XEP-0045 §8.3): what they have themselves.
+    /// Returns the permissions after a moderator has given voice (XEP-0045 §8.3): what they have in writing.
     pub(super) fn with_voice(self) -> Self {
         let [chat, private, rest @ ..] = self.0;
         let given = |degree| if degree == Degree::Moderator { Degree::Given } else { degree };

@@ -1,4 +1,4 @@
-//! Who may open rooms, and who may enter them at all.
+//! Rules on access: who may open rooms, and who may enter them at all.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -17,15 +17,15 @@ use crate::setting::{Item, Kind, values};
 /// Who may open rooms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Opening {
-    /// Anyone who has proved something; guests too where nobody can, since nobody logs in to that server.
+    /// People who have proved an identity; guests too where nobody logs in to the server.
     #[default]
     Default,
-    /// These classes.
+    /// People of these classes.
     Classes(ClassSet),
 }
 
 impl Opening {
-    /// The name of the default in the file.
+    /// Word for the default in the file.
     pub const DEFAULT: &'static str = "default";
 
     const PROVED: ClassSet = ClassSet::of(&[
@@ -36,7 +36,7 @@ impl Opening {
         Class::Account,
     ]);
 
-    /// The classes, on a server where people log in or not ([`RoomView::nobody_logs_in`]).
+    /// Returns the classes, for a server where people log in or not ([`RoomView::nobody_logs_in`]).
     ///
     /// [`RoomView::nobody_logs_in`]: crate::policy::attempt::RoomView::nobody_logs_in
     pub const fn classes(self, nobody_logs_in: bool) -> ClassSet {
@@ -51,7 +51,7 @@ impl Opening {
 family! {
     /// The rules on access.
     "access": Access {
-        /// Who may open rooms: classes, like ["account"]; or "default": not guests, but where nobody logs in to the server.
+        /// Who may open rooms: classes, like ["account"]; or "default": people who log in; where nobody does, guests too.
         create: Opening = Opening::Default, opening(),
             rule r#"People of this class do not open rooms here. By default (`"default"`) that is guests and federated people; where nobody logs in to the server with an account or a token, guests open rooms. Hosts of services do not count: that of the focus, those with service accounts only, and with Jitsi the `localhost` that Debian ships, those that its options name, and those without an account."#
             [off Opening::Classes(ClassSet::ALL)];
@@ -73,9 +73,9 @@ family! {
         encrypted: bool = true, flag(),
             rule "The connection is not encrypted, and has to be."
             [off false; Compared];
-        /// A connection from this machine counts as encrypted: a web server in front of it ends TLS there.
+        /// Whether a connection from this machine counts as encrypted: a web server in front of it ends TLS there.
         trust_loopback: bool = true, flag();
-        /// Rooms do not appear in listings.
+        /// Whether rooms are kept out of public listings.
         hidden: Option<bool> = Some(true), flag().map(Some, |it| it.unwrap_or_default()),
             rule "Rooms are not listed in public, and nobody inside changes that."
             [off None; Compared];
@@ -90,9 +90,9 @@ family! {
 /// The JIDs and domains that make up the class `listed`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listed {
-    /// Bare JIDs.
+    /// Bare JIDs of the class, in every spelling of their domains.
     pub jids: HashSet<BareJid>,
-    /// Domains, in lower case.
+    /// Domains of the class, in every spelling.
     pub domains: HashSet<String>,
 }
 
@@ -119,7 +119,7 @@ fn listed() -> Kind<Listed> {
         .warning(words_for_domains)
 }
 
-/// `true`, `false`, or `keep`.
+/// Reads and writes `true`, `false` or `"keep"`.
 fn persistence() -> Kind<Persistence> {
     let read = |item: &Item<'_>| {
         let text = item.value.as_str();
@@ -143,7 +143,7 @@ fn persistence() -> Kind<Persistence> {
     Kind::new(read, move |it| write(it).to_owned(), json!({ "enum": [true, false, "keep"] }))
 }
 
-/// Classes, or "default" alone.
+/// Reads and writes a list of classes, or `"default"` alone.
 fn opening() -> Kind<Opening> {
     static WORDS: LazyLock<Vec<(&str, Option<ClassSet>)>> =
         LazyLock::new(|| classes_and(Opening::DEFAULT));
@@ -183,20 +183,20 @@ fn opening() -> Kind<Opening> {
 /// Whether rooms outlive their last occupant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Persistence {
-    /// Those that were there before the policy stay as they are; a new one does not, unless a person makes it so whom
-    /// `settings.persistent` lets.
+    /// Rooms from before the policy stay as they are; a new one does not outlive its last occupant, unless a person
+    /// makes it so whom `settings.persistent` lets.
     #[default]
     Keep,
-    /// They do.
+    /// All rooms do.
     Always,
-    /// They do not, those that were there before included.
+    /// No room does, those from before the policy included.
     Never,
-    /// That is left to the room. No word in the file: it is what remains of a rule that is off.
+    /// The room decides. No word in the file: it is what remains of a rule that is off.
     ByRoom,
 }
 
 impl Persistence {
-    /// Returns what is set in every room.
+    /// Returns what is set in every room, or `None` where rooms differ.
     pub const fn fixed(self) -> Option<bool> {
         match self {
             Self::Always => Some(true),
@@ -205,7 +205,7 @@ impl Persistence {
         }
     }
 
-    /// Returns what is set in a new room.
+    /// Returns what is set in a new room, or `None` where nothing is.
     pub const fn preset(self) -> Option<bool> {
         match self {
             Self::Always => Some(true),

@@ -1,4 +1,4 @@
-//! When nobody else may come in.
+//! Rules on closing: when nobody else may come in.
 
 use std::time::Duration;
 
@@ -26,27 +26,27 @@ family! {
         hold_until: Conditions = Conditions { password: true, moderator: false }, conditions(),
             rule "Others wait until the room has a password, or until a moderator is there."
             [off Conditions::default()];
-        /// Close the room when so many people are in; 0 does not.
+        /// Close the room when this many people are inside; 0: never.
         at_occupants: u32 = 0, whole(0..=1_000_000),
             rule "The room is closed because so many people were in."
             [off 0];
-        /// Close the room so long after it opened; "never" does not.
+        /// Close the room this long after it opened, or "never".
         after: Option<Duration> = None, duration_or_never(SECOND),
             rule "The room is closed because it was open for so long."
             [off None];
         /// Who may enter a closed room.
         may_enter: ClassSet = ClassSet::of(&[Class::Service, Class::Operator, Class::Returning]), classes();
-        /// Moderators by the rules above may enter a closed room.
+        /// Whether moderators by the rules above may enter a closed room.
         moderators_enter: bool = true, flag();
         /// Who may close the room by writing !close: "moderator", "operator" or "nobody".
         by: Who = Who::Moderator, word(),
             rule "The room was closed by a person; or: who may close it."
             [off Who::Nobody, exempt |close| close.by.value = Who::Anybody];
-        /// Who may write !reopen.
+        /// Who may open a closed room again by writing !reopen.
         reopen: Who = Who::Moderator, word(),
             rule "Who may open a closed room again."
             [off Who::Nobody, exempt |close| close.reopen.value = Who::Anybody];
-        /// Close the room so long after its last moderator left; "never" does not.
+        /// Close the room this long after its last moderator left, or "never".
         when_unmoderated: Option<Duration> = None, duration_or_never(SECOND),
             rule "The room is closed because no moderator was inside for so long."
             [off None; Undescribed];

@@ -9,9 +9,9 @@ use crate::setting::{Kind, Setting};
 
 /// A family of settings: a table of the file, declared with `family!`.
 pub trait Family: Default + 'static {
-    /// The path of its table under `[policy]`.
+    /// Path of its table under `[policy]`.
     const NAME: &'static str;
-    /// What stands under the header of its table, before the keys.
+    /// Comment under the header of its table, before the keys, line by line.
     const INTRO: &'static [&'static str];
 
     /// Visits every key, in the order of the declaration.
@@ -21,7 +21,7 @@ pub trait Family: Default + 'static {
     fn switches() -> Vec<Switch<Self>>;
 }
 
-/// What a rule does in addition to its verdict, or does not.
+/// A property of a rule other than its verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trait {
     /// Live rooms are compared with it.
@@ -36,11 +36,11 @@ pub type Change<F> = Arc<dyn Fn(&mut F) + Send + Sync>;
 
 /// A rule that can be switched, by changes of the settings `F` that it is among.
 pub struct Switch<F> {
-    /// Its name, the family before the first dot.
+    /// Name of the rule: the family, a dot, and the key.
     pub name: &'static str,
-    /// What it means that a decision rests on it.
+    /// Meaning of a decision that rests on it, for people.
     pub meaning: &'static str,
-    /// What it does in addition to its verdict, or does not.
+    /// Properties of the rule other than its verdict.
     pub traits: &'static [Trait],
     /// Makes it neutral for a room: it permits everything, and nothing is preset by it.
     pub off: Change<F>,
@@ -49,12 +49,12 @@ pub struct Switch<F> {
 }
 
 impl<F: 'static> Switch<F> {
-    /// Returns the family that it belongs to.
+    /// Returns the family that the rule belongs to.
     pub fn family(&self) -> &'static str {
         family_of(self.name)
     }
 
-    /// Returns the same rule among the settings that have these as a part.
+    /// Returns the same rule for the settings `G` that have these as a part.
     pub fn within<G: 'static>(self, part: fn(&mut G) -> &mut F) -> Switch<G> {
         let Self { name, meaning, traits, off, exempt } = self;
         let of_part = |change: Change<F>| -> Change<G> { Arc::new(move |all| change(part(all))) };
@@ -70,9 +70,9 @@ pub fn family_of(rule: &str) -> &str {
 /// What the declaration says of a key, for people.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
-    /// Its name in its table.
+    /// Name of the key in its table.
     pub name: &'static str,
-    /// Its documentation, line by line, as the docstring has it.
+    /// Documentation of the key, line by line, as the docstring has it.
     pub doc: &'static [&'static str],
 }
 

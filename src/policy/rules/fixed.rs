@@ -5,11 +5,11 @@ use crate::policy::verdict::Rule;
 /// A rule that always holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Fixed {
-    /// Its name.
+    /// Name of the rule.
     pub name: &'static str,
     /// The keys of the file that it rests on, for the reference.
     pub keys: &'static [&'static str],
-    /// What it means that a decision rests on it.
+    /// Meaning of a decision that rests on it, for people.
     pub meaning: &'static str,
     /// Why it is never switched off, or what to do instead.
     pub because: &'static str,
@@ -25,12 +25,12 @@ impl Fixed {
 macro_rules! fixed {
     ($($constant:ident = $name:literal [$($key:literal),*] $meaning:literal, because $because:literal;)*) => {
         $(
-            #[doc = concat!("`", $name, "`")]
+            #[doc = concat!("The rule `", $name, "`. ", $meaning)]
             pub const $constant: Fixed =
                 Fixed { name: $name, keys: &[$($key),*], meaning: $meaning, because: $because };
         )*
 
-        /// Every one, in the order of the reference.
+        /// All fixed rules, in the order of the reference.
         pub const FIXED: &[Fixed] = &[$($constant),*];
     };
 }
@@ -46,8 +46,8 @@ fixed! {
         "An operator of the server: nobody inside may remove or demote them.",
         because "take the account out of the list";
     BAN = "ban" ["[[ban]]"]
-        "A ban of the file: on an address, a domain or a network, for all rooms or some. It is stronger than everything but a service account.",
-        because "a ban is lifted by deleting it, or by an exception for one person";
+        "A ban of the file, or one that an operator made at run time (`vestibule ban`): on an address, a domain or a network, for all rooms or some. It is stronger than everything but a service account.",
+        because "a ban is lifted by deleting it, by `vestibule unban` where it was made at run time, or by an exception for one person";
     SUSPENDED = "suspended" []
         "An operator has suspended the meeting: nobody else comes in, only moderators speak, nothing is recorded, and nobody inside takes that back ([suspend.md](suspend.md)).",
         because "an operator resumes it (`vestibule resume`)";

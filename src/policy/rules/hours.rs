@@ -1,4 +1,4 @@
-//! When rooms are open: hours of the week in a time zone, and days without any.
+//! Rules on opening hours: hours of the week in a time zone, and days without any.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,19 +16,19 @@ use crate::policy::verdict::Rule;
 use crate::setting::kind::{SECOND, duration_or_never, list, quoted, word};
 use crate::setting::{Item, Kind, kind, values};
 
-/// The seconds of a day by the clock.
+/// Number of seconds of a day by the clock.
 pub const DAY: u32 = 86_400;
-/// Openings that follow one another without a gap are looked at so far; about two months of whole days.
+/// How many openings without a gap between them are followed to their end; about two months of whole days.
 const CHAIN: usize = 64;
 
-/// Hours on some days of the week. What crosses midnight is two of them.
+/// Hours on some days of the week. Hours that cross midnight are two spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Span {
-    /// A bit for each day; Monday's is the lowest.
+    /// Days of the week, a bit each; Monday's is the lowest.
     pub days: u8,
-    /// The first second of the day by the clock.
+    /// First second, counted from midnight by the clock.
     pub from: u32,
-    /// The second after the last one, at most [`DAY`].
+    /// Second after the last one, at most [`DAY`].
     pub to: u32,
 }
 
@@ -42,7 +42,7 @@ names! {
     /// What becomes of a room when the hours end.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub enum AtEnd {
-        /// Who is inside stays; nobody else comes in before the next opening.
+        /// People inside stay; nobody else comes in before the next opening.
         #[default]
         Stay = "stay",
         /// The room is closed, also after the next opening.
@@ -72,17 +72,17 @@ family! {
         at_end: AtEnd = AtEnd::Stay, word(),
             rule "The hours have ended, and the room was closed, or ends."
             [off AtEnd::Stay; Undescribed];
-        /// The room is told so long before it is closed or ended for that; "never" does not.
+        /// How long before it is closed or ended for that the room is warned, or "never".
         warn_before: Option<Duration> = Some(Duration::from_secs(300)), duration_or_never(SECOND);
     }
 }
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const HINT: &str = "write it like \"mon-fri 08:00-18:00\" or \"sat 22:00-02:00\"";
-/// Most days without hours.
+/// Greatest number of days without hours.
 const MOST_DAYS: usize = 1000;
 
-/// A name of the time zone database that comes with the program: what is installed plays no part.
+/// Reads an IANA name, from the time zone database that comes with the program: what is installed plays no part.
 fn zone() -> Kind<TimeZone> {
     let read = |item: &Item<'_>| {
         let name = values::text(item)?;
@@ -118,7 +118,7 @@ fn dates() -> Kind<Vec<Date>> {
     })
 }
 
-/// Hours like `mon-fri 08:00-18:00`. What crosses midnight becomes two spans.
+/// Reads hours like `mon-fri 08:00-18:00`. Hours that cross midnight become two spans.
 fn spans() -> Kind<Vec<Span>> {
     let one = |item: &Item<'_>| {
         let written = values::text(item)?;
@@ -174,7 +174,7 @@ fn parse(written: &str) -> Result<Vec<Span>, Wrong> {
     Ok(spans)
 }
 
-/// `mon`, `mon-fri` or `sat-mon`; several with commas.
+/// Parses `mon`, `mon-fri` or `sat-mon`, several with commas, into bits as in [`Span::days`].
 fn days_of(written: &str) -> Result<u8, Wrong> {
     let mut days = 0;
     for part in written.split(',') {
@@ -205,7 +205,7 @@ fn day_of(written: &str) -> Result<u8, Wrong> {
     })
 }
 
-/// `08:00`, `08:00:30` or `24:00`.
+/// Parses `08:00`, `08:00:30` or `24:00` into seconds since midnight.
 fn second_of(written: &str) -> Result<u32, Wrong> {
     let wrong = || (format!("`{}` is no time", written.trim()), None);
     let mut numbers = [0_u32; 3];
@@ -225,27 +225,27 @@ fn second_of(written: &str) -> Result<u32, Wrong> {
     if minute > 59 || second > 59 || total > DAY { Err(wrong()) } else { Ok(total) }
 }
 
-/// Whether rooms are open.
+/// State of the opening hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Always, as far as can be seen.
+    /// Rooms are always open, as far as can be seen.
     Always,
-    /// Open.
+    /// Rooms are open.
     Open {
-        /// Until then.
+        /// When they close.
         until: Timestamp,
     },
-    /// Closed.
+    /// Rooms are closed.
     Closed {
-        /// Since then; `None`: since ever.
+        /// When they closed; `None`: they never were open.
         since: Option<Timestamp>,
-        /// Until then; `None`: for ever.
+        /// When they open; `None`: never.
         until: Option<Timestamp>,
     },
 }
 
 impl Hours {
-    /// There are none, and no closed days: rooms are always open.
+    /// Returns whether there are neither hours nor closed days: rooms are always open.
     pub fn are_none(&self) -> bool {
         self.open.value.is_empty() && self.closed_on.value.is_empty()
     }
@@ -256,7 +256,7 @@ impl Hours {
         self.are_none() || self.around(at).next().is_some()
     }
 
-    /// Returns how it is at that moment, since when and until when.
+    /// Returns the state of the opening hours at that moment, with its beginning and end.
     pub fn phase(&self, at: Timestamp) -> Phase {
         if self.are_none() {
             return Phase::Always;
@@ -274,7 +274,7 @@ impl Hours {
         Phase::Always
     }
 
-    /// Returns when `phase`, which is so at that moment, may be another one; `None`: never.
+    /// Returns when `phase`, the state at that moment, may change; `None`: never.
     pub fn changes_after(&self, phase: Phase, at: Timestamp) -> Option<Timestamp> {
         match phase {
             // So many openings follow one another that their end could not be seen.
@@ -297,13 +297,13 @@ impl Hours {
         None
     }
 
-    /// The moment as the zone's clock shows it.
+    /// Returns the moment as the zone's clock shows it.
     pub fn clock(&self, at: Timestamp) -> Clock {
         let zone = &self.zone.value;
         Clock { local: zone.to_datetime(at), offset: zone.to_offset(at) }
     }
 
-    /// The day of that moment is one without hours.
+    /// Returns whether the day of that moment is one without hours.
     fn is_closed_on(&self, at: Timestamp) -> bool {
         self.closed_on.value.contains(&self.date(at))
     }
@@ -312,12 +312,12 @@ impl Hours {
         self.zone.value.to_datetime(at).date()
     }
 
-    /// The latest end of what is open at that moment.
+    /// Returns the latest end of the openings that contain that moment.
     fn end_of_one(&self, at: Timestamp) -> Option<Timestamp> {
         self.around(at).map(|(_, end)| end).max()
     }
 
-    /// Returns what is open at that moment.
+    /// Returns the openings, from start to end, that contain that moment.
     fn around(&self, at: Timestamp) -> impl Iterator<Item = (Timestamp, Timestamp)> {
         let today = self.date(at);
         // Where the clock is set back over midnight, the day before comes once more.
@@ -328,7 +328,7 @@ impl Hours {
             .filter(move |(start, end)| *start <= at && at < *end)
     }
 
-    /// Returns when rooms were open for the last time.
+    /// Returns when the last opening before that moment ended.
     fn last_end(&self, at: Timestamp) -> Option<Timestamp> {
         let mut day = self.date(at).tomorrow().unwrap_or(Date::MAX);
         for _ in 0..self.horizon() {
@@ -341,12 +341,12 @@ impl Hours {
         None
     }
 
-    /// Days after which every one of the week has come without being closed.
+    /// Returns a number of days within which every weekday comes at least once without being closed.
     fn horizon(&self) -> usize {
         self.closed_on.value.len().saturating_add(2).saturating_mul(7)
     }
 
-    /// Returns what is open on a day.
+    /// Returns the openings of a day, from start to end.
     fn on(&self, day: Date) -> impl Iterator<Item = (Timestamp, Timestamp)> {
         static WHOLE: [Span; 1] = [Span { days: 0x7f, from: 0, to: DAY }];
         let spans = if self.open.value.is_empty() { &WHOLE[..] } else { &self.open.value };
@@ -360,8 +360,8 @@ impl Hours {
         )
     }
 
-    /// Returns when the clock shows that second of the day: of two times the first or the last; and where it never
-    /// does, when it is set forward.
+    /// Returns when the clock shows that second of the day: if twice, the first or last time by `edge`; if never, when
+    /// the clock is set forward over it.
     fn instant(&self, day: Date, second: u32, edge: Edge) -> Option<Timestamp> {
         let midnight = day.at(0, 0, 0, 0);
         let local = midnight.checked_add(SignedDuration::from_secs(i64::from(second))).ok()?;
@@ -387,7 +387,7 @@ enum Edge {
     End,
 }
 
-/// Why it is not the time for people whom the hours are for.
+/// Returns why people whom the hours are for may not come in now: the rule and the denial. `None`: rooms are open.
 pub(in crate::policy) fn outside(hours: &Hours, now: Timestamp) -> Option<(Rule, Denial)> {
     if hours.is_open(now) {
         return None;

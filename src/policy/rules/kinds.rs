@@ -1,4 +1,4 @@
-//! Kinds of values that several families have: classes of people, and patterns for rooms.
+//! Kinds of values that several families share: classes of people, and patterns for rooms.
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::policy::room_name::pattern;
 use crate::setting::values::{list, some_text, word};
 use crate::setting::{Item, Kind, Read};
 
-/// The words for requester classes.
+/// Words for requester classes in the file.
 pub static CLASSES: [(&str, ClassSet); 9] = {
     const fn one(class: Class) -> (&'static str, ClassSet) {
         (class.name(), ClassSet::of(&[class]))
@@ -26,16 +26,16 @@ pub static CLASSES: [(&str, ClassSet); 9] = {
     ]
 };
 
-/// The word for all of them.
+/// Word for all classes.
 const EVERYONE: &str = "everyone";
 
-/// Returns the words for requester classes, and another that stands for no class.
+/// Returns the words for requester classes, and `word`, which stands for no class.
 pub(super) fn classes_and(word: &'static str) -> Vec<(&'static str, Option<ClassSet>)> {
     let classes = CLASSES.iter().map(|(name, classes)| (*name, Some(*classes)));
     classes.chain([(word, None)]).collect()
 }
 
-/// Requester classes; `everyone` is all of them.
+/// Reads and writes requester classes; `everyone` is all of them.
 pub(super) fn classes() -> Kind<ClassSet> {
     let read = |item: &Item<'_>| {
         let words = list(word(&CLASSES, |(name, _)| name))(item)?;
@@ -57,18 +57,18 @@ pub(super) fn class_words(classes: ClassSet) -> Vec<&'static str> {
     }
 }
 
-/// Returns words as a list in the file.
+/// Writes words as a list in the file.
 pub(super) fn words_in_list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let words: Vec<_> = words.into_iter().map(|word| format!("\"{word}\"")).collect();
     format!("[{}]", words.join(", "))
 }
 
-/// A pattern for the names of rooms.
+/// Reads a pattern for names of rooms.
 pub fn glob(item: &Item<'_>) -> Read<Glob> {
     pattern(&some_text(item)?).map_or_else(|error| item.wrong(error.to_string(), None), Ok)
 }
 
-/// Patterns for rooms; `None`: the list is empty. The patterns themselves are not kept.
+/// Reads patterns for names of rooms; `None`: the list is empty. The patterns are not kept to be written again.
 pub(super) fn globs() -> Kind<Option<GlobSet>> {
     let read = |item: &Item<'_>| {
         let globs = list(glob)(item)?;
@@ -98,17 +98,17 @@ pub enum Who {
     Moderator,
     /// Operators of the file.
     Operator,
-    /// Nobody.
+    /// Nobody, not even operators.
     Nobody,
     /// Anyone whom the room service lets. No word in the file: it is what remains of a rule that is off.
     Anybody,
 }
 
 impl Who {
-    /// Every value of the file.
+    /// Every value that the file may have.
     pub const ALL: [Self; 3] = [Self::Moderator, Self::Operator, Self::Nobody];
 
-    /// The name in the file.
+    /// Returns the name in the file.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Moderator => "moderator",

@@ -1,4 +1,4 @@
-//! Who has to knock.
+//! Rules on the lobby: who has to knock.
 
 use std::time::Duration;
 
@@ -9,31 +9,31 @@ use crate::policy::class::{Class, ClassSet};
 use crate::setting::kind::{SECOND, duration, ordered, whole, word};
 
 names! {
-    /// What it takes to come in.
+    /// What admission to a room takes.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub enum Admission {
         /// The password, or a person inside who opens the door.
         #[default]
         PasswordOrLobby = "password-or-lobby",
-        /// Both.
+        /// The password, and a person inside who opens the door.
         PasswordAndLobby = "password-and-lobby",
-        /// The password.
+        /// The password alone.
         Password = "password",
         /// A person inside who opens the door.
         Lobby = "lobby",
-        /// Nothing.
+        /// Nothing: anybody comes in.
         Open = "open",
     }
 }
 
 impl Admission {
-    /// Nobody comes in by the password alone, so the room service itself can keep strangers out
+    /// Returns whether nobody comes in by the password alone, so that the room service itself can keep strangers out
     /// (a members-only room, XEP-0045 §3).
     pub const fn is_members_only(self) -> bool {
         matches!(self, Self::PasswordAndLobby | Self::Lobby)
     }
 
-    /// People may wait to be let in.
+    /// Returns whether people may wait to be let in.
     pub const fn has_lobby(self) -> bool {
         matches!(self, Self::PasswordOrLobby | Self::PasswordAndLobby | Self::Lobby)
     }
@@ -77,7 +77,7 @@ family! {
             [switch |lobby| {
                 (lobby.unattended.value, lobby.unattended_after.value) = (Vec::new(), Duration::MAX);
             }; Undescribed];
-        /// That long; counted again when the last moderator leaves.
+        /// How long they have to wait for that; counted again when the last moderator leaves.
         unattended_after: Duration = Duration::from_secs(60), duration(SECOND);
     }
     also {
@@ -93,7 +93,7 @@ names! {
     pub enum Rescue {
         /// The occupant who has been there longest becomes a moderator, if they are a successor.
         Occupant = "occupant",
-        /// The one who waits longest is let in as a moderator, if they are a successor.
+        /// The person who has waited longest is let in as a moderator, if they are a successor.
         Knocker = "knocker",
         /// All who wait are turned away.
         Refuse = "refuse",

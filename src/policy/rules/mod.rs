@@ -1,7 +1,7 @@
-//! The rules, a file for each family: its settings with their defaults and bounds, declared once. What each thinks of an
-//! attempt stands in `policy::opinions`.
+//! The rules, a file for each family: its settings with their defaults and bounds, declared once. The opinions of each
+//! family on an attempt are in `policy::opinions`.
 //!
-//! A rule that is off is made *neutral*: the others are left as if the file had no such rule, so whatever looks at the
+//! A rule that is off is made *neutral*: the settings are as if the file had no such rule, so code that looks at the
 //! rules need not know of modes.
 
 pub mod access;
@@ -40,20 +40,20 @@ use crate::policy::record::Source;
 use crate::setting::Setting;
 use crate::setting::kind::words;
 
-/// Does something with each family, in the order of the file.
+/// Visits the families, in the order of the file.
 pub trait Families {
-    /// Does it with this one.
+    /// Visits one family.
     fn family<F: Family + Clone>(&mut self, family: &mut Arc<F>);
 }
 
 macro_rules! families {
     ($($(#[$meta:meta])* $field:ident: $family:ident,)*) => {
-        /// The rules for one room, every family with every value. An override shares the families of which it says
-        /// nothing.
+        /// The rules for one room, every family with every value. An override shares those families that it does not
+        /// change.
         #[derive(Clone, Debug, Default)]
         pub struct Rules {
             $($(#[$meta])* pub $field: Arc<$family>,)*
-            /// Which of these are off, and which only observed.
+            /// Modes of the rules: which are off, and which only observed.
             pub modes: Arc<Modes>,
             /// What the rules would be if those that are observed were enforced; `None`: none is.
             pub observed: Option<Arc<Self>>,
@@ -79,27 +79,27 @@ macro_rules! families {
 }
 
 families! {
-    /// Passwords.
+    /// Rules on passwords.
     password: Password,
-    /// The lobby.
+    /// Rules on the lobby.
     lobby: Lobby,
-    /// Moderators.
+    /// Rules on moderators.
     moderators: Moderators,
-    /// Closing.
+    /// Rules on closing.
     close: Close,
-    /// Access.
+    /// Rules on access.
     access: Access,
-    /// People who were removed.
+    /// Rules on people who were removed.
     removal: Removal,
-    /// Settings that moderators know from the configuration form.
+    /// Rules on settings in the configuration form.
     settings: RoomForm,
-    /// What people may call themselves.
+    /// Rules on names.
     names: Names,
-    /// What people inside may do.
+    /// Rules on what people inside may do.
     permissions: Permissions,
-    /// Opening hours.
+    /// Rules on opening hours.
     hours: Hours,
-    /// Numbers and durations.
+    /// Rules on numbers and durations.
     limits: Limits,
 }
 
@@ -122,7 +122,7 @@ words!(
 /// A rule that can be switched.
 pub type Switch = family::Switch<Rules>;
 
-/// Where no password is required, nobody is to wait until there is one.
+/// Extends the switch of `password.required`: where no password is required, nobody is to wait until there is one.
 fn without_waiting(switch: Switch) -> Switch {
     if switch.name != Password::default().required.rule().name {
         return switch;
@@ -135,7 +135,7 @@ fn without_waiting(switch: Switch) -> Switch {
     Switch { off, ..switch }
 }
 
-/// Keys of the file, and the rules named after them, by the names that they had before, with the name that each has now.
+/// Former names of keys, and of the rules named after them, with the present name of each.
 pub const RENAMED: [(&str, &str); 25] = [
     ("access.open", "access.create"),
     ("limits.wave", "limits.flood_strangers"),
@@ -164,7 +164,7 @@ pub const RENAMED: [(&str, &str); 25] = [
     ("store.keep_size", "store.max_size"),
 ];
 
-/// Returns the name that a renamed key or rule has now, or `None` of any other.
+/// Returns the present name of a renamed key or rule, or `None` for any other name.
 pub fn renamed(name: &str) -> Option<&'static str> {
     RENAMED.iter().find(|(before, _)| *before == name).map(|(_, now)| *now)
 }
@@ -173,24 +173,24 @@ names! {
     /// What becomes of a rule's verdict.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub enum Mode {
-        /// There is no such rule.
+        /// The rule does not apply.
         Off = "off",
-        /// It is written down what it would have done.
+        /// The verdict is logged, and not carried out.
         Observe = "observe",
-        /// It is carried out.
+        /// The verdict is carried out.
         #[default]
         Enforce = "enforce",
     }
 }
 
-/// The families that have rules to switch, each once.
+/// Returns the families that have rules to switch, each once.
 pub fn families() -> impl Iterator<Item = &'static str> {
     let is_first = |at: usize, family| !SWITCHES.iter().take(at).any(|one| one.family() == family);
     let all = SWITCHES.iter().map(Switch::family).enumerate();
     all.filter(move |(at, family)| is_first(*at, *family)).map(|(_, family)| family)
 }
 
-/// The rules that a name stands for, by their places among [`SWITCHES`]: one rule, or all of a family; none if
+/// Returns the rules that a name stands for, as indices into [`SWITCHES`]: one rule, or all of a family; none if
 /// there is no such name.
 pub fn named(name: &str) -> impl Iterator<Item = usize> {
     let is_one = move |switch: &Switch| switch.name == name || switch.family() == name;
@@ -202,14 +202,14 @@ pub fn named(name: &str) -> impl Iterator<Item = usize> {
 pub struct Modes(Vec<Setting<Mode>>);
 
 impl Modes {
-    /// Returns the mode of the rule in that place among [`SWITCHES`]; its line is 0 where the file does not say it.
+    /// Returns the mode of the rule at that index into [`SWITCHES`]; its line is 0 where the file does not set it.
     pub fn of(&self, place: usize) -> Setting<Mode> {
         let name = || SWITCHES.get(place).map_or("", |rule| rule.name);
         let default = || Setting::default_of(name(), Mode::Enforce);
         self.0.get(place).copied().unwrap_or_else(default)
     }
 
-    /// Sets that of some, by what stands at `line`.
+    /// Sets the mode of the rules at these indices, as line `line` of the file says.
     pub fn put(&mut self, places: impl IntoIterator<Item = usize>, mode: Mode, line: u32) {
         if self.0.is_empty() {
             if mode == Mode::Enforce {
@@ -225,7 +225,7 @@ impl Modes {
         }
     }
 
-    /// Every rule that is not enforced, with its mode.
+    /// Returns every rule that is not enforced, with its mode.
     pub fn switched(&self) -> impl Iterator<Item = (&'static Switch, Setting<Mode>)> {
         let all = SWITCHES.iter().zip(self.0.iter().copied());
         all.filter(|(_, mode)| mode.value != Mode::Enforce)
@@ -233,13 +233,13 @@ impl Modes {
 }
 
 impl Rules {
-    /// The rules if those that are observed were enforced.
+    /// Returns the rules as if those that are observed were enforced.
     pub fn strict(&self) -> &Self {
         self.observed.as_deref().unwrap_or(self)
     }
 
-    /// These rules as their modes say: what is off or observed is neutral; and, where something is observed, the
-    /// rules as if that were enforced.
+    /// Returns these rules with their modes applied: what is off or observed is neutral; where something is observed,
+    /// `observed` has the rules as if that were enforced.
     #[must_use]
     pub fn in_force(&self) -> Self {
         let modes = Arc::clone(&self.modes);

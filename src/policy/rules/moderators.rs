@@ -1,4 +1,4 @@
-//! Who becomes a moderator, and who may make one.
+//! Rules on moderators: who becomes one, and who may make one.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -52,7 +52,7 @@ family! {
         grant: Who = Who::Moderator, word(),
             rule "Made a moderator by a person who may; or: who may do that."
             [off Who::Anybody];
-        /// Who may take that right from them.
+        /// Who may take moderation from others.
         revoke: Who = Who::Moderator, word(),
             rule "Who may take moderation from others, and give or take voice."
             [off Who::Anybody; Undescribed];
@@ -87,7 +87,7 @@ family! {
     }
 }
 
-/// Every way, and `nobody`.
+/// The ways that the file may name; `None` stands for `nobody`.
 static WAYS: [Option<Become>; 6] = [
     Some(Become::Operator),
     Some(Become::Listed),
@@ -97,7 +97,7 @@ static WAYS: [Option<Become>; 6] = [
     None,
 ];
 
-/// The ways, the strongest first; `nobody` stands alone.
+/// Reads the ways to become a moderator, the strongest first; `nobody` stands alone.
 fn ways() -> Kind<Vec<Become>> {
     let name = |way: Option<Become>| way.map_or("nobody", Become::name);
     let read = move |item: &Item<'_>| {
@@ -119,7 +119,7 @@ fn ways() -> Kind<Vec<Become>> {
     Kind::new(read, write, json!({ "type": "array", "items": { "enum": WAYS.map(name) } }))
 }
 
-/// Accounts, at each spelling of their domains.
+/// Reads accounts, in each spelling of their domains.
 fn accounts() -> Kind<HashSet<BareJid>> {
     let account = |item: &Item<'_>| {
         let hint =
@@ -133,7 +133,7 @@ fn accounts() -> Kind<HashSet<BareJid>> {
     )
 }
 
-/// Domains, in each of their spellings.
+/// Reads domains, in each of their spellings.
 fn domains() -> Kind<HashSet<String>> {
     Kind::new(
         |item| Ok(values::list(domain_spellings)(item)?.into_iter().flatten().collect()),

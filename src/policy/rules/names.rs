@@ -1,8 +1,8 @@
-//! What people call themselves: which names look alike, and who may have which.
+//! Rules on names: which look alike, and who may have which.
 //!
 //! Two names are compared as eyes compare them: by the skeleton of UTS 39, after compatibility normalisation and case
-//! folding, without what is not seen. A name that is seen is the nick (XEP-0045), or the one that Jitsi's clients show
-//! (XEP-0172): each is judged.
+//! folding, without invisible characters. Both names that others see are judged: the nick (XEP-0045), and the one that
+//! Jitsi's clients show (XEP-0172).
 
 use icu_properties::CodePointSetData;
 use icu_properties::props::DefaultIgnorableCodePoint;
@@ -16,23 +16,23 @@ use crate::policy::verdict::Rule;
 use crate::setting::kind::{list, quoted, word};
 use crate::setting::{Item, Kind, values};
 
-/// How often folding and skeletons are taken in turn: each may undo what the other has made equal.
+/// How often case folding and skeleton are applied in turn: each may undo what the other has made equal.
 const ROUNDS: usize = 4;
-/// It has no shape, and is no space by its properties.
+/// U+2800: it is invisible, and no space by its properties.
 const BRAILLE_BLANK: char = '\u{2800}';
 
-/// What a name looks like.
+/// The look of a name, to be compared with that of others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Looks {
-    /// Names with one of these in common look alike.
+    /// Comparison keys: names that share one look alike.
     keys: Vec<String>,
 }
 
 impl Looks {
-    /// Returns what a name looks like.
+    /// Returns the look of a name.
     pub fn of(name: &str) -> Self {
         let mut keys = vec![key(name, Case::Folded), key(name, Case::Kept)];
-        // A control in it may ask for another direction than its own.
+        // A control in it may show it in the other direction.
         if name.contains(is_direction) {
             let turned: String = name.chars().rev().collect();
             keys.extend([key(&turned, Case::Folded), key(&turned, Case::Kept)]);
@@ -41,12 +41,12 @@ impl Looks {
         Self { keys }
     }
 
-    /// It may be taken for the other.
+    /// Returns whether one name may be taken for the other.
     pub fn is_like(&self, other: &Self) -> bool {
         self.keys.iter().any(|key| other.keys.contains(key))
     }
 
-    /// That name may be taken for it. Of a plain one nothing is allocated.
+    /// Returns whether that name may be taken for this one. For a plain name nothing is allocated.
     pub fn is_look_of(&self, name: &str) -> bool {
         if name.bytes().all(is_plain) {
             return self.keys.iter().any(|key| plain_key(name).eq(key.bytes()));
@@ -54,27 +54,27 @@ impl Looks {
         self.is_like(&Self::of(name))
     }
 
-    /// Nothing of it is seen.
+    /// Returns whether nothing of the name is visible.
     pub fn is_empty(&self) -> bool {
         self.keys.iter().all(String::is_empty)
     }
 }
 
-/// What is done with capitals before the first skeleton: some look like letters that their small letters do not look
-/// like, and a name in capitals is the same as one without.
+/// How capitals are treated before the first skeleton: some look like letters that their small letters do not, and
+/// yet a name in capitals is the same as one without.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Case {
     Folded,
     Kept,
 }
 
-/// A control that sets a direction (UAX 9, explicit formatting).
+/// Returns whether a character is a control that sets a direction (UAX 9, explicit formatting).
 const fn is_direction(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}')
 }
 
-/// The same for all names that look alike. Marks on letters do not make another name, nor do the letters that look like
-/// `l`, among them a small `i`: in capitals it is one.
+/// Returns a key that is the same for all names that look alike. Marks on letters do not make another name, nor do the
+/// letters that look like `l`, among them a small `i`: its capital is one.
 fn key(name: &str, case: Case) -> String {
     let mut key = spaced(name.nfkc());
     if case == Case::Kept {
@@ -91,12 +91,12 @@ fn key(name: &str, case: Case) -> String {
     key.replace('i', "l")
 }
 
-/// Letters, digits and a few signs of ASCII, for which [`plain_key`] is as good as [`key`].
+/// Returns whether a byte is an ASCII letter, digit or sign for which [`plain_key`] is as good as [`key`].
 const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'.' | b'-' | b'_' | b'(' | b')')
 }
 
-/// The [`key`] of a plain name.
+/// Returns the [`key`] of a plain name.
 fn plain_key(name: &str) -> impl Iterator<Item = u8> {
     let words = name.split(' ').filter(|word| !word.is_empty()).enumerate();
     let spaced = words.flat_map(|(at, word)| {
@@ -114,7 +114,7 @@ fn plain_key(name: &str) -> impl Iterator<Item = u8> {
     })
 }
 
-/// Returns what is seen of it, with one space for each run of them, and none at the ends.
+/// Returns the visible characters, with one space for each run of spaces, and none at the ends.
 fn spaced(name: impl Iterator<Item = char>) -> String {
     let mut seen = String::new();
     let mut is_apart = false;
@@ -135,22 +135,22 @@ fn is_unseen(c: char) -> bool {
     c.is_control() || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
-/// A mark that goes with letters of any script: accents and strokes, not the vowels of a script of its own.
+/// Returns whether a character is a mark on letters of any script: an accent or a stroke, not a script's own vowel.
 fn is_mark(c: char) -> bool {
     unicode_normalization::char::is_combining_mark(c) && c.script() == Script::Inherited
 }
 
-/// A name in the file.
+/// A name of the file, with its look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
-    /// As it is written.
+    /// The name as it is written.
     pub text: String,
-    /// What it looks like.
+    /// Look of the name.
     pub looks: Looks,
 }
 
 impl Name {
-    /// A name that is written like this.
+    /// Returns a name that is written like this.
     pub fn new(text: impl Into<String>) -> Self {
         let text = text.into();
         let looks = Looks::of(&text);
@@ -162,7 +162,7 @@ names! {
     /// Whose names nobody else in the room may take.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum Unique {
-        /// Nobody's.
+        /// Nobody's: names may be alike.
         Nobody = "nobody",
         /// Those of moderators who are inside.
         Moderators = "moderators",
@@ -178,8 +178,8 @@ family! {
         reserved: Vec<Name> = vec![Name::new("focus")], list(name()),
             rule "A name that only services have, or one that looks like it."
             [off Vec::new()];
-        /// Whose names nobody else in the room may take: "nobody", "moderators" or "everybody". Anyone with the same account,
-        /// ticket or device is nobody else.
+        /// Whose names nobody else in the room may take: "nobody", "moderators" or "everybody". The same account,
+        /// ticket or device counts as the same person.
         unique: Unique = Unique::Nobody, word(),
             rule "Another person inside has a name that looks like it."
             [off Unique::Nobody];
@@ -220,7 +220,7 @@ fn script() -> Kind<Script> {
 }
 
 impl Names {
-    /// The rule by which only services have that name, if there is one.
+    /// Returns the rule that reserves the name for services, if one does.
     pub(in crate::policy) fn reserves(&self, name: &str) -> Option<Rule> {
         let reserved = &self.reserved;
         let is_reserved = reserved.value.iter().any(|one| one.looks.is_look_of(name));
@@ -228,11 +228,11 @@ impl Names {
     }
 }
 
-/// Every letter of it is of one of the scripts; and there is something to be seen of it.
+/// Returns whether every letter of a name is of one of the scripts, and something of the name is visible.
 pub(in crate::policy) fn is_written_in(name: &str, scripts: &[Script]) -> bool {
     let is_of_them = |c: char| {
         let script = c.script();
-        // Digits, signs and spaces are of every script, what is not seen of none.
+        // Digits, signs and spaces are of every script, invisible characters of none.
         if matches!(script, Script::Common | Script::Inherited) {
             return !is_unseen(c) || is_joiner(c);
         }
@@ -241,7 +241,7 @@ pub(in crate::policy) fn is_written_in(name: &str, scripts: &[Script]) -> bool {
     !Looks::of(name).is_empty() && name.chars().all(is_of_them)
 }
 
-/// It is not seen, and some scripts, and emoji, cannot be written without it.
+/// Returns whether a character is invisible, but needed to write some scripts, and emoji.
 const fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe0f}')
 }
@@ -275,11 +275,11 @@ mod tests {
             "Mod\u{2060}erator\u{feff}\u{fe0f}\u{e0100}",
             "\u{2800}Moderator\u{2800}",
             "Mod\u{34f}erator",
-            // Directions, and what an override shows.
+            // Controls of direction, and what an override shows.
             "\u{200f}Moderator\u{61c}",
             "\u{202e}rotaredoM\u{202c}",
             "\u{2067}rotaredoM\u{2069}",
-            // Marks.
+            // Combining marks.
             "M\u{f3}derator",
             "Mo\u{301}\u{327}d\u{335}erator",
         ] {

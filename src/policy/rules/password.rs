@@ -1,4 +1,4 @@
-//! Every room has a password, good enough, and it stays.
+//! Rules on passwords: every room has one, it is good enough, and it stays.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,9 +23,9 @@ names! {
     /// Who has to type a room's password again after it was changed, of those who came in by the one before.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum AskAgain {
-        /// Everybody who comes in, also who was inside at that time and comes back.
+        /// Everybody who comes in, also a person who was inside at that time and comes back.
         Everybody = "everybody",
-        /// Nobody: who has once come in by a password needs none later.
+        /// Nobody: a person who has once come in by a password needs none later.
         Nobody = "nobody",
     }
 }
@@ -40,8 +40,8 @@ family! {
                 password.required.value = false;
                 password.bypass.value = ClassSet::ALL;
             }; Compared];
-        /// Where it comes from: "generated" when the room opens, "creator" types it, "derived" from a secret and
-        /// the room's name, "preset" in this file.
+        /// Where the password comes from: "generated" when the room opens, "creator" types it, "derived" from a secret
+        /// and the room's name, "preset" in this file.
         source: Source = Source::Generated, word(),
             rule "The person who opens the room has to choose its password; or a password could not be made."
             [off Source::Generated];
@@ -59,17 +59,17 @@ family! {
         deny_list: Arc<HashSet<String>> = Arc::default(), denied(),
             rule "The chosen password is on the list of bad ones."
             [switch |password| password.denies = false; Undescribed];
-        /// A file with more of them, one a line.
+        /// A file with more of these passwords, one a line.
         deny_list_file: InFile = InFile, external();
         /// The password of every room, for source = "preset".
         preset: Option<Secret> = None, external();
-        /// The file that holds it.
+        /// A file that holds the preset password.
         preset_file: InFile = InFile, external();
         /// The secret that passwords are computed from, for source = "derived": at least 32 characters.
         secret: Option<Secret> = None, external();
-        /// The file that holds it.
+        /// A file that holds the secret.
         secret_file: InFile = InFile, external();
-        /// How long a derived password stays the same; "never" changes it never.
+        /// How long a derived password stays the same; "never": for ever.
         period: Option<Duration> = None, duration_or_never(MINUTE);
         /// Who may choose another password: "moderator", "operator" or "nobody". Nobody may remove it.
         change: Who = Who::Moderator, word(),
@@ -88,7 +88,7 @@ family! {
         bypass: ClassSet = ClassSet::of(&[Class::Service, Class::Operator]), classes();
     }
     tables {
-        /// Limits on guessing.
+        /// Limits on guessing passwords.
         guesses: Guesses,
     }
     also {
@@ -100,11 +100,11 @@ family! {
     }
 }
 
-/// The value of another key stands in a file: it is in that one's setting.
+/// Placeholder of a key that names a file: the content of the file is in the setting of another key.
 #[derive(Clone, Copy, Debug)]
 pub struct InFile;
 
-/// Words, in lower case.
+/// Reads passwords, in lower case.
 fn denied() -> Kind<Arc<HashSet<String>>> {
     list(some_text()).map(
         |words| Arc::new(words.iter().map(|word| word.to_lowercase()).collect()),
@@ -125,16 +125,16 @@ family! {
             [off UNLIMITED; Undescribed];
         /// The first wait; each further wrong password doubles it.
         delay: Duration = Duration::from_secs(2), duration(MILLISECOND);
-        /// The longest wait.
+        /// The longest wait before the next password.
         max_delay: Duration = Duration::from_secs(300), duration(MILLISECOND);
-        /// Wrong passwords are forgotten so long after the last one.
+        /// How long after the last one wrong passwords are forgotten.
         reset_after: Duration = Duration::from_secs(900), duration(SECOND);
     }
 }
 
 impl Guesses {
     /// Returns how long to wait after that many wrong passwords, of which fewer than `free` cost nothing: twice as long
-    /// after each, up to `max_delay`. `None`: not at all.
+    /// after each further one, up to `max_delay`. `None`: not at all.
     pub fn delay_after(&self, wrong: u32, free: u32) -> Option<Duration> {
         let over = wrong.checked_sub(free)?;
         let delay = self.delay.value.saturating_mul(2_u32.saturating_pow(over.min(30)));
@@ -143,9 +143,9 @@ impl Guesses {
 }
 
 impl Password {
-    /// Returns what gives a room another password, of that source. Moderators are told where they may see it.
+    /// Returns the effects that give a room another password, from `source`, and tell moderators where they may know it.
     pub fn changed(&self, record: Option<Record>, new: NewPassword, source: Source) -> Effects {
-        // Where the file requires none, a room asks for one of its own alone.
+        // Where the file requires none, only a password of the room's own is asked for.
         let kept = if self.required.value { source } else { Source::Creator };
         let tells = self.show_to_moderators.value;
         Effects {
@@ -159,7 +159,7 @@ impl Password {
         }
     }
 
-    /// Returns what is wrong with a password of that strength: the rule it fails, and why. `None`: it is good enough.
+    /// Returns the rule that a password of that strength fails, and the denial. `None`: it is good enough.
     pub fn weakness(&self, strength: Strength) -> Option<(Rule, Denial)> {
         let weak = Denial::PasswordWeak { min_length: self.min_length.value };
         if strength.length < self.min_length.value {

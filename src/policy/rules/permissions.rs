@@ -1,6 +1,6 @@
-//! What people inside may do: talk, show themselves, change their name, record.
+//! Rules on what people inside may do: talk, show themselves, change their name, record.
 //!
-//! The gate enforces most of it without a question, by comparing: an answer to a join says what this person
+//! The gate enforces most of these rules without a request, by comparing: the answer to a join says what this person
 //! may do, and where a role matters, it is the one that they have at that moment.
 
 use std::sync::LazyLock;
@@ -24,11 +24,11 @@ pub struct Permitted {
 }
 
 impl Permitted {
-    /// Everybody.
+    /// Permits everybody.
     pub const EVERYONE: Self = Self { classes: ClassSet::ALL, moderators: false };
-    /// Moderators.
+    /// Permits moderators.
     pub const MODERATORS: Self = Self { classes: ClassSet::NONE, moderators: true };
-    /// Operators alone.
+    /// Permits operators alone.
     pub const OPERATORS: Self = Self { classes: ClassSet::NONE, moderators: false };
 
     pub(in crate::policy) const fn degree(self, classes: ClassSet) -> Degree {
@@ -46,9 +46,9 @@ names! {
     /// What is asked of the end-to-end encryption of Jitsi's clients.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum E2ee {
-        /// Nothing.
+        /// Nothing is asked.
         Off = "off",
-        /// Moderators are told who cannot.
+        /// Moderators are told whose client cannot encrypt.
         Prefer = "prefer",
         /// Only clients that say that they can come in, and nothing is recorded or called.
         Require = "require",
@@ -98,7 +98,7 @@ family! {
     }
 }
 
-/// Classes, and `moderator`, which is no class but a role.
+/// Reads classes, and `moderator`, which is no class but a role.
 fn permitted() -> Kind<Permitted> {
     const MODERATOR: &str = "moderator";
     static WORDS: LazyLock<Vec<(&str, Option<ClassSet>)>> =
@@ -122,7 +122,7 @@ fn permitted() -> Kind<Permitted> {
 }
 
 impl Permissions {
-    /// The media that not everybody may send.
+    /// Returns the media that not everybody may send.
     pub(in crate::policy) fn moderated(&self) -> Vec<Ability> {
         let kinds = [self.audio, self.video, self.screen_share];
         let moderated = Ability::MEDIA.into_iter().zip(kinds);

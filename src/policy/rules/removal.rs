@@ -1,4 +1,4 @@
-//! Who was removed from a room stays out of it for a while.
+//! Rules on removals: a person who was removed from a room stays out of it for a while.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::policy::record::{Person, Proof, Record, Removed};
 use crate::policy::verdict::Effects;
 use crate::setting::kind::{SECOND, duration_or_never, list, some_text, word};
 
-/// Most of a room's removals that are kept; those of the weakest proof go first, of these the oldest.
+/// Greatest number of removals in a record; those of the weakest proof are dropped first, of these the oldest.
 const MOST: usize = 32;
 /// The longest record that a gate keeps, in bytes.
 const LONGEST_RECORD: usize = 4096;
@@ -28,11 +28,11 @@ names! {
     pub enum By {
         /// The bare JID, and the account that was logged in for it.
         Account = "account",
-        /// Whom a verified token names.
+        /// The person whom a verified token names.
         Token = "token",
         /// The ticket that the server gave to the client.
         Ticket = "ticket",
-        /// The mark that the client made itself: it may leave it out, or make another.
+        /// The identifier that the client made for itself: it may leave it out, or make another.
         Device = "device",
         /// The network, an IPv4 /24 or IPv6 /64: others are there as well.
         Address = "address",
@@ -40,14 +40,14 @@ names! {
 }
 
 impl By {
-    /// By these nobody else can be taken for the one who was removed.
+    /// The means by which nobody else can be taken for the person who was removed.
     pub(in crate::policy) const STRONG: [Self; 3] = [Self::Account, Self::Token, Self::Ticket];
 }
 
 family! {
     /// The rules on those who were removed.
     "removal": Removal {
-        /// Who was kicked or banned stays out of that room so long; after "never", they may come back and knock.
+        /// How long people stay out of a room that they were kicked or banned from; "never": they may come back and knock.
         keep_out_for: Option<Duration> = Some(Duration::from_secs(3600)), duration_or_never(SECOND),
             rule "This person was removed from the room (kicked, banned, or by `vestibule remove`) and stays out for that time. Recognised by account, token or ticket, they are refused; by device or address alone, they have to knock, whatever else would let them in, unless they were let in or moderate. Letting them in or inviting them lifts it; operators are never kept out. A person who was sent back to the lobby by `vestibule hold` is recognised in the same way, and has to knock for that time, moderators by the file included, until they are let in. Who is removed has no authority from any session, and loses their affiliation until it is over or lifted: then it is given back."
             [off None; Compared Undescribed];
@@ -60,12 +60,12 @@ family! {
 }
 
 impl Removal {
-    /// The mark of a claim by which a person is recognised; `None`: it says nothing.
+    /// Returns the fingerprint of a claim by which a person is recognised; `None`: the claim is empty.
     pub(in crate::policy) fn mark_of_claim(value: &str) -> Option<Mark> {
         (!value.is_empty()).then(|| Mark::of(By::Token.name(), value))
     }
 
-    /// Returns what this person is recognised by, as far as `by` goes.
+    /// Returns the fingerprints of a person, by the means that `by` names.
     pub(in crate::policy) fn marks<'a>(
         &self,
         by: impl IntoIterator<Item = &'a By>,
@@ -100,7 +100,7 @@ impl Removal {
     }
 }
 
-/// Diagnostics that this person was removed at `now`. Of too many, some are forgotten: see [`is_kept_out`].
+/// Records that this person was removed at `now`. In a record that is full, removals of weaker proof are forgotten.
 pub fn keep_out(
     record: &mut Record,
     rules: &Removal,
@@ -111,7 +111,7 @@ pub fn keep_out(
     remember(record, rules, who, (proof, false), now);
 }
 
-/// Diagnostics that this person was sent back to the lobby at `now`, and takes back a removal.
+/// Records that this person was sent back to the lobby at `now`, and lifts an earlier removal.
 pub fn hold(record: &mut Record, rules: &Removal, who: &Requester, proof: Proof, now: Timestamp) {
     lift(record, rules, who);
     remember(record, rules, who, (proof, true), now);
@@ -128,7 +128,7 @@ fn remember(
     let until = SignedDuration::try_from(time).ok().and_then(|time| now.checked_add(time).ok());
     let until = until.unwrap_or(Timestamp::MAX);
     let until = Timestamp::from_second(until.as_second()).unwrap_or(until);
-    // The address is kept whatever `by` says: by it a person is let in again.
+    // The account is kept whatever `by` says: by it a person is let in again.
     let by = By::ALL.iter().filter(|by| **by == By::Account || rules.by.value.contains(by));
     let marks: Vec<_> = rules.marks(by, who).into_iter().map(|(_, mark)| mark).collect();
     record.removed.retain(|one| {
@@ -145,8 +145,7 @@ fn remember(
     }
 }
 
-/// Returns whether a room with this record recognises this person at `now` with certainty as one who was removed, by what the
-/// rules name.
+/// Returns whether this person is recognised at `now`, with certainty and by means of the rules, as one who was removed.
 pub fn is_kept_out(record: &Record, rules: &Removal, who: &Requester, now: Timestamp) -> bool {
     let by = By::STRONG.iter().filter(|by| rules.by.value.contains(by));
     let marks = rules.marks(by, who);
@@ -154,30 +153,30 @@ pub fn is_kept_out(record: &Record, rules: &Removal, who: &Requester, now: Times
     removed.any(|one| marks.iter().any(|(_, mark)| one.marks.contains(mark)))
 }
 
-/// Returns whether no removal keeps out a person of these classes.
+/// Returns whether people of these classes are exempt from removals.
 pub const fn is_exempt(classes: ClassSet) -> bool {
     classes.has(Class::Service) || classes.has(Class::Operator)
 }
 
-/// Diagnostics that this person was let in again.
+/// Lifts every removal by which this person is recognised with certainty.
 pub fn lift(record: &mut Record, rules: &Removal, who: &Requester) {
     let marks = certain_marks(rules, who);
     record.removed.retain(|one| !marks.iter().any(|mark| one.marks.contains(mark)));
 }
 
-/// The marks by which this person is recognised with certainty.
+/// Returns the fingerprints by which this person is recognised with certainty.
 pub fn certain_marks(rules: &Removal, who: &Requester) -> Vec<Mark> {
     rules.marks(&By::STRONG, who).into_iter().map(|(_, mark)| mark).collect()
 }
 
-/// The marks by which this person is recognised with certainty under another address.
+/// Returns the fingerprints by which this person is recognised with certainty under another address.
 pub(in crate::policy) fn returning_marks(rules: &Removal, who: &Requester) -> Vec<Mark> {
     let by = [By::Token, By::Ticket];
     let by = by.iter().filter(|by| rules.by.value.contains(by));
     rules.marks(by, who).into_iter().map(|(_, mark)| mark).collect()
 }
 
-/// Returns what this person would be recognised by, the strongest first.
+/// Returns the means by which this person would be recognised, the strongest first.
 pub fn recognised_by(rules: &Removal, who: &Requester, proof: Proof) -> Vec<By> {
     let is_proved = |by: &By| proof > Proof::Guest || *by != By::Account;
     let all = By::ALL.iter().filter(|by| rules.by.value.contains(by) && is_proved(by));
@@ -186,7 +185,7 @@ pub fn recognised_by(rules: &Removal, who: &Requester, proof: Proof) -> Vec<By> 
     found
 }
 
-/// Returns what lets this person in, and gives back what a removal had taken. `before`: what the room remembers of them.
+/// Returns the effects that let this person in and give back what a removal took; `before`: their record.
 pub fn admission(jid: &BareJid, before: Option<&Person>) -> Effects {
     let suspended = before.and_then(|before| before.suspended);
     Effects {
@@ -197,14 +196,14 @@ pub fn admission(jid: &BareJid, before: Option<&Person>) -> Effects {
     }
 }
 
-/// Returns what a room remembers of a person who may no longer be inside, and had this affiliation: what is to be given back
-/// when that ends. `None`: nothing.
+/// Returns the record of a person who may no longer be inside, with the affiliation to be given back when that ends.
+/// `None`: there is nothing to give back.
 pub fn taken(before: Option<&Person>, affiliation: Affiliation) -> Option<Person> {
     let person = Person::suspended(before, affiliation);
     person.suspended.is_some().then_some(person)
 }
 
-/// Returns what removes a person who had this affiliation, and tells them why.
+/// Returns the effects that remove a person who had this affiliation, and tell them why.
 pub fn expulsion(
     jid: &BareJid,
     before: Option<&Person>,
@@ -218,13 +217,13 @@ pub fn expulsion(
     }
 }
 
-/// Two sessions that are certainly of one person.
+/// Returns whether two sessions are certainly of one person.
 pub fn is_same(rules: &Removal, one: &Requester, other: &Requester) -> bool {
     let own = certain_marks(rules, one);
     certain_marks(rules, other).iter().any(|mark| own.contains(mark))
 }
 
-/// A connection from this machine comes through a web server: its address would stand for everybody.
+/// Returns the network of an address; `None` for this machine: behind a web server on it, it would stand for everybody.
 fn network(address: IpAddr) -> Option<IpNet> {
     let address = address.to_canonical();
     let bits = if address.is_ipv4() { 24 } else { 64 };
