@@ -176,8 +176,8 @@ impl PolicyEngine {
         (consequences, last)
     }
 
-    /// Returns who is inside a part of the rooms, those after `after`, and may not stay, and who waits in vain;
-    /// and the last of these rooms, or `None` if no more follow.
+    /// Returns who is inside a part of the rooms, those after `after`, and may not stay, and who waits although a ban
+    /// or `access.enter` refuses them; and the last of these rooms, or `None` if no more follow.
     pub fn misplaced(
         &self,
         after: Option<&BareJid>,

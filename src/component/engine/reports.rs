@@ -116,7 +116,7 @@ impl PolicyEngine {
         }
     }
 
-    /// Returns the number of handshakes of a service's gate.
+    /// Returns the number of handshakes of a service's gate since the start.
     pub fn life(&self, service: &str) -> u64 {
         self.feeds.get(service).map_or(0, |feed| feed.life)
     }
