@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line: the arguments of every command, and what it runs.
 
 mod generate;
 mod incident;
@@ -68,13 +68,13 @@ enum Verb {
     Check {
         /// The file, if not the one of --config
         file: Option<PathBuf>,
-        /// Say, too, which overrides, bans and exceptions nothing in this decision log or audit database has met
+        /// Also show which overrides, bans and exceptions nothing in this decision log or audit database has matched
         #[arg(long, value_name = "LOG")]
         log: Option<PathBuf>,
     },
     /// Say what on the server, in the file and on this machine undoes the policy, and which line to change
     ///
-    /// Exit status: 0 nothing, 1 a warning or worse, 2 it could not be looked at.
+    /// Exit status: 0 nothing found, 1 a warning or worse, 2 a server could not be asked.
     Doctor(running::Arguments),
     /// Say what would be decided on an attempt, by which rule and line, and what would change it
     Explain {
@@ -84,7 +84,7 @@ enum Verb {
         #[command(flatten)]
         attempt: Box<Described>,
     },
-    /// Print what the file comes to for a room, where each value comes from, and why
+    /// Print the policy of a room by the file, where each value comes from, and why
     Show(show::Arguments),
     /// Decide recorded attempts again, by this policy or another, and print which would be decided differently
     Replay(replay::Arguments),
@@ -94,7 +94,7 @@ enum Verb {
     Password {
         /// The room's address
         room: BareJid,
-        /// For that time instead of now
+        /// For this time instead of now
         #[arg(long, value_name = "RFC3339")]
         at: Option<Timestamp>,
     },
@@ -120,10 +120,10 @@ enum Verb {
     Schema,
     /// Print a new token for the API, this once, and the table that admits it
     Token {
-        /// Whose it is, for the audit
+        /// The name of its owner, for the audit
         #[arg(long)]
         name: String,
-        /// What it is good for: viewer, duty or operator
+        /// What it may be used for: viewer, duty or operator
         #[arg(long, value_parser = role)]
         role: Role,
     },
@@ -131,7 +131,7 @@ enum Verb {
     Given(declared::Given),
     #[command(flatten)]
     Other(running::Other),
-    /// Put everything about an incident into one file, after a stroke against it if there has to be one
+    /// Put everything about an incident into one file, after a ban, or after closing or ending the room, if asked to
     Incident(incident::Arguments),
     /// Say what another file would do to the rooms and people that are there, and change nothing
     Plan {
@@ -140,10 +140,10 @@ enum Verb {
     },
     /// Make the running component read its file again; one that would remove too many people is refused
     Reload {
-        /// Whatever it does to those who are there
+        /// Reload whatever that does to the people who are there
         #[arg(long, conflicts_with = "plan")]
         force: bool,
-        /// Only say what it would do
+        /// Only show what it would do
         #[arg(long)]
         plan: bool,
     },
@@ -229,7 +229,7 @@ fn carry_out(arguments: Arguments) -> Ended {
     }
 }
 
-/// The same file, as the component finds it from wherever it runs.
+/// Returns the absolute path of a file, since the component may run in another directory.
 fn absolute(file: &Path) -> String {
     std::path::absolute(file).unwrap_or_else(|_| file.to_owned()).display().to_string()
 }
@@ -276,7 +276,7 @@ fn check(file: &Path, log: Option<&Path>, environment: &Environment, json: bool)
     Ok(ExitCode::from(kind.code()))
 }
 
-/// Returns what `check` found, for programs.
+/// Returns the result of `check` as JSON.
 fn checked(file: &Path, result: &Result<Loaded, LoadError>, unmet: Option<&str>) -> Value {
     let problem = |problem: &Problem| {
         json!({
@@ -307,12 +307,12 @@ fn checked(file: &Path, result: &Result<Loaded, LoadError>, unmet: Option<&str>)
     })
 }
 
-/// Reads a file that the component runs by.
+/// Reads a file to run with it.
 fn to_run(file: &Path, environment: &Environment) -> Result<Loaded, Box<dyn Error>> {
     config::load(file, environment).map_err(broken)
 }
 
-/// Why it is not known where the component listens.
+/// Returns why the control socket of the component is not known.
 fn unknown_socket(file: &Path, error: &io::Error) -> String {
     let file = file.display();
     if error.kind() == io::ErrorKind::PermissionDenied {
@@ -323,7 +323,7 @@ fn unknown_socket(file: &Path, error: &io::Error) -> String {
     )
 }
 
-/// What is wrong with a file, as `check` reports it.
+/// Returns the errors of a file, as `check` reports them.
 fn broken(error: LoadError) -> Box<dyn Error> {
     let (text, _) = config::report(&Err(error), app::now());
     text.trim_end().into()
@@ -333,7 +333,7 @@ fn log_to_stderr(log: &Log) {
     use tracing_subscriber::{EnvFilter, fmt};
 
     let filter = EnvFilter::try_new(&log.level).unwrap_or_else(|_| EnvFilter::new("info"));
-    // What cannot be written is left out: to complain of it, on the same stderr, would end the thread that says it.
+    // A line that cannot be written is dropped: reporting that, on the same stderr, would panic.
     let builder = fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

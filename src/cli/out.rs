@@ -29,7 +29,7 @@ pub(super) fn say(text: &(impl Display + ?Sized)) {
     }
 }
 
-/// Prints a line that is no output to stderr.
+/// Prints a remark, which is no output, to stderr.
 #[expect(clippy::print_stderr, reason = "this is the command line's output")]
 pub(super) fn note(text: &(impl Display + ?Sized)) {
     eprintln!("{text}");

@@ -1,4 +1,4 @@
-//! What the file comes to for one room, and where each value of it comes from.
+//! The effective policy of one room, and where each value of it comes from.
 
 use std::fmt;
 use std::ops::Range;
@@ -16,25 +16,25 @@ use crate::policy::class::Class;
 use crate::policy::overrides::Override;
 use crate::policy::record::Claim;
 
-/// What the file comes to for one room.
+/// The policy that applies to one room, by the file.
 #[derive(Clone, Debug)]
 pub struct Effective {
-    /// The room.
+    /// Address of the room.
     pub room: BareJid,
-    /// The file.
+    /// Path of the policy file.
     pub file: String,
-    /// The override that counts.
+    /// The override that applies; `None` if none matches the room.
     pub chosen: Option<Override>,
-    /// The others that are for the room, and why each does not count.
+    /// The other overrides that match the room, and why each does not apply.
     pub lost: Vec<(Override, String)>,
-    /// Every value of every family.
+    /// The value of every key of the policy.
     pub values: Vec<Value>,
 }
 
-/// Returns what a file comes to for a room that a person with these claims opens.
+/// Returns the effective policy of a room that a person with these token claims opens.
 ///
 /// # Errors
-/// The file cannot be read, or something in it is wrong.
+/// Fails if the file cannot be read or is invalid.
 pub fn effective(
     path: &Path,
     environment: &Environment,
@@ -46,7 +46,7 @@ pub fn effective(
     let notes = Diagnostics::new(&loaded.file, text);
     let (table, _) = DeTable::parse_recoverable(text);
     let table = table.get_ref();
-    // Only for what is to be hidden.
+    // Only to find out what has to be hidden.
     read_keys(&notes, table, environment);
 
     let mut matching = loaded.policy.rooms.matching(room, claims).into_iter().cloned();
@@ -86,7 +86,7 @@ fn inner<'a, 'b>(table: &'a DeTable<'b>, key: &str) -> Option<&'a DeValue<'b>> {
     table.get(key).map(|value| value.get_ref())
 }
 
-/// Why another override counts less than the chosen one.
+/// Returns why another override is less specific than the chosen one.
 fn why(chosen: &Override, other: &Override) -> String {
     let first = chosen.selector.specificity(chosen.priority);
     let second = other.selector.specificity(other.priority);
@@ -110,12 +110,12 @@ const MODES: &str = "modes";
 type Table<'a> = (String, Vec<(String, &'a Value)>);
 
 impl Effective {
-    /// Returns whether who opens the room is left to what the server is.
+    /// Returns whether `access.create` is `default`, so that the server decides who may open the room.
     pub fn has_default_opening(&self) -> bool {
         self.values.iter().any(Value::is_default_opening)
     }
 
-    /// The tables of the policy, each with its values, in the order of the shipped file.
+    /// Returns the tables of the policy, each with its values, in the order of the shipped file.
     fn tables(&self) -> Vec<Table<'_>> {
         let mut tables: Vec<Table<'_>> = Vec::new();
         for one in &self.values {
@@ -152,7 +152,7 @@ fn key_of(path: &[String]) -> String {
     }
 }
 
-/// As a policy for every room: TOML, with where each value comes from behind it.
+/// Writes the policy as TOML, with the origin of each value in a comment.
 impl fmt::Display for Effective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = &self.file;
@@ -185,7 +185,7 @@ impl fmt::Display for Effective {
                 };
                 writeln!(f, "{}", Visible(&said))?;
                 if value.is_default_opening() {
-                    // What it comes to, the server says: a file is read without one.
+                    // The classes depend on the server, which is not known when a file is read.
                     let classes: Vec<_> =
                         Opening::Default.classes(false).iter().map(Class::name).collect();
                     let classes = classes.join(", ");
@@ -204,28 +204,28 @@ pub(super) const DEFAULTS: &str = include_str!("../../component.toml");
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Layer {
-    /// It is a built-in default.
+    /// A built-in default.
     Default,
-    /// `[policy]`.
+    /// The base rules, `[policy]`.
     Policy,
     /// The profile of that name.
     Profile(String),
-    /// The `[[room]]` itself.
+    /// The `[[room]]` that applies.
     Room,
 }
 
-/// A value as it is in force for a room.
+/// The value of a key that applies to a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
-    /// Its key, like `password`, `guesses`, `burst`.
+    /// The parts of its key, like `password`, `guesses`, `burst`.
     pub path: Vec<String>,
-    /// As it was written, in one line; `None`: it is a secret.
+    /// The value as written, in one line; `None` for a secret.
     pub text: Option<String>,
-    /// Bytes of the file (for a default, of the one that shows them).
+    /// Byte range of the value in the file, or for a default in the shipped file.
     pub(super) span: Range<usize>,
-    /// Its 1-based line; 0: a built-in default.
+    /// 1-based line of the value, or 0 for a built-in default.
     pub line: u32,
-    /// Where it comes from.
+    /// Where the value comes from.
     pub layer: Layer,
 }
 
@@ -235,14 +235,14 @@ impl Value {
     }
 }
 
-/// The defaults.
+/// Returns the built-in defaults, in the order of the shipped file.
 pub(super) fn defaults() -> Vec<Value> {
     let (file, _) = DeTable::parse_recoverable(DEFAULTS);
     let policy = inner(file.get_ref(), "policy").and_then(DeValue::as_table);
     policy.map(|policy| values(policy, DEFAULTS, &Layer::Default)).unwrap_or_default()
 }
 
-/// Every value in the tables of this one, in the order of the file.
+/// Returns every value in the subtables of a table, in the order of the file.
 pub(super) fn values(table: &DeTable<'_>, text: &str, layer: &Layer) -> Vec<Value> {
     let inner = table.iter().filter_map(|(key, value)| {
         Some((vec![key.get_ref().to_string()], value.get_ref().as_table()?))
@@ -272,8 +272,8 @@ pub(super) fn values(table: &DeTable<'_>, text: &str, layer: &Layer) -> Vec<Valu
     found
 }
 
-/// Lays values over others. A value for a name takes away what is named after it; and a value for one of
-/// `secret` and `secret_file`, which are one setting, leaves the other as it is by default.
+/// Lays values over those below. A value removes those whose keys it is a part of; and a value for one of
+/// `secret` and `secret_file`, which are one setting, resets the other to its default.
 pub(super) fn lay_over(below: &mut Vec<Value>, above: Vec<Value>) {
     let defaults = defaults();
     for value in above {
@@ -305,7 +305,7 @@ fn are_twins(this: &[String], other: &[String]) -> bool {
     table == other_table && (is_of(one, other) || is_of(other, one))
 }
 
-/// A value as it was written, where that is one line that any terminal can show; else the same in another way.
+/// Returns a value as written if that is one line that any terminal can show, else written in an equivalent way.
 pub(super) fn written(value: &DeValue<'_>, source: &str) -> String {
     if source.chars().all(is_shown) {
         return source.to_owned();

@@ -13,13 +13,13 @@ use crate::policy::rules::fixed::FIXED;
 use crate::policy::rules::{Families, Family, Key, Mode, Rules, SWITCHES, Visit, families};
 use crate::setting::{Kind, Setting};
 
-/// The table whose keys are languages, and the names of texts.
+/// Table that may have any language as a key, with the texts of that language.
 const TEXTS: &str = "text";
-/// The name that stands for every profile's in the [`schema`].
+/// Placeholder for the names of profiles in the [`schema`].
 const ANY_NAME: &str = "NAME";
 
-/// Returns the JSON Schema (draft 7) of the operator's file. Keys of the policy are as they are declared; of the other
-/// tables the file with every key says what they hold.
+/// Returns the JSON Schema (draft 7) of the operator's file. Keys of the policy are described by their declarations,
+/// those of the other tables by the shipped file.
 pub fn json_schema() -> Value {
     let mut families = Definitions::default();
     Rules::default().visit(&mut families);
@@ -48,7 +48,7 @@ pub fn json_schema() -> Value {
     whole
 }
 
-/// The families of rules, by the names of their tables.
+/// Schemas of the families of rules, by the names of their tables.
 #[derive(Default)]
 struct Definitions(Map<String, Value>);
 
@@ -70,7 +70,7 @@ fn table_of<F: Family>(family: &mut F) -> Value {
     table
 }
 
-/// The keys of one family.
+/// Schemas of the keys of one family.
 #[derive(Default)]
 struct Keys(Map<String, Value>);
 
@@ -109,13 +109,13 @@ fn object(properties: Map<String, Value>) -> Value {
     json!({ "type": "object", "properties": properties, "additionalProperties": false })
 }
 
-/// Reads a value of TOML.
+/// Parses a TOML value.
 fn value_of(text: &str) -> Option<Value> {
     let table: toml::Table = format!("value = {text}").parse().ok()?;
     serde_json::to_value(table.get("value")?).ok()
 }
 
-/// Tables by their keys, before it is known which are lists of tables.
+/// Tree of tables and keys, from which the schema of the whole file is made.
 #[derive(Default)]
 struct Table {
     inner: BTreeMap<String, Self>,
@@ -154,7 +154,7 @@ impl Table {
     }
 }
 
-/// What the file with every key shows: of each the comment above it, and the type of its value.
+/// Keys of the shipped file, each with the comment above it and the type of its value, and its arrays of tables.
 #[derive(Default)]
 struct Shown {
     keys: BTreeMap<String, Value>,
@@ -166,7 +166,7 @@ impl Shown {
         let mut shown = Self::default();
         let (mut table, mut comment) = (String::new(), Vec::new());
         for line in DEFAULTS.lines() {
-            // What is shown as an example has a number sign, and no space after it.
+            // An example is commented out by a number sign without a space after it.
             let line = line.strip_prefix('#').filter(|it| !it.starts_with(' ')).unwrap_or(line);
             if let Some(name) = line.strip_prefix("[[").and_then(|it| it.strip_suffix("]]")) {
                 shown.lists.insert(name.to_owned());
@@ -186,7 +186,7 @@ impl Shown {
         shown
     }
 
-    /// Returns the schema of a key; of one that is not shown, that anything may stand there.
+    /// Returns the schema of a key; that of a key that is not shown allows any value.
     fn of(&self, key: &str) -> Value {
         self.keys.get(key).cloned().unwrap_or_else(|| json!({}))
     }

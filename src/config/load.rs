@@ -1,4 +1,4 @@
-//! From a file to what is in force, and the report that `vestibule check` prints.
+//! Loading of the policy file, and the report that `vestibule check` prints.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
@@ -20,50 +20,50 @@ use crate::policy::Policy;
 use crate::secret::Secret;
 use crate::setting::{Item, Read};
 
-/// The version of the file that this program reads.
+/// Version of the file format that this program reads.
 const VERSION: u32 = 2;
 
-/// A file that may go live.
+/// A valid policy file, which may go live.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// Its name.
+    /// Path of the file, as it was given.
     pub file: String,
-    /// What it says.
+    /// Text of the file, which may hold secrets.
     pub text: Secret,
-    /// What the program needs to run.
+    /// Settings of the program.
     pub settings: Settings,
-    /// What decisions rest on.
+    /// The policy, by which attempts are decided.
     pub policy: Policy,
-    /// How many `[[ban]]` the file has.
+    /// Number of `[[ban]]` tables in the file.
     pub bans: usize,
     /// The addresses in it that are not ASCII.
     pub written: Vec<Written>,
-    /// What may not be meant.
+    /// Warnings that apply at any time.
     pub warnings: Vec<Problem>,
-    /// What has no effect any more from some moment on: the bans and exceptions with an end.
+    /// Warnings that apply from a later time on: the ends of bans and exceptions.
     pub ends: Vec<Problem>,
 }
 
 impl Loaded {
-    /// Returns what may not be meant, and what has ended by now.
+    /// Returns the warnings, with those about bans and exceptions that have ended by `now`.
     pub fn warnings_at(&self, now: Timestamp) -> impl Iterator<Item = &Problem> {
         let ended = self.ends.iter().filter(move |end| end.from.is_some_and(|from| from <= now));
         self.warnings.iter().chain(ended)
     }
 }
 
-/// A file that may not go live.
+/// Why a file may not go live.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {}", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
-    /// It is wrong; every error is there.
+    /// The file is invalid; every error is listed.
     #[error("{}", in_words(.0))]
     Invalid(Vec<Problem>),
 }
 
-/// Every problem on lines of its own, and how many errors there are.
+/// Returns every problem on lines of its own, and the number of errors.
 fn in_words(problems: &[Problem]) -> String {
     let lines: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
@@ -73,13 +73,13 @@ fn in_words(problems: &[Problem]) -> String {
 /// Reads a file, and the files that it names (relative to its own directory).
 ///
 /// # Errors
-/// It cannot be read, or something in it is wrong.
+/// Fails if the file cannot be read or is invalid.
 pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, LoadError> {
     load_as(path, environment, false)
 }
 
-/// Reads a file to say something about it, not to run by it: where this account may not read a file with a secret, a
-/// warning says so, and something else stands in for the secret.
+/// Reads a file to inspect it, not to run with it: a secret file that this account may not read is a warning, and a
+/// placeholder replaces the secret.
 ///
 /// # Errors
 /// As [`load`].
@@ -95,13 +95,13 @@ fn load_as(path: &Path, environment: &Environment, lenient: bool) -> Result<Load
     parse(&path.display().to_string(), &text, &outside).map_err(LoadError::Invalid)
 }
 
-/// The longest file that is read, in bytes: a policy, or a list or secret that it names.
+/// Longest file that is read, in bytes: a policy, or a list or secret that it names.
 const LONGEST: u64 = 16 << 20;
 
 /// Reads a policy, or a file that it names.
 ///
 /// # Errors
-/// It cannot be read, is a device or a pipe, which may have no end, is longer than 16 MiB, or is no UTF-8.
+/// Fails if it cannot be read, is a device or a pipe (which may have no end), is longer than 16 MiB or is not UTF-8.
 pub fn read_file(path: &Path) -> io::Result<String> {
     let about = fs::metadata(path)?;
     let wrong = |why: &str| Err(io::Error::other(why));
@@ -117,11 +117,11 @@ pub fn read_file(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// The socket of the component that runs by this file: as the environment says, else the file, which need not
-/// be complete for that (who asks the running component need not know its secret).
+/// Returns the control socket of the component that runs with this file: by the environment, else the file, which
+/// need not be valid for that, else the default.
 ///
 /// # Errors
-/// The file cannot be read.
+/// Fails if the file cannot be read.
 pub fn socket(path: &Path, environment: &Environment) -> io::Result<Socket> {
     if let Some(path) = environment.socket() {
         return Ok(Socket { path, problem: None });
@@ -143,16 +143,16 @@ pub fn socket(path: &Path, environment: &Environment) -> io::Result<Socket> {
 /// Where the component listens for commands.
 #[derive(Clone, Debug)]
 pub struct Socket {
-    /// Its path.
+    /// Path of the Unix socket.
     pub path: PathBuf,
-    /// The file is no TOML: where, and that this is the path where it would say none.
+    /// Why the file is not TOML; `path` is then the default.
     pub problem: Option<Problem>,
 }
 
-/// Reads the text of a file.
+/// Parses and validates the text of a file.
 ///
 /// # Errors
-/// Something in it is wrong: every error, in the order of the file.
+/// Returns every error, in the order of the file.
 pub fn parse(name: &str, text: &str, outside: &Outside<'_>) -> Result<Loaded, Vec<Problem>> {
     let notes = Diagnostics::new(name, text);
     outside.environment.check(&notes);
@@ -222,7 +222,7 @@ fn read<'a>(
     ))
 }
 
-/// Reads a version that there is, or was.
+/// Reads the current version number of the file format, or a former one.
 fn version(item: &Item<'_>) -> Read<u32> {
     match item.value.as_integer() {
         Some(number) => match number.as_str().parse() {
@@ -236,19 +236,19 @@ fn version(item: &Item<'_>) -> Read<u32> {
     }
 }
 
-/// The first 12 hex digits of the SHA-256 of what a file says, without remarks and secrets: a revision is written down
-/// and shown, so nobody must be able to try secrets against it.
+/// Returns the first 12 hex digits of the SHA-256 of a file without comments and secrets: a revision is logged and
+/// shown, so it must not make it possible to guess secrets.
 fn revision(redacted: &str) -> String {
     hex::encode(Sha256::digest(redacted)).chars().take(12).collect()
 }
 
-/// Every account of this machine can read the file. Its group may: that is how a service gets its file.
+/// Returns whether every account of this machine can read the file. Its group may, since services read it that way.
 fn is_exposed(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
 }
 
-/// Every key that a file may have, like `room.close.at_occupants`.
+/// Returns every key that a file may have, like `room.close.at_occupants`.
 pub fn schema() -> BTreeSet<String> {
     const ONE_OF_EACH: &str = "[profile.NAME]\n[[service]]\n[[room]]\n[[ban]]\n[[exception]]\n[[admin.token]]\n[[admin.person]]\n";
     let notes = Diagnostics::learning(ONE_OF_EACH);
@@ -258,29 +258,29 @@ pub fn schema() -> BTreeSet<String> {
     notes.keys()
 }
 
-/// Reads for the sake of what is noted on the way, without the files that are named.
+/// Reads a file only for the keys and secrets that `notes` record, without the files that it names.
 pub(super) fn read_keys(notes: &Diagnostics<'_>, table: &DeTable<'_>, environment: &Environment) {
     let read_file = |_: &Path| Err(io::ErrorKind::NotFound.into());
     let outside = Outside { environment, read: &read_file, exposed: false, lenient: false };
     let _keys_only = read(notes, table, &outside);
 }
 
-/// What is said to an account that may not do that.
+/// Error message for an account that lacks the permission.
 pub const NOT_ALLOWED: &str = "not allowed: run it with sudo";
 
-/// How a check ends.
+/// Result of a check, for the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExitKind {
     /// The file may go live.
     Valid,
-    /// The file is wrong.
+    /// The file is invalid.
     Invalid,
     /// The file cannot be read.
     Unreadable,
 }
 
 impl ExitKind {
-    /// The exit code.
+    /// Returns the exit code: 0 valid, 1 invalid, 2 unreadable.
     pub const fn code(self) -> u8 {
         match self {
             Self::Valid => 0,
@@ -290,7 +290,7 @@ impl ExitKind {
     }
 }
 
-/// The report on a file at that time, and how the check ends.
+/// Returns the report on a file at `now`, and the result of the check.
 pub fn report(result: &Result<Loaded, LoadError>, now: Timestamp) -> (String, ExitKind) {
     let mut text = String::new();
     match result {
@@ -329,7 +329,7 @@ fn counted(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
-/// Parses the text; `None`: it is no TOML, which is noted.
+/// Parses the text; `None` if it is not TOML, which is reported.
 pub(super) fn parse_table<'a>(notes: &Diagnostics<'_>, text: &'a str) -> Option<DeTable<'a>> {
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
@@ -340,7 +340,7 @@ pub(super) fn parse_table<'a>(notes: &Diagnostics<'_>, text: &'a str) -> Option<
     for error in errors {
         let place = error.span().map_or(Place::Whole, Place::Text);
         let line = notes.line(&place);
-        // What follows on the same line follows from the first.
+        // Further errors on the same line follow from the first.
         if line == 0 || line != last_line {
             notes.error(place, "", format!("not TOML: {}", error.message()), None);
         }
@@ -366,7 +366,7 @@ fn hide_secrets(notes: &Diagnostics<'_>, text: &str) {
     notes.hide(&Place::Text(start..start.saturating_add(1)));
 }
 
-/// The line is a header, or gives a plain value to a plain key that is for no secret.
+/// Returns whether a line is a header, or gives a plain value to a known key that is for no secret.
 fn is_harmless(line: &str, keys: &HashSet<&str>) -> bool {
     let line = line.trim();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '[' | ']');

@@ -24,7 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 names! {
-    /// The severity of a finding.
+    /// How serious the findings of a check are.
     #[derive(
         Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
     )]
@@ -39,7 +39,7 @@ names! {
     }
 }
 
-/// A check of the doctor.
+/// A check of the doctor: how it is described, and what it runs.
 #[derive(Debug)]
 pub struct Check {
     /// Stable name, for `doctor.ignore` and for monitoring.
@@ -55,7 +55,7 @@ pub struct Check {
     look: fn(&Case<'_>, &mut Looked),
 }
 
-/// The result of a check.
+/// What a check found, before it becomes a [`Row`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Looked {
     /// The findings.
@@ -64,7 +64,7 @@ pub struct Looked {
     pub unknown: Vec<String>,
 }
 
-/// A finding.
+/// Something that a check found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// The host, account or file that it is about.

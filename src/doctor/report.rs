@@ -47,7 +47,7 @@ pub struct Counts {
     pub fine: u32,
 }
 
-/// The state of a check.
+/// Whether a check found something.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -78,7 +78,7 @@ pub struct Row {
     pub why: String,
     /// Where that is documented.
     pub source: String,
-    /// The findings.
+    /// What the check found.
     pub findings: Vec<Finding>,
     /// The parts that could not be checked, and why.
     pub unknown: Vec<String>,
