@@ -1,4 +1,4 @@
-//! Forms (XEP-0004) made of a command's fields.
+//! Data forms (XEP-0004) made from the arguments of a command.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,14 +8,14 @@ use serde_json::{Map, Value};
 use crate::control::{Command, Field, FieldKind, Impact};
 use crate::xmpp::{Element, ns};
 
-/// The field that says yes to what nothing takes back.
+/// Name of the field that confirms an irreversible command.
 pub(super) const CONFIRM: &str = "confirm";
 
 pub(super) fn blank(kind: &'static str, title: &str) -> Element {
     element("x").with_attr("type", kind).with_child(element("title").with_text(title))
 }
 
-/// A form to be filled in: these fields, with what was given so far.
+/// Makes a form to fill in with these fields, which start with the values given so far.
 pub(super) fn ask<'a>(
     command: &Command,
     fields: impl Iterator<Item = &'a Field>,
@@ -27,7 +27,7 @@ pub(super) fn ask<'a>(
         .with_children(fields.map(|field| entry(field, given, choices)))
 }
 
-/// A form that asks once more.
+/// Makes the form that asks for confirmation; it shows what was given, except secrets.
 pub(super) fn confirm(command: &Command, given: &Values) -> Element {
     let told = command.fields.iter().filter(|field| field.kind != FieldKind::Secret);
     let told = told.filter_map(|field| {
@@ -59,7 +59,7 @@ fn entry(field: &Field, given: &Values, choices: &Choices) -> Element {
         FieldKind::Flag => ("boolean", &[]),
         FieldKind::Secret => ("text-private", &[]),
     };
-    // What was typed in secret is not sent back.
+    // A secret that was typed is not sent back.
     let is_secret = field.kind == FieldKind::Secret;
     let given = if is_secret { Vec::new() } else { given.lines(field.name) };
     of_kind(kind)
@@ -73,7 +73,7 @@ fn entry(field: &Field, given: &Values, choices: &Choices) -> Element {
         .with_children(words.iter().map(|word| option(word, word)))
 }
 
-/// Returns the hint for a person who types a value.
+/// Returns the hint for a person who types a value of this type, if it needs one.
 fn hint(kind: FieldKind) -> Option<&'static str> {
     let hints = [
         (FieldKind::Duration, "such as \"30 minutes\" or \"2 hours\""),
@@ -83,14 +83,14 @@ fn hint(kind: FieldKind) -> Option<&'static str> {
     hints.into_iter().find_map(|(of, hint)| (of == kind).then_some(hint))
 }
 
-/// Returns what a client may check before it sends the form (XEP-0122).
+/// Returns the validation that a client may do before it sends the form (XEP-0122), if any.
 fn validation(kind: FieldKind, written: &str) -> Option<Element> {
     let of = |datatype| Element::new(ns::VALIDATE, "validate").with_attr("datatype", datatype);
     let with = |name| Some(of("xs:string").with_child(Element::new(ns::VALIDATE, name)));
     match (kind, written) {
         (FieldKind::Time, _) => Some(of("xs:dateTime")),
         (FieldKind::Number, _) => Some(of("xs:integer")),
-        // A room or a person that is not offered may be meant.
+        // A room or person that is not in the list may be meant.
         (FieldKind::Room | FieldKind::Person, "list-single") => with("open"),
         _ => None,
     }
@@ -112,7 +112,7 @@ fn option(label: &str, text: &str) -> Element {
     element("option").with_attr("label", label).with_child(value(text))
 }
 
-/// With more rooms than this, the address is typed.
+/// The number of rooms or people above which no list is offered, or its rest is left out.
 const MOST: usize = 50;
 
 #[derive(Debug)]
@@ -121,7 +121,7 @@ pub(super) struct Choice {
     pub(super) label: String,
 }
 
-/// The choices of the field for the room, or of that for the person.
+/// The choices for one field of a form: that of the room, or that of the person.
 #[derive(Debug, Default)]
 pub(super) struct Choices {
     is_for_person: bool,
@@ -129,7 +129,7 @@ pub(super) struct Choices {
 }
 
 impl Choices {
-    /// The rooms in the reply to `rooms`.
+    /// Makes the choices of a room from the reply to `rooms`; none if there are more than [`MOST`].
     pub(super) fn rooms(reply: &Value) -> Self {
         let rooms = reply.as_array().map(Vec::as_slice).unwrap_or_default();
         if rooms.len() > MOST {
@@ -143,7 +143,7 @@ impl Choices {
         Self { is_for_person: false, all: rooms.collect() }
     }
 
-    /// The people in the reply to `room`: those who wait first, for it is them that one comes for.
+    /// Makes the choices of a person from the reply to `room`, with people who wait before people who are inside.
     pub(super) fn people(reply: &Value) -> Self {
         let mut people: Vec<Choice> = Vec::new();
         for (list, state) in [("waiting", "waits"), ("occupants", "inside")] {
@@ -173,21 +173,21 @@ fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name).and_then(Value::as_str)
 }
 
-/// The field for the room that the command is about. What describes a room and a person (`explain`) may be about any
-/// room.
+/// Returns the field for the room that the command is about. `None` for a command like `explain`, which requires a room
+/// and a person: it may be about a room that is not open.
 pub(super) fn room_of(command: &Command) -> Option<&'static Field> {
     let required = |kind| command.fields.iter().find(move |it| it.required && it.kind == kind);
     required(FieldKind::Room).filter(|_| required(FieldKind::Person).is_none())
 }
 
-/// Returns whether the people of a room are offered, so that the room has to be known first.
+/// Returns whether the form offers the people of a room, so that the room has to be known first.
 pub(super) fn offers_people(command: &Command) -> bool {
     command.impact != Impact::ReadOnly
         && room_of(command).is_some()
         && command.fields.iter().any(|field| field.kind == FieldKind::Person)
 }
 
-/// The values of a command's fields so far. A secret may be among them, so it is not shown.
+/// The values of a command's fields so far. `Debug` shows the names only: a secret may be among the values.
 #[derive(Clone, Default)]
 pub(super) struct Values(Map<String, Value>);
 
@@ -198,8 +198,8 @@ impl fmt::Debug for Values {
 }
 
 impl Values {
-    /// Takes these fields from a submitted form; one that is not in it has no value any more. What else is in the
-    /// form is ignored (XEP-0004 section 3.2).
+    /// Takes these fields from a submitted form; a field that is not in the form loses its value. Other fields of the
+    /// form are ignored (XEP-0004 section 3.2).
     pub(super) fn take<'a>(&mut self, fields: impl Iterator<Item = &'a Field>, form: &Element) {
         for field in fields {
             match read(field.kind, &texts(form, field.name)) {
@@ -217,7 +217,7 @@ impl Values {
         self.0.clone()
     }
 
-    /// A value as the lines of a field.
+    /// Returns a value as the lines of a form field.
     pub(super) fn lines(&self, name: &str) -> Vec<String> {
         match self.0.get(name) {
             None | Some(Value::Null) => Vec::new(),
@@ -241,7 +241,7 @@ pub(super) fn texts(form: &Element, var: &str) -> Vec<String> {
     values.filter(|value| value.is(ns::DATA_FORMS, "value")).map(Element::text).collect()
 }
 
-/// Returns a value as JSON. One that is not of its kind stays a text: the request then reports what is wrong with it.
+/// Returns a value as JSON. A value of the wrong type stays a text: the request then reports what is wrong with it.
 fn read(kind: FieldKind, texts: &[String]) -> Option<Value> {
     let first = texts.first().map(String::as_str).unwrap_or_default();
     match kind {
@@ -276,19 +276,19 @@ fn read(kind: FieldKind, texts: &[String]) -> Option<Value> {
     }
 }
 
-/// The bytes that a result may take when it is written, of the 512 KiB of a stanza.
+/// The largest size of a result, in bytes: a part of the 512 KiB that a stanza may have.
 const ROOM: usize = 160 * 1024;
-/// Columns that come first, in this order.
+/// The columns that come first, in this order.
 const FIRST: [&str; 9] = ["seq", "at", "kind", "room", "name", "nick", "jid", "person", "role"];
-/// The column that says which list a row is of, where there are several.
+/// The column with the name of the list that a row is from, if there are several lists.
 const LIST: &str = "list";
 
-/// The lines of a result, and the number that did not fit.
+/// A result as a form, and how much of it did not fit.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    /// `None`: it is done, and that is all.
+    /// The result form; `None` if the reply is empty.
     pub(super) form: Option<Element>,
-    /// Rows and fields that are left out.
+    /// Number of rows and fields that were left out.
     pub(super) left_out: usize,
 }
 
@@ -308,12 +308,12 @@ pub(super) fn outcome(command: &Command, result: &Value) -> Outcome {
     told.form(command)
 }
 
-/// A result, taken apart.
+/// A reply split into single values and rows.
 #[derive(Debug, Default)]
 struct Told<'a> {
-    /// Single values, by their path.
+    /// Single values with the path of each, such as `decisions.allow`.
     fields: Vec<(String, Vec<String>)>,
-    /// Rows of all lists, each with the name of its list.
+    /// The rows of all lists, each with the name of its list.
     rows: Vec<(String, &'a Map<String, Value>)>,
 }
 
@@ -386,7 +386,7 @@ impl<'a> Told<'a> {
         Outcome { form: Some(form), left_out }
     }
 
-    /// Every key of every row, those that name what it is about first.
+    /// Returns every key of every row; the ones in [`FIRST`] come first.
     fn columns(&self) -> Vec<&str> {
         let mut columns: Vec<&str> = Vec::new();
         let several =
@@ -425,7 +425,7 @@ fn lines(value: &Value) -> Vec<String> {
         .map_or_else(|| vec![cell(value)], |text| text.lines().map(str::to_owned).collect())
 }
 
-/// A value in one text.
+/// Formats a value as a single line.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -437,7 +437,7 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// A key of JSON, for a person.
+/// Formats a JSON key as a label for people.
 fn label(name: &str) -> String {
     let words = name.replace(['_', '-'], " ").replace('.', ", ");
     let mut letters = words.chars();

@@ -1,12 +1,12 @@
 //! The operators' commands in any XMPP client: ad-hoc commands (XEP-0050) with forms (XEP-0004).
 //!
-//! A state machine that is told the time and does nothing itself: each step is answered at once, or ends in a
-//! [`Request`](crate::control::Request) that a person has to carry out before the conversation goes on. What it
-//! offers is made of [`crate::control::Command`]s, and so are the rooms and people to choose from: they are
-//! asked for in the caller's own name.
+//! The state machine gets the time from its caller and does no I/O: each step is either answered at once, or ends in a
+//! [`Request`](crate::control::Request) that has to be carried out before the conversation goes on. The commands are
+//! made from [`crate::control::Command`]s. The rooms and people to choose from are requested on behalf of the caller,
+//! with the caller's role.
 //!
-//! INVARIANT: only a [`Caller`](crate::control::Caller) is told anything but that there are commands; a conversation is gone on with by
-//! the very client that began it, each step once.
+//! INVARIANT: only a [`Caller`](crate::control::Caller) learns more than that there are commands. A conversation is
+//! continued only by the client that began it, and each step is taken once.
 
 mod form;
 mod session;

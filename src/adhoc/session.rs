@@ -1,4 +1,4 @@
-//! The conversations that wait for their next step: few, each its caller's own, and none for long.
+//! Conversations that wait for their next step: limited in number and time, each bound to one client.
 
 use std::collections::HashMap;
 
@@ -8,30 +8,30 @@ use super::form::Values;
 use super::state_machine::Refusal;
 use crate::control::Command;
 
-/// The time that a conversation waits for its next step.
+/// How long a conversation waits for its next step.
 pub const LIFETIME: SignedDuration = SignedDuration::from_mins(10);
-/// Most that wait, over all callers; the oldest gives way.
+/// Most conversations that wait, over all callers; the oldest is dropped for a new one.
 pub const MOST: usize = 64;
-/// Most of one caller.
+/// Most conversations of one caller that wait; the oldest is dropped for a new one.
 pub const MOST_OF_ONE: usize = 8;
 
 /// The stage of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// The room is asked for, so that its people can be offered.
+    /// The form asks for the room, so that its people can be offered next.
     Room,
-    /// Everything else is asked for.
+    /// The form asks for the other arguments, or for all if there is no stage for the room.
     Fields,
-    /// The confirmation of an irreversible command.
+    /// The form asks to confirm an irreversible command.
     Confirm,
 }
 
 /// A conversation about one command.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// The full JID that began it: nobody else, nor another client of theirs, may go on with it.
+    /// Full JID of the client that began it: only this client may continue it.
     pub(super) owner: String,
-    /// The bare JID of the caller.
+    /// Bare JID of the caller.
     pub(super) name: String,
     pub(super) command: &'static Command,
     pub(super) stage: Stage,
@@ -44,10 +44,10 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// The conversation of that id, if it is this caller's, about this command.
+    /// Returns the conversation of that id, if this client began it and it is about this command.
     ///
     /// # Errors
-    /// [`Refusal::BadSession`] if not, [`Refusal::Expired`] if it has waited for too long.
+    /// [`Refusal::BadSession`] if there is none, [`Refusal::Expired`] if it has waited for too long.
     pub(super) fn find(
         &self,
         id: &str,
@@ -66,12 +66,12 @@ impl Sessions {
         }
     }
 
-    /// Takes the session out: a step that is sent twice is taken once.
+    /// Takes a conversation out, so that a step that is sent twice is taken once.
     pub(super) fn take(&mut self, id: &str) -> Option<Session> {
         self.all.remove(id).map(|(_, session)| session)
     }
 
-    /// Lets it wait for its next step.
+    /// Lets a conversation wait for its next step; erases expired values, and drops the oldest beyond the limits.
     pub(super) fn keep(&mut self, id: String, session: Session, now: Timestamp) {
         for (since, session) in self.all.values_mut() {
             if is_over(*since, now) {

@@ -1,4 +1,4 @@
-//! The state machine of a conversation: its stages, the step from one to the next, and the reply to each.
+//! The state machine of ad-hoc conversations: stages, the transitions between them, and the reply to each step.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -10,12 +10,12 @@ use crate::control::{Caller, Command, FailureKind, Field, Impact, Reply, Request
 use crate::xmpp::stanza::{Condition, ErrorType, Iq, IqKind, StanzaError};
 use crate::xmpp::{Element, ns};
 
-/// The outcome of a stanza.
+/// The result of handling a stanza.
 #[derive(Debug)]
 pub enum Step {
-    /// This answer.
+    /// The reply to send.
     Answer(Iq),
-    /// Something has to be carried out first; then [`AdHoc::resume`].
+    /// A request to carry out; its reply goes to [`AdHoc::resume`].
     Ask(Box<Pending>),
 }
 
@@ -25,7 +25,7 @@ impl Step {
     }
 }
 
-/// A conversation in the middle of a step. It waits in no list: the same step cannot be taken twice.
+/// A conversation in the middle of a step. It is not among the waiting ones, so the same step cannot be taken twice.
 #[derive(Debug)]
 pub struct Pending {
     request: Request,
@@ -34,7 +34,7 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Returns who asks for what.
+    /// Returns the request to carry out, and its caller.
     pub const fn asks(&self) -> (&Caller, &Request) {
         (&self.talk.caller, &self.request)
     }
@@ -42,24 +42,24 @@ impl Pending {
 
 #[derive(Debug)]
 enum Why {
-    /// To offer rooms or people; and the remark with the form.
+    /// The request looks up the rooms or people to offer in the next form, which may come with a note.
     Choices(Option<Note>),
-    /// It is what the caller meant.
+    /// The request is the caller's command.
     Command,
 }
 
-/// A conversation and the stanza that it owes an answer.
+/// A conversation, and the stanza that has not been answered yet.
 #[derive(Debug)]
 struct Talk {
     iq: Iq,
     id: String,
     session: Session,
     caller: Caller,
-    /// The time of the step.
+    /// Time of the step.
     now: Timestamp,
 }
 
-/// The commands as conversations.
+/// The ad-hoc interface: the commands that it offers, and the conversations about them.
 #[derive(Debug)]
 pub struct AdHoc {
     commands: &'static [Command],
@@ -67,7 +67,7 @@ pub struct AdHoc {
 }
 
 impl AdHoc {
-    /// The conversations about these commands.
+    /// Offers these commands; there are no conversations yet.
     pub fn new(commands: &'static [Command]) -> Self {
         Self { commands, sessions: Sessions::default() }
     }
@@ -77,8 +77,8 @@ impl AdHoc {
         self.sessions.count()
     }
 
-    /// Takes a stanza to `domain`. `caller` is the sender, if they may give any command; `fresh` is the id of a
-    /// conversation, should one begin: nobody can guess it. `None`: the stanza is about something else.
+    /// Handles a stanza to `domain`. `caller` is the sender, if they may give any command; `fresh` is the unguessable
+    /// id of the conversation that may begin. Returns `None` if the stanza is about something else.
     pub fn handle(
         &mut self,
         iq: &Iq,
@@ -106,7 +106,7 @@ impl AdHoc {
         }
     }
 
-    /// Goes on with the reply to what was asked.
+    /// Continues a conversation with the reply to its request.
     pub fn resume(&mut self, pending: Pending, reply: Reply, now: Timestamp) -> Step {
         let Pending { talk, why, .. } = pending;
         let talk = Talk { now, ..talk };
@@ -172,14 +172,14 @@ impl AdHoc {
         })
     }
 
-    /// Begins. A client that knows the form may send it filled in at once.
+    /// Begins a conversation. A client that knows the form may send it filled in at once.
     fn begin(&mut self, mut talk: Talk, form: Option<&Element>) -> Step {
         let command = talk.session.command;
         match (first_stage(command), form) {
             (None, _) => self.run(talk),
             (Some(Stage::Room | Stage::Fields), Some(form)) => {
                 talk.session.values.take(command.fields.iter(), form);
-                // Nobody is named yet.
+                // The form names no person yet.
                 if before(command, Stage::Fields).is_some() && talk.session.values.count() < 2 {
                     return self.show(talk, Stage::Fields, None);
                 }
@@ -212,7 +212,7 @@ impl AdHoc {
         }
     }
 
-    /// Everything was asked for.
+    /// Handles a complete form: asks for confirmation, or carries the command out.
     fn filled_in(&mut self, talk: Talk) -> Step {
         let command = talk.session.command;
         match command.request(talk.session.values.to_map()) {
@@ -231,7 +231,7 @@ impl AdHoc {
         }
     }
 
-    /// Shows a stage, once it is known what can be offered there.
+    /// Shows a stage, after looking up the rooms or people that it offers.
     fn show(&mut self, mut talk: Talk, stage: Stage, note: Option<Note>) -> Step {
         let is_known = |room: &Field| !talk.session.values.lines(room.name).is_empty();
         let room_first = before(talk.session.command, stage) == Some(Stage::Room)
@@ -248,7 +248,7 @@ impl AdHoc {
         let choices = match reply {
             Reply::Done(value) if is_about_people(&talk.session) => Choices::people(&value),
             Reply::Done(value) => Choices::rooms(&value),
-            // The room is not there, or cannot be: another has to be named.
+            // The room does not exist, or its address is invalid: another one has to be named.
             Reply::Failed(failure) if stage == Stage::Fields && is_about_people(&talk.session) => {
                 return self.show(talk, Stage::Room, Some(Note::error(failure)));
             }
@@ -271,7 +271,7 @@ impl AdHoc {
         }
     }
 
-    /// Asks again for what was typed.
+    /// Shows the form again with an error, or reports the failure if the command takes no arguments.
     fn not_done(&mut self, talk: Talk, reason: String) -> Step {
         if talk.session.command.fields.is_empty() {
             return answer(&talk, failed(&talk.id, talk.session.command, &reason));
@@ -286,7 +286,7 @@ impl AdHoc {
     }
 }
 
-/// Returns the data that the form of this stage needs.
+/// Returns the request for the rooms or people that the form of this stage offers, if it offers any.
 fn lookup(commands: &'static [Command], session: &Session) -> Option<Request> {
     let room = room_of(session.command)?;
     if is_about_people(session) {
@@ -298,7 +298,7 @@ fn lookup(commands: &'static [Command], session: &Session) -> Option<Request> {
     asks_for_room.then(|| Command::named(commands, "rooms")?.request(Map::new()).ok()).flatten()
 }
 
-/// The room is known, and one of its people is asked for.
+/// Returns whether the room is known and the form asks for one of its people.
 fn is_about_people(session: &Session) -> bool {
     before(session.command, session.stage) == Some(Stage::Room)
 }
@@ -311,7 +311,7 @@ fn refused(iq: &Iq, refusal: Refusal) -> Step {
     Step::Answer(Iq::error_to(iq, refusal.into()))
 }
 
-/// The commands that this caller may give. Nobody else is told of one.
+/// Returns the commands that this caller may give; none for a sender who is no caller.
 fn offered(
     commands: &'static [Command],
     caller: Option<&Caller>,
@@ -331,7 +331,7 @@ fn items(commands: &'static [Command], domain: &str, caller: Option<&Caller>) ->
         .with_children(offered(commands, caller).map(item))
 }
 
-/// Returns what a node is. `None`: nothing for this caller.
+/// Returns the service discovery information of a node, or `None` if it has none for this caller.
 fn info(commands: &'static [Command], node: &str, caller: Option<&Caller>) -> Option<Element> {
     if node == ns::COMMANDS {
         return Some(about(node, "command-list", "Commands", &[ns::DISCO_ITEMS]));
@@ -355,31 +355,31 @@ fn about(node: &str, kind: &'static str, name: &str, features: &[&str]) -> Eleme
 /// Why a step is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Not for this caller.
+    /// The sender may not give this command.
     #[error("This is not for you.")]
     Forbidden,
-    /// There is no such command.
+    /// No command has this node.
     #[error("There is no such command.")]
     NoCommand,
-    /// No action that there is.
+    /// XEP-0050 does not define this action.
     #[error("There is no such action.")]
     MalformedAction,
-    /// An action that this stage does not offer.
+    /// This stage does not offer the action.
     #[error("This action is not offered here.")]
     BadAction,
-    /// No form that was asked for.
+    /// The form is not one that was asked for.
     #[error("This is not the form that was asked for.")]
     BadPayload,
-    /// No conversation of this caller's.
+    /// No conversation has this id, or it is not this client's.
     #[error("There is no such conversation of yours: begin again.")]
     BadSession,
-    /// A conversation that waited too long.
+    /// The conversation has waited for its next step for too long.
     #[error("This has waited too long: begin again.")]
     Expired,
-    /// A question where something is to be done.
+    /// The stanza is of type `get`, but a command has to be of type `set`.
     #[error("A command has to be an iq of type \"set\".")]
     BadRequest,
-    /// Too many commands run.
+    /// Too many commands are being carried out.
     #[error("Too many commands are being carried out: try again in a moment.")]
     Busy,
 }
@@ -405,10 +405,10 @@ impl From<Refusal> for StanzaError {
 }
 
 names! {
-    /// What a caller asks for (XEP-0050 section 2.4).
+    /// The action that a caller requests (XEP-0050 section 2.4).
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     enum Action {
-        /// Whatever is meant to come next.
+        /// The default action of the stage: `next` or `complete`.
         Execute = "execute",
         Next = "next",
         Prev = "prev",
@@ -417,7 +417,7 @@ names! {
     }
 }
 
-/// A remark with a form.
+/// A note shown with a form (XEP-0050 section 2.5).
 #[derive(Clone, Debug)]
 struct Note {
     kind: &'static str,
@@ -442,7 +442,7 @@ impl Note {
     }
 }
 
-/// The first stage of a command. `None`: it takes nothing.
+/// Returns the first stage of a command, or `None` if it is carried out at once.
 fn first_stage(command: &Command) -> Option<Stage> {
     match command.fields {
         [] if command.impact == Impact::Irreversible => Some(Stage::Confirm),
@@ -484,7 +484,7 @@ fn is_confirmed(form: &Element) -> bool {
     texts(form, CONFIRM).first().is_some_and(|value| matches!(value.trim(), "1" | "true"))
 }
 
-/// A stage that waits for its form.
+/// Renders a stage as a `<command/>` with its form.
 fn stage(id: &str, session: &Session, choices: &Choices, note: Option<&Note>) -> Element {
     let (command, at) = (session.command, session.stage);
     let next = if is_last(command, at) { "complete" } else { "next" };

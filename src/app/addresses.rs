@@ -1,7 +1,7 @@
-//! Addresses that people wrote outside of ASCII: the server prepares them, too, and what it makes of them counts.
+//! Preparation of addresses outside of ASCII: the server prepares them as well, and its result counts.
 //!
-//! Within ASCII both are the same, which a test shows for every address part; so is everything else, but a server
-//! may be built with other tables than those that were tried.
+//! Both prepare ASCII alike, as a test shows for every part of an address. They should agree on everything else, too,
+//! but a server may be built with other Unicode tables than those that were tested.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,29 +17,29 @@ use crate::jid::BareJid;
 use crate::wire::answer::{MOST, prepare, prepared};
 use crate::xmpp::link::RequestError;
 
-/// After an error the server is asked again, first after this time, ...
+/// The pause before the server is asked again after a first error, ...
 const RETRY: Duration = Duration::from_secs(1);
-/// ... and each time after twice the time before, up to this.
+/// ... which doubles with each further error, up to this.
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
-/// The problems of addresses of the file in force, by the server that was asked.
+/// The problems with addresses of the file in force, by service.
 #[derive(Debug, Default)]
 pub(super) struct Addresses(Mutex<BTreeMap<Arc<str>, Vec<String>>>);
 
 impl Addresses {
-    /// Why the component is not ready for it, a line each.
+    /// Returns why the component is not ready because of addresses, one reason each.
     pub(super) fn problems(&self) -> Vec<String> {
         self.0.lock().values().flatten().cloned().collect()
     }
 
-    /// Another file is in force.
+    /// Forgets the problems, because another file is in force.
     pub(super) fn forget(&self) {
         self.0.lock().clear();
     }
 }
 
-/// Has the server of a service prepare the addresses of the file in force, and compares. Until it has answered, the
-/// component is not ready.
+/// Has the server of a service prepare the addresses of the file in force, and compares the results. The component is
+/// not ready before the server has answered.
 pub(super) fn check(shared: &Shared, service: &Arc<str>) {
     let written = Arc::clone(&shared.upkeep.lock().written);
     if written.is_empty() {
@@ -65,7 +65,7 @@ async fn compare(shared: Shared, service: Arc<str>, written: Arc<[Written]>) {
         };
         {
             let mut known = shared.addresses.0.lock();
-            // What was found out about another file says nothing of this one.
+            // The results for another file do not apply to the one in force.
             if !Arc::ptr_eq(&shared.upkeep.lock().written, &written) {
                 return;
             }
@@ -99,7 +99,7 @@ fn different(written: &[Written], theirs: &[Option<BareJid>], service: &str) -> 
         .collect()
 }
 
-/// Has a server prepare these addresses.
+/// Has a server prepare these addresses. Returns `None` for each that it rejects.
 async fn ask(
     shared: &Shared,
     service: &Arc<str>,
@@ -108,20 +108,20 @@ async fn ask(
     let mut all = Vec::new();
     for some in texts.chunks(MOST) {
         let reply = shared.link.request(&**service, prepare(some.iter().copied())).await?;
-        // What is missing in one page must not move those of the next.
+        // Addresses that are missing from one reply must not shift those of the next.
         all.extend(prepared(&reply).into_iter().chain(std::iter::repeat(None)).take(some.len()));
     }
     Ok(all)
 }
 
-/// Has a server prepare what an operator has typed, before it is used.
+/// Has a server prepare an address that an operator has typed, before it is used.
 ///
 /// # Errors
-/// The server makes another address of it, or none. What is none by our own tables is told where it is read.
+/// The server's result is another address, or none. Text that our own tables reject is left to the command's parser.
 pub(super) async fn confirm(shared: &Shared, text: &str) -> Result<(), Failure> {
     let text = text.trim();
     let Ok(ours) = BareJid::prepared(text) else { return Ok(()) };
-    // Without a gate nothing but our tables is there.
+    // Without a gate, only our own tables can be used.
     let service = shared.engine().greeted().into_iter().next();
     let Some(service) = service.filter(|_| !text.is_ascii()) else { return Ok(()) };
     let theirs = ask(shared, &service, &[text]).await;

@@ -1,4 +1,4 @@
-//! Ad-hoc commands: who the caller is, and carrying out what a conversation asks for while the link goes on.
+//! Ad-hoc commands: identifies the caller, and carries out requests without blocking the link.
 
 use std::sync::Arc;
 
@@ -28,11 +28,11 @@ pub(super) struct AdHocFace {
 
 #[derive(Debug)]
 pub(super) enum Answered {
-    /// This answer.
+    /// This is the reply.
     Now(Box<Iq>),
-    /// It is answered when the command is done.
+    /// The reply is sent when the command is done.
     Later,
-    /// It is no ad-hoc command.
+    /// The stanza is no ad-hoc command.
     NotAsked,
 }
 
@@ -43,7 +43,7 @@ impl AdHocFace {
         Self { shared, domain, operator, machine, slots }
     }
 
-    /// Takes a stanza; never blocks.
+    /// Handles a stanza without blocking.
     pub(super) fn answer(&self, iq: &Iq) -> Answered {
         let Some(question) = iq.question() else { return Answered::NotAsked };
         if ![ns::COMMANDS, ns::DISCO_ITEMS, ns::DISCO_INFO].contains(&question.ns()) {
@@ -83,8 +83,8 @@ impl AdHocFace {
         Answered::Later
     }
 
-    /// The sender, if they may give commands. The server has stamped the address (RFC 6120 section 8.1.2.1); only the
-    /// exact bare JID counts.
+    /// Returns the sender, if they may give commands. The server stamps the address (RFC 6120 section 8.1.2.1), and
+    /// only an exact match of the bare JID counts.
     fn caller(&self, iq: &Iq) -> Option<Caller> {
         let jid = BareJid::stamped(iq.from.as_deref()?)?;
         let is_operator = self.shared.engine().policy().operators.contains_key(&jid);
@@ -94,7 +94,7 @@ impl AdHocFace {
     }
 }
 
-/// The id of a conversation: nobody can guess it. Without randomness there is none.
+/// Makes the unguessable id of a conversation, or `None` if the system gives no random numbers.
 fn fresh_id() -> Option<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).ok()?;

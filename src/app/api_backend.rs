@@ -1,4 +1,4 @@
-//! The backend of the page and the API, and the groups of metrics that one scrape of the component registers.
+//! The backend of the page and the API, and the groups of metrics that a scrape registers.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -22,7 +22,7 @@ use crate::store::Entry;
 use crate::xmpp::link::LinkMetrics;
 
 metrics! {
-    /// What is counted around the engine.
+    /// Metrics of the app itself: latency, reloads and operator commands.
     pub(super) struct AppMetrics {
         /// From a question to its answer
         answers: Latency = "vestibule_answer_seconds";
@@ -36,7 +36,7 @@ metrics! {
 }
 
 metrics! {
-    /// What is read at each scrape.
+    /// Metrics that are computed at each scrape.
     pub(super) struct ProcessMetrics {
         /// When the process started, in seconds since 1970
         started: Gauge<f64, AtomicU64> = "process_start_time_seconds";
@@ -68,10 +68,10 @@ impl AppMetrics {
     }
 }
 
-/// Declares the groups: what a scrape registers, and what the documents must name.
+/// Declares the groups of metrics: what a scrape registers, and what the documents must name.
 macro_rules! groups {
     ($($name:ident: $group:ty),* $(,)?) => {
-        /// Every group of metrics but that of the API.
+        /// Every group of metrics except that of the API.
         #[derive(Debug)]
         pub(super) struct Groups {
             $($name: $group,)*
@@ -83,7 +83,7 @@ macro_rules! groups {
             }
         }
 
-        /// Returns the names under which samples are read from `/metrics`.
+        /// Returns the names of all samples that `/metrics` may have.
         pub fn names_of_samples() -> Vec<String> {
             let groups = [$(<$group>::DECLARED,)* HttpMetrics::DECLARED];
             groups.into_iter().flatten().flat_map(|(name, kind)| sample_names(name, *kind)).collect()

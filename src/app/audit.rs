@@ -1,4 +1,4 @@
-//! Comparing the live rooms with the policy, and repairing what other modules of the server have changed.
+//! Drift audits: compare the live rooms with the policy, and repair what other modules of the server have changed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,14 +26,14 @@ pub(super) async fn watch(shared: Shared) {
             () = tokio::time::sleep(every.unwrap_or_default()), if every.is_some() => {}
             () = shared.audit_now.notified() => {}
         }
-        // Where nothing is enforced, every room differs.
+        // In observe mode every room differs from the policy.
         if shared.link.is_up() && shared.engine().mode() == Mode::Enforce {
             audit(&shared, &mut trials).await;
         }
     }
 }
 
-/// Compares every room of every service once.
+/// Compares the rooms of every service once.
 async fn audit(shared: &Shared, trials: &mut Trials) {
     let settings = shared.upkeep.lock().settings.audit.clone();
     let (services, revision) = {
@@ -73,7 +73,7 @@ async fn service_rooms(
             rooms = rooms.saturating_add(1);
             let found = compare(shared, &live);
             if !found.is_empty() {
-                // A ban may wait for the end of this reading, which begins again afterwards.
+                // A ban may be waiting for the end of this reading, which is started again after the ban.
                 let Ok(_alone) = shared.banning.try_lock() else {
                     tokio::spawn(again(shared.clone()));
                     return Ok(rooms);
@@ -89,7 +89,7 @@ async fn service_rooms(
     Ok(rooms)
 }
 
-/// Asks for another audit once nobody bans any more.
+/// Asks for another audit once no ban is in progress.
 async fn again(shared: Shared) {
     drop(shared.banning.lock().await);
     shared.audit_now.notify_one();
@@ -101,7 +101,7 @@ fn compare(shared: &Shared, live: &LiveRoom) -> Vec<Drift> {
     drifts(engine.policy(), &rules, live, now())
 }
 
-/// Reports what is new, and repairs what is to be repaired.
+/// Reports new differences, and repairs those that the settings let it repair.
 async fn apply_repairs(
     shared: &Shared,
     room: &BareJid,
@@ -131,7 +131,7 @@ async fn apply_repairs(
         if let Some(error) = &error {
             tracing::warn!(room = room.as_str(), rule = drift.rule.name, %error, "a room could not be repaired");
         } else if !is_repaired {
-            // It was gone by then.
+            // The difference was gone before the repair.
             continue;
         }
         write_down(shared, room, drift, is_repaired);
@@ -145,7 +145,7 @@ async fn apply_repairs(
     }
 }
 
-/// Repairs what of this is still so when the gate is asked; returns that.
+/// Repairs the differences that the gate still has, and returns these.
 async fn repair(
     shared: &Shared,
     room: &BareJid,
@@ -192,12 +192,12 @@ fn write_down(shared: &Shared, room: &BareJid, drift: &Drift, repaired: bool) {
     engine.audit().event("drift", room.as_str(), details, now());
 }
 
-/// The longest time between two repairs of what does not last.
+/// The longest time between two repairs of a difference that comes back.
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
-/// The pace where nothing is compared at a pace.
+/// The pace of repairs if no audit interval is set.
 const PACE: SignedDuration = SignedDuration::from_mins(1);
 
-/// The key of a difference: the room, the rule, and the person it is about, if any.
+/// Identifies a difference: the room, the rule, and the person concerned, if any.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key(BareJid, &'static str, Option<BareJid>);
 
@@ -207,30 +207,30 @@ impl Key {
     }
 }
 
-/// The next action on a difference.
+/// What to do about a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Repair it.
+    /// Repair the difference.
     Repair,
-    /// Say that it is there.
+    /// Report it without a repair.
     Report,
-    /// None for now.
+    /// Nothing for now.
     Wait,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Trial {
-    /// No repair before then.
+    /// When the next repair may be tried.
     again: Timestamp,
-    /// Repairs so far.
+    /// Number of repairs so far.
     attempts: u32,
-    /// Met in the audit that is on, and not repaired.
+    /// Whether the current audit has found the difference and it was not repaired.
     is_there: bool,
-    /// Remembered so long when it is gone.
+    /// When a difference that is gone is forgotten.
     until: Timestamp,
 }
 
-/// The differences that are there, or were lately: no more of them than rooms can have at once.
+/// The differences that exist or existed recently, and the attempts to repair them.
 #[derive(Debug, Default)]
 pub(super) struct Trials {
     known: HashMap<Key, Trial>,
@@ -239,7 +239,7 @@ pub(super) struct Trials {
 }
 
 impl Trials {
-    /// An audit begins, by this policy. With another policy all is new.
+    /// Begins an audit by this policy. With another policy, all differences are new.
     pub(super) fn begin(&mut self, revision: &str, every: Option<Duration>) {
         if self.revision != revision {
             self.known.clear();
@@ -252,7 +252,7 @@ impl Trials {
         }
     }
 
-    /// A difference is there.
+    /// Records that a difference exists, and returns what to do about it.
     pub(super) fn meet(&mut self, key: &Key, repairs: bool, now: Timestamp) -> Turn {
         let is_new = !self.known.contains_key(key);
         let new = Trial { again: now, attempts: 0, is_there: true, until: now };
@@ -265,11 +265,11 @@ impl Trials {
         }
     }
 
-    /// A repair was tried, and done or not; whether it is time to say that it does not last.
+    /// Records an attempt to repair. Returns true on the second attempt: time to report that repairs do not last.
     pub(super) fn tried(&mut self, key: &Key, is_done: bool, now: Timestamp) -> bool {
         let Some(trial) = self.known.get_mut(key) else { return false };
         trial.attempts = trial.attempts.saturating_add(1);
-        // The first two at the pace of the audits, then half as often each time.
+        // The first two repairs follow the pace of the audits; after that, the interval doubles each time.
         let factor = 2_i32.saturating_pow(trial.attempts.saturating_sub(2));
         let wait = match trial.attempts {
             1 => SignedDuration::ZERO,
@@ -282,8 +282,8 @@ impl Trials {
         trial.attempts == 2
     }
 
-    /// An audit has ended; how many differences are there. One that is gone is forgotten, but not so soon
-    /// that something which comes and goes were repaired at the old pace.
+    /// Ends an audit; returns how many differences exist. One that is gone is remembered for a while, so that a
+    /// difference that comes and goes is not repaired at the first pace again.
     pub(super) fn end(&mut self, now: Timestamp) -> u64 {
         self.known.retain(|_, trial| trial.is_there || trial.until > now);
         let present = self.known.values().filter(|trial| trial.is_there).count();
@@ -305,8 +305,8 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    /// Audits, one a minute, in which the difference is there whenever `is_there` says so: when it was repaired, and
-    /// when it was said that this does not last.
+    /// Runs an audit each minute; the difference exists when `is_there` says so. Returns the minutes of repairs, and
+    /// those in which it was reported that repairs do not last.
     fn run(minutes: i64, is_there: impl Fn(i64) -> bool) -> (Vec<i64>, Vec<i64>) {
         let (mut trials, mut repaired, mut said) = (Trials::default(), Vec::new(), Vec::new());
         for minute in 0..minutes {

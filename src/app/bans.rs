@@ -1,4 +1,4 @@
-//! The bans that operators make: kept in the database, and in force in addition to those of the file.
+//! The bans that operators make: stored in the database, and in force in addition to those of the file.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -16,25 +16,25 @@ use crate::policy::bans::{self, Banned, Bans, Origin};
 use crate::policy::room_name::pattern;
 use crate::store::{Ban, Store, StoreError};
 
-/// The interval at which bans that are only in memory are written to the database.
+/// The interval at which bans that are only in memory are offered to the database.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// The bans, by where they are.
+/// The runtime bans, by where they are stored.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
-    /// Those of the database, which outlive this process.
+    /// Bans in the database, which survive a restart.
     pub(super) stored: Vec<Ban>,
-    /// Those that are only here: there is no database, or it did not take them yet.
+    /// Bans that are only in memory: there is no database, or it has not accepted them yet.
     pub(super) unstored: Vec<Ban>,
-    /// The ids of bans that were lifted and that the database has still: it did not take that yet.
+    /// Ids of lifted bans that the database still has, because it has not accepted the change yet.
     pub(super) unlifted: Vec<String>,
 }
 
 impl Pages {
-    /// The bans as the database has them, and what they come to.
+    /// Reads the bans from the database, and compiles them.
     ///
     /// # Errors
-    /// They cannot be read.
+    /// The database cannot be read.
     pub(super) async fn read(store: &Store) -> Result<(Self, Bans), StoreError> {
         let pages = Self { stored: store.bans().await?, ..Self::default() };
         let compiled = compile(pages.all(), now());
@@ -45,7 +45,7 @@ impl Pages {
         self.stored.iter().chain(&self.unstored)
     }
 
-    /// A ban that the database has taken, as it has it.
+    /// Records that the database has accepted a ban, by reading its bans again.
     pub(super) async fn taken(&mut self, store: &Store, ban: Ban) {
         match store.bans().await {
             Ok(kept) => self.stored = self.not_lifted(kept),
@@ -53,14 +53,14 @@ impl Pages {
         }
     }
 
-    /// Bans of the database, but for those that were lifted.
+    /// Removes the bans that were lifted from those of the database.
     fn not_lifted(&self, mut kept: Vec<Ban>) -> Vec<Ban> {
         kept.retain(|ban| !self.unlifted.contains(&ban.id));
         kept
     }
 }
 
-/// The bans ready to be judged by. One that cannot be read is left out, and told.
+/// Compiles bans for lookup. A ban that cannot be parsed is left out, with an error in the log.
 fn compile<'a>(kept: impl IntoIterator<Item = &'a Ban>, now: Timestamp) -> Bans {
     let mut compiled = Bans::default();
     for ban in kept.into_iter().filter(|ban| holds(ban, now)) {
@@ -80,14 +80,14 @@ fn compile<'a>(kept: impl IntoIterator<Item = &'a Ban>, now: Timestamp) -> Bans 
     compiled
 }
 
-/// Returns whether a ban has not ended.
+/// Returns whether a ban has not expired.
 pub(super) fn holds(ban: &Ban, now: Timestamp) -> bool {
     ban.until.is_none_or(|until| now < until)
 }
 
-/// Puts these bans in force instead of those before; what follows for those who are there.
+/// Puts these bans in force instead of the earlier ones; returns the consequences for the people in rooms.
 pub(super) async fn activate(shared: &Shared, bans: &Pages) -> Consequences {
-    // Another file may not come in between.
+    // A reload must not replace the policy meanwhile.
     let _alone = shared.reloading.lock().await;
     let made = Arc::new(compile(bans.all(), now()));
     let running = Arc::clone(shared.engine().policy());
@@ -96,8 +96,8 @@ pub(super) async fn activate(shared: &Shared, bans: &Pages) -> Consequences {
     rooms::judge_again(shared, before).await
 }
 
-/// Offers the database the bans that are only here. Nobody waits for the book meanwhile; a ban that was lifted meanwhile is
-/// lifted there, too.
+/// Offers the database the bans that are only in memory. The list is not locked meanwhile: a ban that is lifted during
+/// the transfer is lifted in the database afterwards.
 async fn offer(shared: &Shared, store: &Store) {
     let unlifted = shared.bans.lock().await.unlifted.clone();
     if !unlifted.is_empty() {
@@ -126,7 +126,7 @@ async fn offer(shared: &Shared, store: &Store) {
         tracing::info!(ban = id, "the audit database has taken a ban that was only in memory");
         book.taken(store, ban).await;
         if !book.stored.iter().any(|ban| ban.id == id) {
-            // An earlier try had written it, and another server has lifted it since.
+            // An earlier attempt had written it, and another server has lifted it since.
             let _alone = shared.banning.lock().await;
             let consequences = activate(shared, &book).await;
             enforce(shared, consequences).await;
@@ -134,7 +134,7 @@ async fn offer(shared: &Shared, store: &Store) {
     }
 }
 
-/// Follows what other servers write into the database.
+/// Follows the bans that other servers write to the database, and offers it those that are only in memory.
 pub(super) async fn watch(shared: Shared) {
     let store = shared.engine().audit().store().map(Arc::clone);
     let Some(store) = store else { return pending().await };

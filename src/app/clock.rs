@@ -1,24 +1,24 @@
-//! The clocks, read here and nowhere else.
+//! The clocks, which are read only here.
 
 use std::time::Instant;
 
 use jiff::Timestamp;
 
-/// The time of day.
+/// Returns the current time.
 #[expect(clippy::disallowed_methods, reason = "this is the place where the clock is read")]
 pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// A point in time to measure from.
+/// Returns a point in monotonic time, from which durations are measured.
 pub(super) fn instant() -> Instant {
     Instant::now()
 }
 
-/// Names this run of the program, so that ids are unique over restarts.
+/// Returns an id of this run of the program, so that decision ids are unique across restarts.
 pub(super) fn run_id() -> String {
     let mut bytes = [0; 2];
-    // Without randomness the time alone has to do.
+    // Without random numbers the time alone has to do.
     let _ = getrandom::fill(&mut bytes);
     format!("{:x}{}", now().as_second(), hex::encode(bytes))
 }

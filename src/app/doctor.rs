@@ -1,4 +1,4 @@
-//! Having the server looked at: every day, after each greeting of a gate, and when a person asks.
+//! When the doctor examines the server: periodically, after each greeting of a gate, and on request.
 
 use std::fs;
 use std::fs::Metadata;
@@ -25,10 +25,10 @@ use crate::doctor::{
 use crate::store::{self, Entry};
 use crate::wire::server_inventory::{ServerInventory, posture};
 
-/// Gates of several services greet one after another.
+/// The pause before an examination: the gates of several services greet one after another.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The last report, and the examination in progress.
+/// The last report, the wish for another one, and the examination in progress.
 #[derive(Debug, Default)]
 pub(super) struct Practice {
     last: Mutex<Option<Arc<Report>>>,
@@ -49,7 +49,7 @@ impl Practice {
         self.last().map(|report| report.counts)
     }
 
-    /// Keeps a report. True: it says something else than the last one.
+    /// Keeps a report. Returns whether it differs in essence from the last one.
     fn keep(&self, report: &Arc<Report>) -> bool {
         let mut last = self.last.lock();
         let before = last.replace(Arc::clone(report));
@@ -67,7 +67,7 @@ pub(super) async fn watch(shared: Shared) {
     }
 }
 
-/// Waits until it is time to look: so long, or until soon after it is asked for.
+/// Waits until an examination is due: after `every`, or [`PAUSE`] after it is asked for.
 async fn due(every: Option<Duration>, soon: &Notify) {
     tokio::select! {
         () = sleep(every.unwrap_or_default()), if every.is_some() => {}
@@ -120,7 +120,7 @@ async fn review(shared: &Shared) -> Result<Arc<Report>, JoinError> {
     Ok(report)
 }
 
-/// Every service, and what its gate tells.
+/// Asks the gate of every service for its inventory and its stored rooms.
 async fn ask(shared: &Shared) -> Result<Vec<Server>, String> {
     if !shared.link.is_up() {
         let trouble = shared.trouble.lock().clone();
@@ -157,7 +157,7 @@ async fn ask(shared: &Shared) -> Result<Vec<Server>, String> {
     Ok(servers)
 }
 
-/// Says what is new, and writes it down.
+/// Reports new findings in the log, and records them in the audit.
 fn tell(shared: &Shared, report: &Report) {
     let Counts { critical, warning, note, unknown, .. } = report.counts;
     if critical > 0 || warning > 0 {
@@ -180,7 +180,7 @@ fn tell(shared: &Shared, report: &Report) {
     shared.engine().audit().record(entry);
 }
 
-/// Returns the report that is possible without a running component.
+/// Returns the report that is possible without a running component; `reason` says why none was reached.
 pub fn alone(file: &Path, environment: &Environment, loaded: &Loaded, reason: &str) -> Report {
     let Loaded { settings, policy, .. } = loaded;
     let warnings: Vec<Problem> = loaded.warnings_at(now()).cloned().collect();
@@ -199,17 +199,17 @@ pub fn alone(file: &Path, environment: &Environment, loaded: &Loaded, reason: &s
     })
 }
 
-/// Most files of the state directory that are looked at.
+/// The largest number of files in the state directory that are examined.
 const MOST: usize = 100;
-/// Most of a file that is read, in bytes.
+/// The largest part of a file that is read, in bytes.
 const SIZE: u64 = 1024 * 1024;
-/// The user who may read everything.
+/// The user id that may read everything.
 const ROOT: u32 = 0;
-/// `TCP_LISTEN` of the kernel.
+/// `TCP_LISTEN` in `/proc/net/tcp`.
 const LISTENS: &str = "0A";
 
-/// Looks at this machine, for the component in this process, or (`account` is `None`) for one whose account is not
-/// known. Reads files: call it where that blocks nobody.
+/// Examines this machine, for the component in this process, or (if `account` is `None`) for a component whose account
+/// is not known. Reads files, so it must not run on an async thread.
 pub(super) fn look(
     file: &Path,
     settings: &Settings,
@@ -234,21 +234,21 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// The account of this process; `None`: the system does not report it.
+    /// Returns the account of this process, or `None` if the system does not report it.
     pub(super) fn of_process() -> Option<Self> {
         let status = fs::read_to_string("/proc/self/status").ok()?;
         let numbers = |field: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(field))?;
             line.split_whitespace().map(|number| number.parse().ok()).collect::<Option<Vec<u32>>>()
         };
-        // Real, effective, saved, of the file system: files are opened as the last.
+        // In the order real, effective, saved, file system: files are opened with the last.
         let last = |field| numbers(field)?.last().copied();
         let mut groups = numbers("Groups:")?;
         groups.push(last("Gid:")?);
         Some(Self { user: last("Uid:")?, groups })
     }
 
-    /// Returns whether the account can read the file without the bits for all accounts.
+    /// Returns whether the account can read the file without the permission bits for others.
     fn reads(&self, file: &Metadata) -> bool {
         self.user == ROOT
             || self.user == file.uid()
@@ -270,7 +270,7 @@ fn files(
     all.push(file(component.state_dir.clone(), Kind::State));
     if let Ok(entries) = fs::read_dir(&component.state_dir) {
         let inside = entries.flatten().take(MOST).map(|entry| entry.path());
-        // The socket may be elsewhere.
+        // The socket need not be in this directory.
         let inside = inside.filter(|path| *path != component.socket && path.is_file());
         all.extend(inside.map(|path| file(path, Kind::Kept)));
     }
@@ -282,7 +282,7 @@ fn file(path: PathBuf, kind: Kind, account: Option<&Account>) -> File {
     let found = fs::metadata(&path);
     let needs_others = found.as_ref().is_ok_and(|found| match account {
         Some(account) => !account.reads(found),
-        // A component by another account than root's can have been given a file of its own.
+        // A component that does not run as root may have been given a file of its own.
         None => found.uid() == ROOT,
     });
     let mode = found.map(|found| found.mode() & 0o777).map_err(|error| error.to_string());
@@ -307,7 +307,7 @@ fn listening() -> Option<Vec<SocketAddr>> {
     Some(tables.iter().flatten().flat_map(|table| table.lines().filter_map(socket)).collect())
 }
 
-/// The address of a listening socket, in a line of the kernel's table.
+/// Returns the address of a listening socket from a line of `/proc/net/tcp` or `tcp6`.
 fn socket(line: &str) -> Option<SocketAddr> {
     let mut fields = line.split_whitespace().skip(1);
     let (address, port) = fields.next()?.split_once(':')?;
@@ -315,7 +315,7 @@ fn socket(line: &str) -> Option<SocketAddr> {
         return None;
     }
     let port = u16::from_str_radix(port, 16).ok()?;
-    // Words of 32 bits, each in the machine's own order.
+    // The address is a sequence of 32-bit words in the byte order of the machine.
     let word = |at: usize| {
         let digits = address.get(at.checked_mul(8)?..at.checked_add(1)?.checked_mul(8)?)?;
         Some(u32::from_str_radix(digits, 16).ok()?.to_ne_bytes())
@@ -329,7 +329,7 @@ fn socket(line: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// The version of Debian's package `prosody`, if it is installed.
+/// Returns the version of Debian's `prosody` package, if it is installed.
 fn package(status: &Path) -> Option<String> {
     let text = fs::read_to_string(status).ok()?;
     let own = text.split("\n\n").find(|entry| entry.starts_with("Package: prosody\n"))?;
@@ -345,7 +345,7 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(86_400);
 
-    /// Returns the number of times that it is due within a time.
+    /// Returns how often an examination is due within a time.
     async fn times(every: Option<Duration>, soon: &Notify, within: Duration) -> u32 {
         let mut count: u32 = 0;
         let looks = async {
@@ -402,7 +402,7 @@ mod tests {
         let group = owned.gid();
         assert!(stranger(&[group + 1, group], 0o640));
         assert!(!stranger(&[group], 0o604) && !stranger(&[group + 1], 0o644));
-        // A file of root's, as one is that was installed, and nobody is known to run the component.
+        // A file of root, as packages install it, while the account of the component is not known.
         if this.user == ROOT {
             let found = |account| super::file(file.path().to_owned(), Kind::Secret, account);
             assert!(found(None).needs_others && !found(Some(&this)).needs_others);

@@ -1,4 +1,4 @@
-//! Rooms in which something is due, by timers or for want of a moderator: what fails is tried again later and later.
+//! Actions that are due in rooms, by timers or because a moderator is missing. Failed ones are retried with back-off.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,51 +24,51 @@ use crate::wire::answer::{Only, end, only};
 use crate::wire::room::LiveRoom;
 use crate::xmpp::Element;
 
-/// We look at least that often: rooms change meanwhile.
+/// The interval at which rooms are checked at the latest, since they change meanwhile.
 const LOOK: Duration = Duration::from_secs(1);
-/// Rooms that are seen to at the same time, or looked at in one go; the others have their turn a moment later.
+/// Rooms that are handled at the same time, or checked in one go; the others follow a moment later.
 const AT_ONCE: usize = 50;
 
-/// The longest time between two attempts at a room that cannot be helped.
+/// The longest time between two attempts in the same room.
 pub(super) const LONGEST: SignedDuration = SignedDuration::from_mins(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// Done, with the time that it has to take effect.
+    /// The action was taken; this is how long it may need to take effect.
     Done(SignedDuration),
-    /// Hopeless.
+    /// Nothing can be done.
     Nobody,
-    /// Failed.
+    /// The action failed.
     Failed,
 }
 
-/// A room in which an action is due.
+/// The attempts at an action that is due in a room.
 #[derive(Clone, Copy, Debug)]
 struct Trial {
-    /// Not before then; `None`: it is being seen to.
+    /// When the next attempt may start; `None`: one is running.
     again: Option<Timestamp>,
-    /// The number of tries since the action is due.
+    /// Number of attempts since the action became due.
     attempts: u32,
-    /// It is hopeless, and that was logged.
+    /// Whether nothing can be done, which was logged.
     is_told: bool,
 }
 
-/// The rooms in which something is due: no others, so they never grow beyond those that are there.
+/// The rooms in which an action is due. Others are not kept, so there are never more than live rooms.
 #[derive(Debug, Default)]
 struct Trials(HashMap<BareJid, Trial>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
-    /// It is due, and is being handled from now on.
+    /// The action is due; an attempt starts now.
     Now,
-    /// Not before then.
+    /// The next attempt may start at this time.
     At(Timestamp),
-    /// It is being handled, or is hopeless, which was logged.
+    /// An attempt is running, or nothing can be done, which was logged.
     Never,
 }
 
-/// Looks at rooms whose time has come or that have changed, and handles those in which something is due, until aborted.
-/// `look` takes out at most so many rooms; nothing can be done about what `is_hopeless`, which is said once.
+/// Checks the rooms that are due or have changed, and handles those in which an action is due, until aborted. `look`
+/// takes out at most the given number of rooms. Nothing can be done if `is_hopeless`, which is reported once.
 pub(super) async fn see_to_rooms<D, F>(
     shared: Shared,
     watch: Watch,
@@ -129,14 +129,14 @@ pub(super) async fn see_to_rooms<D, F>(
 }
 
 impl Trials {
-    /// Ends the tries in a room: no action is due any more.
+    /// Ends the attempts in a room: no action is due any more.
     fn forget(&mut self, room: &BareJid) {
         if self.0.get(room).is_some_and(|trial| trial.again.is_some()) {
             self.0.remove(room);
         }
     }
 
-    /// Returns whether a room is due. `is_hopeless`: nothing can be done, which is said once.
+    /// Returns whether an attempt starts now. `is_hopeless`: nothing can be done, which is reported once.
     fn start(&mut self, room: &BareJid, is_hopeless: bool, now: Timestamp) -> Turn {
         let new = Trial { again: Some(now), attempts: 0, is_told: false };
         let trial = self.0.entry(room.clone()).or_insert(new);
@@ -151,12 +151,12 @@ impl Trials {
         }
     }
 
-    /// Notes what came of it; returns when to look again.
+    /// Records the outcome of an attempt; returns when to check the room again.
     fn ended(&mut self, room: &BareJid, outcome: Outcome, now: Timestamp) -> Timestamp {
         let Some(trial) = self.0.get_mut(room) else { return now };
         trial.is_told = outcome == Outcome::Nobody;
         trial.attempts = trial.attempts.saturating_add(1);
-        // What does not help is not repeated for ever at the same pace, done or not.
+        // An action that does not help is repeated with back-off, even if it succeeded.
         let longer = SignedDuration::from_secs(1).checked_mul(2_i32.saturating_pow(trial.attempts));
         let longer = longer.map_or(LONGEST, |wait| wait.min(LONGEST));
         let wait = match outcome {
@@ -170,7 +170,7 @@ impl Trials {
     }
 }
 
-/// What was done shows in the gate's reports before that.
+/// How long it may take until the gate's reports show what was done.
 const SETTLED: SignedDuration = SignedDuration::from_secs(5);
 
 pub(super) async fn watch(shared: Shared) {
@@ -181,7 +181,7 @@ pub(super) async fn watch(shared: Shared) {
     see_to_rooms(shared, Watch::Succession, what, plans, is_hopeless, apply_repairs).await;
 }
 
-/// Does what the plan says, if that is still what the room needs when its gate is asked.
+/// Carries out a plan, if the room still needs it when its gate is asked.
 async fn carry_out(shared: &Shared, room: &BareJid, plan: &Plan) -> Outcome {
     let person = match &plan.remedy {
         Remedy::Promote(jid) | Remedy::Admit(jid) => Some(jid),
@@ -193,7 +193,7 @@ async fn carry_out(shared: &Shared, room: &BareJid, plan: &Plan) -> Outcome {
     };
     let make = |live: &LiveRoom| {
         let again = confirm_plan(&mut shared.engine(), live, person, now());
-        // Of another person it is not known what the room remembers.
+        // What the room remembers was only read for this person.
         let again = again.filter(|again| again.is_about(person));
         let effects = again.as_ref().map(|plan| plan.remedy.effects(live.person.as_ref()));
         let conditions = again.as_ref().map(|plan| conditions(&plan.remedy, &live.view));
@@ -204,7 +204,7 @@ async fn carry_out(shared: &Shared, room: &BareJid, plan: &Plan) -> Outcome {
             write_down(shared, room, &plan);
             match plan.remedy {
                 Remedy::Nobody => Outcome::Nobody,
-                // They are invited, and have to come.
+                // The person is invited, and still has to join.
                 Remedy::Admit(_) => Outcome::Done(patience(shared, room)),
                 Remedy::Promote(_) | Remedy::Refuse(_) => Outcome::Done(SETTLED),
             }
@@ -217,9 +217,9 @@ async fn carry_out(shared: &Shared, room: &BareJid, plan: &Plan) -> Outcome {
     }
 }
 
-/// The preconditions of a remedy when it reaches the room.
+/// Returns the preconditions that the gate checks before it applies a remedy.
 fn conditions(remedy: &Remedy, view: &RoomView) -> Vec<Element> {
-    // Moderators who may let nobody in are no help.
+    // Moderators who may let nobody in do not make the remedy unnecessary.
     let unmoderated = (view.moderators == 0).then_some(Only::Unmoderated);
     let there = match remedy {
         Remedy::Promote(jid) => Some(Only::Inside(jid)),
@@ -276,7 +276,7 @@ pub(super) async fn run_timers(shared: Shared) {
         .await;
 }
 
-/// The actions due by observed rules that were written down once, by room.
+/// The actions due by observed rules that were already recorded, by room: each is recorded once.
 #[derive(Debug, Default)]
 struct Said(HashMap<BareJid, &'static str>);
 
@@ -292,7 +292,7 @@ impl Said {
     }
 }
 
-/// Does what is due, if it still is when the gate is asked.
+/// Carries out what is due, if it still is when the gate is asked.
 async fn apply_timers(shared: &Shared, room: &BareJid, due: &Due) -> Outcome {
     let make = |live: &LiveRoom| {
         let again = confirm_due(&mut shared.engine(), live, now());
@@ -318,7 +318,7 @@ async fn apply_timers(shared: &Shared, room: &BareJid, due: &Due) -> Outcome {
             engine.timed(deed.name(), room, rule, false, now());
             Outcome::Done(SignedDuration::ZERO)
         }
-        // It is not due any more, which we know now.
+        // The gate's view of the room shows that it is no longer due.
         Ok(None) => Outcome::Done(SignedDuration::ZERO),
         Err(error) => {
             let (room, rule) = (room.as_str(), due.rule.name);

@@ -1,4 +1,4 @@
-//! The wiring: the one place that knows everyone. Clock, signals, tasks, reload, shutdown.
+//! The wiring of all other modules: clock, signals, tasks, reload and shutdown.
 
 mod addresses;
 mod adhoc;
@@ -47,48 +47,48 @@ pub use self::clock::now;
 pub use self::commands::incident::write_new;
 pub use self::doctor::alone;
 
-/// The time of silence after which the server is pinged.
+/// How long the link is silent before the server is pinged.
 const PING_EVERY: Duration = Duration::from_secs(30);
-/// The time of silence after which the connection counts as half-open.
+/// How long the link is silent before it counts as half-open.
 const SILENCE: Duration = Duration::from_secs(45);
-/// A gate answers a command within its own time limit, which is at most 10 s.
+/// The time limit of a command to a gate; the gate's own limit is at most 10 s.
 const COMMAND_LIMIT: Duration = Duration::from_secs(15);
-/// The time limit for closing the link.
+/// The time limit for closing the link at shutdown.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// The task of the link: decisions and reports are its own.
+/// Name of the task of the link, which also handles requests for decisions and reports.
 const LINK: &str = "link";
-/// The task of the page, the API and the metrics.
+/// Name of the task that serves the page, the API and the metrics.
 const PAGE: &str = "page";
 
 /// The component cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The file is wrong.
+    /// The file is invalid or cannot be read.
     #[error(transparent)]
     File(#[from] LoadError),
-    /// There is no secret for the link.
+    /// No secret for the link is configured.
     #[error("{NO_SECRET}: {NO_SECRET_HINT}")]
     NoSecret,
-    /// The decision log cannot be kept.
+    /// The decision log cannot be opened.
     #[error(transparent)]
     Audit(#[from] AuditError),
-    /// The audit database cannot be kept.
+    /// The audit database cannot be opened.
     #[error(transparent)]
     Store(#[from] store::OpenError),
-    /// The key for what strangers see of the policy cannot be read or made.
+    /// The key for the masked policy revision cannot be read or created.
     #[error("the key `{path}` cannot be used: {1}. Move it aside, and a new one is made", path = .0.display())]
     Key(PathBuf, #[source] std::io::Error),
-    /// The bans in it cannot be read.
+    /// The bans in the audit database cannot be read.
     #[error("the bans in the audit database cannot be read: {0}")]
     Bans(#[from] StoreError),
-    /// The socket for the command line cannot be made.
+    /// The socket for the command line cannot be created.
     #[error(transparent)]
     Socket(#[from] SocketError),
-    /// A task ended without which nothing is decided.
+    /// A task that decisions depend on has ended.
     #[error("the task `{0}`, without which nothing is decided, is no more: {1}")]
     Ended(&'static str, String),
-    /// The system gives no signals or random numbers.
+    /// The system provides no signal handlers or random numbers.
     #[error("the system refuses what the component needs")]
     System(#[source] std::io::Error),
 }
@@ -97,58 +97,58 @@ pub enum RunError {
 #[derive(Clone, Debug)]
 struct Shared {
     engine: Arc<Mutex<PolicyEngine>>,
-    /// Held by the task that waits for the engine first.
+    /// Taken before the engine, so that tasks get the engine in turn.
     turn: Arc<Mutex<()>>,
     link: LinkHandle,
     trouble: Arc<Mutex<Option<String>>>,
     file: Arc<PathBuf>,
     environment: Arc<Environment>,
     upkeep: Arc<Mutex<RuntimeConfig>>,
-    /// The problem of the file on the disk at the last look; `None`: it is in force.
+    /// Problem with the file on disk when it was last compared; `None`: it is in force.
     on_disk: Arc<Mutex<Option<String>>>,
     /// Asks for a reload.
     reload_now: Arc<Notify>,
-    /// The bans that operators have made. A change holds the lock until everybody is judged by it.
+    /// The bans that operators have made. A change holds the lock until everyone inside was judged by it.
     bans: Arc<AsyncMutex<bans::Pages>>,
-    /// The addresses of the file as the servers prepare them.
+    /// The problems with addresses of the file that the servers prepare differently.
     addresses: Arc<addresses::Addresses>,
     /// Held while the file is read and put in force.
     reloading: Arc<AsyncMutex<()>>,
-    /// Held while a ban removes people, who are named in its reply: the audit waits with what it would repair.
+    /// Held while a ban removes people, who are listed in its reply: repairs by the audit wait meanwhile.
     banning: Arc<AsyncMutex<()>>,
-    /// Wakes the audit before its time.
+    /// Starts an audit before its time.
     audit_now: Arc<Notify>,
-    /// Held while all rooms are read, page by page: one reader at a time, so that the server is never held up.
+    /// Held while all rooms are read page by page: one reader at a time keeps the load on the server low.
     paging: Arc<AsyncMutex<()>>,
-    /// Held while a password is judged: one at a time, or a few would take every core from all other questions.
+    /// Held while the strength of a password is computed: several at once would take all cores from other requests.
     judging_turn: Arc<AsyncMutex<()>>,
     doctor: Arc<doctor::Practice>,
-    /// The key of what strangers see instead of the policy's revision.
+    /// Key of the masked policy revision that strangers see.
     revision_key: Arc<[u8; 32]>,
     started: Instant,
-    /// The same, by the clock.
+    /// The same point in time, by the clock.
     started_at: Timestamp,
     metrics: AppMetrics,
-    /// The tokens of the page and the API.
+    /// The tokens and sessions of the page and the API.
     access: Arc<Access>,
     down: tasks::Down,
 }
 
-/// The settings that a reload replaces.
+/// The configuration that a reload replaces.
 #[derive(Clone, Debug)]
 struct RuntimeConfig {
     text: Secret,
     /// The settings in force.
     settings: Arc<Settings>,
-    /// The settings in the file: some take a restart.
+    /// The settings in the file, some of which are in force only after a restart.
     in_file: Arc<Settings>,
-    /// The addresses in that file that are not ASCII.
+    /// The addresses in that file that are not ASCII, as written.
     written: Arc<[config::Written]>,
     warnings: Arc<[Problem]>,
 }
 
 impl RuntimeConfig {
-    /// The keys of the file that take a restart to be in force.
+    /// Returns the keys of the file that need a restart to be in force.
     fn needs_restart(&self) -> Vec<String> {
         self.settings.needs_restart(&self.in_file)
     }
@@ -156,16 +156,16 @@ impl RuntimeConfig {
 
 impl Shared {
     fn engine(&self) -> MutexGuard<'_, PolicyEngine> {
-        // A task that takes it again and again lets others have it in between, which the mutex alone does not ensure.
+        // Taking turns lets other tasks in between two locks by the same task, which the mutex alone does not ensure.
         let _turn = self.turn.lock();
         self.engine.lock()
     }
 }
 
-/// Runs the component until it is told to stop (SIGTERM, SIGINT).
+/// Runs the component until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// It cannot start. A server that is away is no error: the component waits for it.
+/// When it cannot start, or a needed task ends. A server that is unreachable is no error: the component waits for it.
 pub async fn run(
     file: PathBuf,
     environment: Environment,
@@ -320,7 +320,7 @@ pub async fn run(
     result
 }
 
-/// Starts a task that watches, as often as it is asked to.
+/// Makes a function that starts a watching task each time that it is called.
 fn again<F: Future<Output = ()> + Send + 'static>(
     shared: &Shared,
     watch: impl Fn(Shared) -> F + Copy + Send + Sync + 'static,

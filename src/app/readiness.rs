@@ -1,4 +1,4 @@
-//! Whether all is well, and saying so: to the log when a gate is missing, to systemd always.
+//! Readiness: reported in the log when a gate is missing, and to systemd always.
 
 use std::future::pending;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use super::Shared;
 const AGAIN: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Watches until aborted. A service without a gate is one without a policy: nothing holds its joins, so it
-/// must not go unnoticed.
+/// Reports readiness until aborted. A service without a gate is under no policy and lets everyone in, so that must not
+/// go unnoticed.
 pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
-    // Started is all that systemd waits for: while Prosody is away or a gate is missing, starting again would
-    // mend nothing, and forget who has guessed how often.
+    // The component reports to systemd that it is started even if Prosody is unreachable or a gate is missing: a
+    // restart would not help, and would forget the counts of wrong passwords.
     notify(&[NotifyState::Ready, NotifyState::Status("not ready: no link to the server yet")]);
     let mut told = false;
     while shared.link.until_up().await {
@@ -67,16 +67,16 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
         notify(&[NotifyState::Status("not ready: no link to the server")]);
         sleep(LOOK).await;
     }
-    // The end of the link is told by its own task.
+    // The task of the link reports its end.
     pending().await
 }
 
-/// Tells systemd that the end is near.
+/// Reports to systemd that the component is stopping.
 pub(super) fn stopping() {
     notify(&[NotifyState::Stopping]);
 }
 
-/// Tells systemd that the component lives, for as long as the link has its turns and nothing holds the engine for ever.
+/// Feeds the systemd watchdog for as long as the link makes progress and the engine is not locked forever.
 pub(super) async fn feed_watchdog(shared: Shared) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return pending().await };
     let mut beat = interval(limit.div_f32(2.0));
@@ -90,6 +90,6 @@ pub(super) async fn feed_watchdog(shared: Shared) {
 }
 
 fn notify(states: &[NotifyState<'_>]) {
-    // Without systemd there is nobody to tell.
+    // Outside of systemd there is no one to notify.
     let _ = sd_notify::notify(states);
 }

@@ -1,4 +1,4 @@
-//! The file again: all of it, or nothing.
+//! Reload of the policy file, which is put in force as a whole or not at all.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
@@ -31,28 +31,28 @@ use crate::secret::Secret;
 use crate::store::{Entry, Kind, Query};
 use crate::wire::room::LiveRoom;
 
-/// The policy in force, and how many people it removed.
+/// The result of a reload.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Reloaded {
-    /// The revision of the policy.
+    /// Revision of the policy in force.
     pub revision: String,
-    /// How many people it removed.
+    /// Number of people whom the new policy removes.
     pub removed: usize,
-    /// The keys of the file that are not in force before a restart.
+    /// Keys of the file that are not in force before a restart.
     pub restart: Vec<String>,
 }
 
-/// Reads the file again each time that it is asked for by a signal; several at once are one.
+/// Reloads the file each time that a signal asks for it; several signals at once count as one.
 pub(super) async fn watch(shared: Shared) {
     loop {
         shared.reload_now.notified().await;
-        // What went wrong is in the log; the old policy stays.
+        // Errors are logged; the old policy stays in force.
         let _ = reload(&shared, false).await;
     }
 }
 
-/// Reads the file again, and counts how that went. A wrong one changes nothing; its problems are logged and returned. Nor does one that
-/// would remove more people than the running file lets a reload remove, unless it is forced.
+/// Reloads the file, and counts the outcome. An invalid file changes nothing; its problems are logged and returned. The
+/// same applies to a file that would remove more people than `[reload]` allows, unless the reload is forced.
 pub(super) async fn reload(shared: &Shared, forced: bool) -> Result<Reloaded, String> {
     let reloaded = attempt(shared, forced).await;
     shared.metrics.reload(reloaded.is_ok());
@@ -60,7 +60,7 @@ pub(super) async fn reload(shared: &Shared, forced: bool) -> Result<Reloaded, St
 }
 
 async fn attempt(shared: &Shared, forced: bool) -> Result<Reloaded, String> {
-    // A later reload reads a later file.
+    // Reloads run one after another, so that the last one reads the latest file.
     let _alone = shared.reloading.lock().await;
     let running = || shared.engine().policy().revision.clone();
     let loaded = match read(shared).await {
@@ -90,12 +90,12 @@ async fn attempt(shared: &Shared, forced: bool) -> Result<Reloaded, String> {
     }
 }
 
-/// Compares the file on the disk with the one in force, for [`super::Shared::on_disk`].
+/// Compares the file on disk with the one in force, for [`super::Shared::on_disk`].
 pub(super) async fn look_at_file(shared: &Shared) {
     let file = Arc::clone(&shared.file);
     let text = tokio::task::spawn_blocking(move || read_file(&file).ok()).await;
     let text = text.ok().flatten().map(Secret::new);
-    // Most of the time it is as it was; reading it whole takes milliseconds.
+    // Usually it is unchanged; parsing it would take milliseconds.
     if text.as_ref() == Some(&shared.upkeep.lock().text) {
         return said(shared, in_part(shared));
     }
@@ -118,7 +118,7 @@ pub(super) fn needs_restart(keys: &[String]) -> String {
     format!("NOT IN FORCE until this component is restarted: {}", keys.join(", "))
 }
 
-/// Returns the part of the file loaded last that is not in force.
+/// Returns which part of the last loaded file is not in force before a restart, if any.
 fn in_part(shared: &Shared) -> Option<String> {
     let keys = shared.upkeep.lock().needs_restart();
     (!keys.is_empty()).then(|| format!("the file is in force in part; {}", needs_restart(&keys)))
@@ -129,13 +129,13 @@ fn wrong(problems: &str) -> String {
     format!("the file on the disk is WRONG, a restart would fail: {first}")
 }
 
-/// Returns the number of keys of the file on the disk that differ from those in force.
+/// Returns the number of keys whose values in the file on disk differ from those in force.
 pub(super) fn pending(shared: &Shared, on_disk: &Loaded) -> usize {
     let running = shared.upkeep.lock().text.clone();
     changes(running.expose(), on_disk.text.expose()).len()
 }
 
-/// Reads the component's own file.
+/// Reads and checks the component's own file.
 pub(super) async fn read(shared: &Shared) -> Result<Loaded, String> {
     let (file, environment) = (Arc::clone(&shared.file), Arc::clone(&shared.environment));
     match tokio::task::spawn_blocking(move || load(&file, &environment)).await {
@@ -193,7 +193,7 @@ async fn activate(
         let shared = shared.clone();
         async move {
             enforce(&shared, consequences).await;
-            // Not before: it would find people who are about to be out.
+            // An earlier audit would find people who are about to be removed.
             shared.audit_now.notify_one();
         }
     });
@@ -211,11 +211,11 @@ fn too_many(consequences: &Consequences, most: usize) -> String {
     )
 }
 
-/// Compares what is there with another file, by its absolute path and text; without one, with the component's own as it is
-/// now. Nothing is changed.
+/// Compares the live state with another file, given by its absolute path and text, or with the component's own file as
+/// it is on disk. Nothing is changed.
 ///
 /// # Errors
-/// The file is wrong, or the rooms could not be read.
+/// The file is invalid, or the rooms cannot be read.
 pub(super) async fn plan(
     shared: &Shared,
     candidate: Option<(String, Secret)>,
@@ -266,12 +266,12 @@ pub(super) async fn plan(
     })
 }
 
-/// Reads the text as this component would if it were its file, the files that it names included.
+/// Parses a text as this component would if it were its file, including the files that it names.
 async fn understand(shared: &Shared, path: String, text: Secret) -> Result<Loaded, String> {
     let environment = Arc::clone(&shared.environment);
     let file = Arc::clone(&shared.file);
     let understand = move || {
-        // A text without a path, or with a relative one, stands in the directory of the component's own file.
+        // Relative to the directory of the component's own file, if the path is empty or relative.
         let own = file.parent().unwrap_or(Path::new(""));
         let directory = Path::new(&path).parent().unwrap_or(Path::new(""));
         let directory = own.join(directory);
@@ -285,7 +285,7 @@ async fn understand(shared: &Shared, path: String, text: Secret) -> Result<Loade
     understood.unwrap_or_else(|error| Err(format!("the file could not be read: {error}")))
 }
 
-/// Adds the differences that the other file would make; returns the number of rooms.
+/// Adds the new differences in live rooms under the other file; returns the number of rooms.
 async fn rooms(
     shared: &Shared,
     policy: &Policy,
@@ -308,8 +308,8 @@ async fn rooms(
     Ok(number)
 }
 
-/// Adds what would differ in stored rooms and does not now; how many there are, and how many of them were there before
-/// the policy and stay as they are.
+/// Adds the new differences in stored rooms under the other file. Returns the number of stored rooms, and how many of
+/// them were there before the policy and stay as they are.
 async fn stored_rooms(
     shared: &Shared,
     policy: &Policy,
@@ -322,7 +322,7 @@ async fn stored_rooms(
             let then = in_stored(policy, &live, now());
             number = number.saturating_add(1);
             kept = kept.saturating_add(usize::from(live.view.is_found() && then.is_empty()));
-            // The others are compared as rooms in memory are.
+            // Stored rooms that have a record are compared when they are in memory.
             if live.view.record.is_none() {
                 changes.extend(then.into_iter().map(|drift| change(&live, drift, true)));
             }
@@ -359,7 +359,7 @@ fn room(
     };
     drifts(policy, &policy.rules_in(&live.jid, live.claims(), live.view.is_found()), live, now())
         .into_iter()
-        // Who would be removed is told apart.
+        // People who would be removed are listed separately.
         .filter(|drift| drift.effects.remove.is_empty())
         .filter(|drift| !before.iter().any(|known| known.is_same_as(drift)))
         .map(|drift| {
@@ -369,7 +369,7 @@ fn room(
         .collect()
 }
 
-/// The providers of which another policy says something else than the one in force, or nothing, and whom that is about.
+/// Returns the providers for which another policy differs from the one in force, or that it does not name.
 fn providers(shared: &Shared, policy: &Policy) -> Vec<ProviderChange> {
     let mut all = BTreeMap::<String, (BTreeSet<String>, HashSet<(BareJid, BareJid)>)>::new();
     let hellos = shared.engine();
@@ -415,24 +415,24 @@ fn people(judged: &[Judged]) -> List<PersonChange> {
     List::of(all)
 }
 
-/// The file of the key for what strangers see.
+/// The file in the state directory with the key of [`shown`].
 const KEY: &str = "revision.key";
 
-/// Returns the key for [`shown`], which is made at the first start.
+/// Returns the key of [`shown`], which is created at the first start.
 pub(super) fn key(state_dir: &Path) -> Result<[u8; 32], RunError> {
     let path = state_dir.join(KEY);
     super::store::key(&path).map_err(|error| RunError::Key(path, error))
 }
 
-/// What strangers see instead of a revision: another for each, from which nobody without the key learns what the
-/// file says, nor can tell whether a guess at it is right.
+/// Returns a keyed hash that strangers see instead of the policy's revision: it changes with the revision, but without
+/// the key nobody can infer what the file says or confirm a guess.
 pub(super) fn shown(key: &[u8; 32], revision: &str) -> String {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
     mac.update(revision.as_bytes());
     hex::encode(mac.finalize().into_bytes()).chars().take(12).collect()
 }
 
-/// Writes down the policy that the component starts with, and how it differs from the last one that was in force.
+/// Records the policy that the component starts with, and how it differs from the last one that was in force.
 pub(super) async fn started(audit: &Audit, revision: &str, file: &Path, text: &Secret) {
     let Some(store) = audit.store() else { return };
     let query = Query { kind: Some(Kind::Revision), limit: Some(1), ..Query::default() };
@@ -469,19 +469,19 @@ fn entry(revision: &str, file: &Path, mut body: Value) -> Entry {
     }
 }
 
-/// The number of looks at whether anyone is left.
+/// The largest number of checks whether anyone is left who has to go.
 const ROUNDS: u32 = 3;
 
-/// The outcome: people by room, and the rooms that failed.
+/// The result of enforcing a policy: people with the room of each, and failures.
 #[derive(Debug, Default)]
 pub(super) struct Enforced {
-    /// Were inside, and are out.
+    /// People who were inside and were removed.
     pub(super) removed: Vec<(BareJid, BareJid)>,
-    /// Waited, and were turned away.
+    /// People who waited and were turned away.
     pub(super) turned_away: Vec<(BareJid, BareJid)>,
-    /// Are inside or wait still.
+    /// People who are still inside or waiting, with the reason.
     pub(super) failed: Vec<(BareJid, BareJid, RoomError)>,
-    /// Services of which it is not known who is there.
+    /// Services whose occupants are not known, with the reason.
     pub(super) unread: Vec<(Arc<str>, RoomError)>,
 }
 
@@ -493,8 +493,8 @@ impl Enforced {
     }
 }
 
-/// Removes those who may no longer be inside, lets in those who need not wait any more, and turns away those who could only
-/// wait in vain, as the gates say who is there; and then those who came in meanwhile by an earlier decision.
+/// Removes people who may no longer be inside, lets in those who no longer need to wait, and turns away those who would
+/// wait in vain. Then it does the same for people who entered meanwhile by an earlier decision, as the gates report.
 pub(super) async fn enforce(shared: &Shared, consequences: Consequences) -> Enforced {
     let mut all = Enforced { unread: rooms::catch_up(shared).await, ..Enforced::default() };
     let mut now_out = rooms::misplaced(shared).await;
@@ -515,16 +515,16 @@ pub(super) async fn enforce(shared: &Shared, consequences: Consequences) -> Enfo
         all.unread = rooms::catch_up(shared).await;
         now_out = rooms::misplaced(shared).await;
     }
-    // A person who came in meanwhile may have been removed twice.
+    // A person who came back meanwhile may have been removed twice.
     all.removed.sort();
     all.removed.dedup();
     all
 }
 
-/// Rejects those who can only wait in vain by the policy in force, as far as is known here: it may be another one than that by
-/// which they knocked.
+/// Turns away people who wait in vain under the policy in force, as far as the registry knows: they may have knocked
+/// under an earlier policy.
 pub(super) async fn turn_away(shared: &Shared) {
-    // Those whom a ban rejects are named in its reply.
+    // People whom a ban turns away are listed in its reply.
     let _alone = shared.banning.lock().await;
     let waiting = rooms::misplaced(shared).await.turned_away;
     answer(shared, &waiting, false, &mut Enforced::default()).await;
@@ -556,7 +556,7 @@ async fn answer(shared: &Shared, those: &[Judged], lets_in: bool, all: &mut Enfo
     }
 }
 
-/// Returns whether they waited.
+/// Returns whether they were waiting.
 async fn answer_one(
     shared: &Shared,
     judged: &Judged,

@@ -1,4 +1,4 @@
-//! Asking a gate about its rooms, and telling it to change them.
+//! Reading rooms from their gates, and changing them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -28,12 +28,12 @@ use crate::xmpp::Element;
 use crate::xmpp::link::RequestError;
 use crate::xmpp::stanza::Condition;
 
-/// Commands to rooms that wait for an answer at the same time.
+/// Commands to rooms that wait for a reply at the same time.
 pub(super) const AT_ONCE: usize = 64;
-/// The number of tries of a command on a room that changes meanwhile.
+/// The number of attempts at a command to a room that changes meanwhile.
 const TRIES: u32 = 5;
 
-/// A room cannot be changed.
+/// Why a room could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RoomError {
     #[error("`{0}` is no address of a room: {1}")]
@@ -64,7 +64,7 @@ pub(super) enum RoomError {
     Gate(#[from] RequestError),
 }
 
-/// The room of that address.
+/// Parses the address of a room: a bare JID with a local part.
 pub(super) fn address(room: &str) -> Result<BareJid, RoomError> {
     let wrong = |error| RoomError::Address(room.to_owned(), error);
     if !room.contains('@') {
@@ -79,7 +79,7 @@ fn service(shared: &Shared, room: &BareJid) -> Result<Arc<str>, RoomError> {
     shared.engine().service(domain).ok_or_else(|| RoomError::Service(domain.to_owned()))
 }
 
-/// Returns a room as it is now, and what it remembers of `person`.
+/// Reads a room as it is now, and what it remembers of `person`.
 pub(super) async fn room(
     shared: &Shared,
     room: &BareJid,
@@ -96,7 +96,7 @@ async fn read(shared: &Shared, room: &BareJid, ask: Element) -> Result<LiveRoom,
     Ok(live)
 }
 
-/// Returns what the gate tells of a room, a page of its people at most.
+/// Returns a part of a room, with at most one page of its people.
 async fn part(
     shared: &Shared,
     service: &str,
@@ -111,7 +111,7 @@ async fn part(
     }
 }
 
-/// The room of an element, with all the people in it: of more than a page holds, the gate tells the rest part by part.
+/// Reads a room with all of its people from an element that may have only the first page of them.
 pub(super) async fn whole(
     shared: &Shared,
     service: &str,
@@ -132,7 +132,7 @@ pub(super) async fn whole(
     Ok(live)
 }
 
-/// The sessions of a person, for a room that need not be there.
+/// Returns the sessions of a person on the server of a room, which need not exist.
 pub(super) async fn connected(
     shared: &Shared,
     room: &BareJid,
@@ -143,8 +143,8 @@ pub(super) async fn connected(
     Ok(Connected::read(&element))
 }
 
-/// Changes a room by what `effects` makes of it, and of what it remembers of `person`, as it is now. Where that is nothing,
-/// nothing is sent. Returns what `effects` noted of the room in the last try.
+/// Changes a room. `effects` gets the room as it is now, with what it remembers of `person`, and returns the changes;
+/// if there are none, nothing is sent. Returns the third part of what `effects` returned in the last attempt.
 pub(super) async fn apply<T>(
     shared: &Shared,
     jid: &BareJid,
@@ -155,8 +155,8 @@ pub(super) async fn apply<T>(
     Ok(note)
 }
 
-/// Does so with the room that `ask` reads, and with the password that an operator has `typed`; returns what the gate has
-/// met, too.
+/// Changes a room like [`apply`], but reads it with `ask`, and may set the password that an operator has `typed`. Also
+/// returns the gate's reply.
 pub(super) async fn apply_reading<T>(
     shared: &Shared,
     jid: &BareJid,
@@ -167,7 +167,7 @@ pub(super) async fn apply_reading<T>(
     let service = service(shared, jid)?;
     for _ in 0..TRIES {
         let live = match read(shared, jid, ask()).await {
-            // It became another one while it was read.
+            // Another room took its address while it was read.
             Err(RoomError::Busy) => continue,
             read => read?,
         };
@@ -193,7 +193,7 @@ pub(super) async fn apply_reading<T>(
         let element =
             command(jid, &live.generation, Some(live.revision), &id, &effects, material, more);
         match shared.link.command(&*service, element).await.map(|done| Done::read(done.as_ref())) {
-            // It has come about meanwhile.
+            // A precondition was not met: something has changed meanwhile.
             Ok(done) if done.is_unmet => {}
             Ok(done) => {
                 if let Some(record) = effects.record {
@@ -208,7 +208,7 @@ pub(super) async fn apply_reading<T>(
     Err(RoomError::Busy)
 }
 
-/// Has a room of that generation do what makes nothing of its record, without a look at it first.
+/// Sends orders that do not depend on the room's record to a room of that generation, without reading it first.
 pub(super) async fn order(
     shared: &Shared,
     jid: &BareJid,
@@ -227,7 +227,7 @@ pub(super) async fn order(
             let done = Done::read(done.as_ref());
             if done.is_unmet { Err(RoomError::Unmet(done.names())) } else { Ok(()) }
         }
-        // The room of that address is another by now.
+        // Another room has this address by now.
         Err(RequestError::Refused(error))
             if matches!(error.condition, Condition::ItemNotFound | Condition::Conflict) =>
         {
@@ -237,7 +237,7 @@ pub(super) async fn order(
     }
 }
 
-/// Removes those who may no longer be inside; returns of each whether they were, or why they are still.
+/// Removes people who may no longer be inside. Returns for each whether they were inside, or why the removal failed.
 pub(super) async fn remove_all(
     shared: &Shared,
     removed: &[Judged],
@@ -263,10 +263,10 @@ async fn remove(
     let effects = |live: &LiveRoom| {
         (expulsion(jid, live.person.as_ref(), live.affiliation, denial), Vec::new(), ())
     };
-    // The other people inside are not needed.
+    // The list of the other occupants is not needed.
     let done = apply_reading(shared, room, || glance(room, Some(jid)), None, effects).await;
     match done {
-        // With the last who left it.
+        // The room ended when its last occupant left.
         Err(RoomError::None(_)) => Ok(false),
         Ok((done, ())) if done.met.is_empty() => {
             tracing::info!(?room, ?jid, "had left before they could be removed");
@@ -284,12 +284,12 @@ async fn remove(
     }
 }
 
-/// Returns the details of an event that is about one person.
+/// Returns the details of an audit event about one person.
 pub(super) fn about(jid: &BareJid) -> Map<String, Value> {
     Map::from_iter([("jid".to_owned(), jid.as_str().into())])
 }
 
-/// Tells a gate again what it has to know before it may ask.
+/// Sends a gate again what it has to know before it may ask for decisions.
 pub(super) async fn tell(shared: Shared, service: Arc<str>, welcome: Element) {
     if let Err(error) = shared.link.command(&*service, welcome).await {
         tracing::error!(
@@ -299,7 +299,7 @@ pub(super) async fn tell(shared: Shared, service: Arc<str>, welcome: Element) {
     }
 }
 
-/// Shows every room to `see`, in the order of their addresses. One that is there all the while is shown once.
+/// Calls `see` with every room, in the order of their addresses, each once. The engine is released in between.
 pub(super) fn each_room(shared: &Shared, mut see: impl FnMut(&PolicyEngine, &BareJid, &Room)) {
     let mut after = None;
     loop {
@@ -315,24 +315,24 @@ pub(super) fn each_room(shared: &Shared, mut see: impl FnMut(&PolicyEngine, &Bar
     }
 }
 
-/// Returns the consequences of a policy for those who are there, as far as is known here.
+/// Returns the consequences of a policy for the people in rooms, as far as the registry knows.
 pub(super) async fn consequences(shared: &Shared, policy: &Policy) -> Consequences {
     part_by_part(shared, |engine, after| engine.consequences(policy, after, now())).await
 }
 
-/// Returns who is inside and may not be by the policy in force, and who waits and may not enter, as far as is
-/// known here.
+/// Returns who is inside or waits although the policy in force does not allow it, as far as the registry
+/// knows.
 pub(super) async fn misplaced(shared: &Shared) -> Consequences {
     part_by_part(shared, |engine, after| engine.misplaced(after, now())).await
 }
 
-/// Returns the consequences of the policy in force, compared with the one before, for those who are there. The caller holds
-/// [`Shared::reloading`].
+/// Returns the consequences of the policy in force for the people in rooms, compared with the policy before. The caller
+/// holds [`Shared::reloading`].
 pub(super) async fn judge_again(shared: &Shared, before: Arc<Policy>) -> Consequences {
     part_by_part(shared, |engine, after| engine.judge_again(&before, after, now())).await
 }
 
-/// Returns what `judge` finds in all rooms: it takes those after an address, and returns the last one that it took.
+/// Merges what `judge` finds in all rooms. It handles some rooms after an address, and returns the last one handled.
 async fn part_by_part(
     shared: &Shared,
     judge: impl Fn(&mut PolicyEngine, Option<&BareJid>) -> (Consequences, Option<BareJid>),
@@ -349,18 +349,18 @@ async fn part_by_part(
     }
 }
 
-/// Rooms in a page of a snapshot.
+/// The number of rooms in a page of a snapshot.
 const PAGE: u32 = 50;
-/// Stored rooms that are looked at.
+/// The number of stored rooms after which reading stops.
 const MOST_STORED: usize = 10_000;
-/// Until rooms that could not be read are read again, at first and at the longest.
+/// The first and the longest pause before rooms that could not be read are read again.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// The number of tries at rooms that change meanwhile without a report of it.
+/// The number of attempts to catch up with rooms that change meanwhile without a report.
 const PAGE_TRIES: u32 = 3;
 
-/// Reads all rooms of a service, again until it succeeds or the gate greets once more; then they are compared with the
-/// policy.
+/// Reads all rooms of a service, with retries until that succeeds or the gate greets again; then the rooms are compared
+/// with the policy.
 pub(super) async fn restore(shared: Shared, service: Arc<str>) {
     let life = shared.engine().life(&service);
     let mut wait = FIRST_WAIT;
@@ -383,8 +383,8 @@ pub(super) async fn restore(shared: Shared, service: Arc<str>) {
     shared.audit_now.notify_one();
 }
 
-/// Has the component know what the gates know now, where it does not; returns the services of which it does not even so.
-/// What the gates were told before has come about by then: what they report comes before their reply.
+/// Reads the rooms of every gate that the registry is behind; returns the services for which that failed. All earlier
+/// commands have taken effect by then: the gates send their reports before the reply.
 pub(super) async fn catch_up(shared: &Shared) -> Vec<(Arc<str>, RoomError)> {
     let mut unread = Vec::new();
     let services = shared.engine().greeted();
@@ -417,8 +417,8 @@ async fn read_all(shared: &Shared, service: &Arc<str>) -> Result<bool, RoomError
     reading.finish().await
 }
 
-/// All rooms of a service, read a page at a time, and taken into the view of the rooms as they are. The caller
-/// holds [`Shared::paging`].
+/// Reads all rooms of a service into the registry, page by page. The caller holds
+/// [`Shared::paging`].
 pub(super) struct Reading<'a> {
     shared: &'a Shared,
     service: &'a Arc<str>,
@@ -432,7 +432,7 @@ impl<'a> Reading<'a> {
         Self { shared, service, pages: Pages::new(shared, service), is_over: false }
     }
 
-    /// The rooms of the next page; `None`: there is none.
+    /// Reads the next page into the registry and returns its rooms, or `None` after the last page.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<LiveRoom>>, RoomError> {
         self.shared.engine().ask_for_page(self.service);
         let Some(page) = self.pages.next_rooms().await? else { return Ok(None) };
@@ -444,7 +444,7 @@ impl<'a> Reading<'a> {
         Ok(Some(page))
     }
 
-    /// After the last page: forgets rooms that are known and not there; returns whether every room is known as it is now.
+    /// Forgets known rooms that were on no page and do not exist. Returns whether every room is known as it is now.
     pub(super) async fn finish(mut self) -> Result<bool, RoomError> {
         let mut unmet = Vec::new();
         each_room(self.shared, |engine, jid, _| {
@@ -473,26 +473,26 @@ impl Drop for Reading<'_> {
     }
 }
 
-/// The rooms of a service, a page at a time, in the order of their addresses. The caller holds
+/// The rooms of a service, page by page, in the order of their addresses. The caller holds
 /// [`Shared::paging`].
 pub(super) struct Pages<'a> {
     shared: &'a Shared,
     service: &'a str,
     after: Option<String>,
-    /// The number of the last report before the last page.
+    /// Sequence number of the last report before the last page was made.
     number: Option<u64>,
-    /// Asks for those that come after an address.
+    /// Makes the request for the page after an address.
     ask: fn(&str) -> Element,
 }
 
 impl<'a> Pages<'a> {
-    /// The rooms in memory.
+    /// Reads the rooms in memory, from the first page on.
     pub(super) fn new(shared: &'a Shared, service: &'a str) -> Self {
         let after = Some(String::new());
         Self { shared, service, after, number: None, ask: |after| snapshot(after, PAGE) }
     }
 
-    /// The next page; `None`: there is none.
+    /// Reads the next page; returns `None` after the last one.
     pub(super) async fn next(&mut self) -> Result<Option<Element>, RequestError> {
         let Some(after) = &self.after else { return Ok(None) };
         let page = self.shared.link.request(self.service, (self.ask)(after)).await?;
@@ -502,8 +502,8 @@ impl<'a> Pages<'a> {
         Ok(Some(page))
     }
 
-    /// The rooms of the next page, each with all its people; `None`: there is no page. A room that ended meanwhile is left
-    /// out.
+    /// Reads the rooms of the next page with all of their people; returns `None` after the last page. A room that has
+    /// ended meanwhile is left out.
     pub(super) async fn next_rooms(&mut self) -> Result<Option<Vec<LiveRoom>>, RoomError> {
         let Some(page) = self.next().await? else { return Ok(None) };
         let mut rooms = Vec::new();
@@ -511,7 +511,7 @@ impl<'a> Pages<'a> {
             match whole(self.shared, self.service, element).await {
                 Ok(live) => rooms.push(live),
                 Err(RoomError::None(_) | RoomError::Nonsense) => {}
-                // It is another one by now.
+                // Another room has this address by now.
                 Err(RoomError::Busy) => {
                     let jid = element.attr("jid").and_then(BareJid::stamped);
                     let jid = jid.ok_or(RoomError::Nonsense)?;
@@ -528,7 +528,7 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// Reads the rooms that the server of a service has stored, at most [`MOST_STORED`].
+/// Reads the rooms that the server of a service has stored, up to about [`MOST_STORED`].
 pub(super) async fn stored(shared: &Shared, service: &str) -> Result<Vec<LiveRoom>, RequestError> {
     let _alone = shared.paging.lock().await;
     let mut pages = Pages { ask: crate::wire::room::stored, ..Pages::new(shared, service) };

@@ -1,4 +1,4 @@
-//! The audit database that the file asks for.
+//! Opening the audit database, its keys, and the exchange with other servers.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -18,27 +18,27 @@ use crate::private::{OWNER, make_directory};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Exchange, Keep, Mask, Store, StoreError};
 
-/// The audit database cannot be kept.
+/// Why the audit database cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The file is none, or cannot be written.
+    /// The database file is invalid, or cannot be written.
     #[error(
         "the audit database `{path}` cannot be used: {1}. Move it aside, with its `-wal` and `-shm`, and a new one is made at the next start: the bans that operators made are in the old one only; or set `store.file` to \"\" for none", path = .0.display()
     )]
     File(PathBuf, StoreError),
-    /// The key for addresses cannot be read or made.
+    /// The key for hashing network addresses cannot be read or created.
     #[error(
         "the key `{path}` for network addresses cannot be used: {1}. Move it aside, and a new one is made: addresses then have other hashes", path = .0.display()
     )]
     Key(PathBuf, #[source] io::Error),
 }
 
-/// Bytes that the database may take beyond what is kept, at least: a batch of entries has to fit.
+/// The least number of bytes that the database may exceed its size limit by: a batch of entries has to fit.
 const SPARE: u64 = 16 << 20;
-/// The file of the key for addresses that are hashed.
+/// The file in the state directory with the key for hashing network addresses.
 const KEY: &str = "addresses.key";
 
-/// Returns how network addresses are kept, by the file. The key of the hash is made where there is none.
+/// Returns how network addresses are stored, according to the file. Creates the hash key if it is missing.
 pub(super) fn mask(settings: &config::Store, state_dir: &Path) -> Result<Mask, OpenError> {
     let path = state_dir.join(KEY);
     if settings.addresses != Addresses::Hash {
@@ -48,7 +48,7 @@ pub(super) fn mask(settings: &config::Store, state_dir: &Path) -> Result<Mask, O
     Ok(Mask::new(settings.addresses, key))
 }
 
-/// Opens the audit database, or `None` where the file has none.
+/// Opens the audit database, or returns `None` if the file configures none.
 pub(super) fn open(
     settings: &config::Store,
     state_dir: &Path,
@@ -57,19 +57,19 @@ pub(super) fn open(
     let path = state_dir.join(name);
     let size = settings.max_size;
     let keep = Keep { age: settings.retention, size, clock: Arc::new(now) };
-    // What is trimmed a little late still fits.
+    // Old entries are deleted with a delay, so some more have to fit.
     let most = size.saturating_add((size / 8).max(SPARE));
     let store = Store::open(Sqlite::new(&path).at_most(most), Some(keep));
     Ok(Some(Arc::new(store.map_err(|error| OpenError::File(path, error))?)))
 }
 
-/// This server's name, in the audit and among other servers.
+/// Returns the name of this server in the audit and among other servers.
 pub(super) fn name(settings: &config::Store, component: &config::Component) -> String {
     settings.server.clone().unwrap_or_else(|| component.domain.to_string())
 }
 
-/// Tells other servers, and hears them, by the database that the file names, each time that it is started; `None`: it
-/// names none.
+/// Returns a function that starts the exchange of entries and bans with other servers over PostgreSQL, or `None` if the
+/// file configures none.
 pub(super) fn exchange(
     settings: &config::Store,
     name: &str,
@@ -87,7 +87,7 @@ pub(super) fn exchange(
     })
 }
 
-/// Gives the file that name if no other has it. Where there are no hard links, it takes the place of one that has.
+/// Links `half` to `path` unless that exists. On file systems without hard links, `path` is replaced.
 fn put(half: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(half, path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => fs::rename(half, path),
@@ -102,10 +102,10 @@ fn write_new(path: &Path, key: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Returns the key in that file, which is made where there is none.
+/// Returns the key in a file, which is created with random bytes if it is missing.
 ///
 /// # Errors
-/// The file cannot be read or made, or is no key.
+/// The file cannot be read or created, or has not exactly 32 bytes.
 pub(super) fn key(path: &Path) -> io::Result<[u8; 32]> {
     match fs::read(path) {
         Ok(bytes) => bytes.try_into().map_err(|_| io::Error::other("it has not 32 bytes")),
@@ -115,7 +115,7 @@ pub(super) fn key(path: &Path) -> io::Result<[u8; 32]> {
             if let Some(directory) = path.parent() {
                 make_directory(directory, OWNER)?;
             }
-            // Whole or not at all; of two that start at once, one makes it.
+            // The file appears as a whole or not at all; of two processes that start at once, one creates it.
             let half = path.with_extension(format!("new-{}", std::process::id()));
             let made = write_new(&half, &fresh).and_then(|()| put(&half, path));
             let _left = fs::remove_file(&half);

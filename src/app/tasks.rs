@@ -1,7 +1,7 @@
 //! Supervision of the tasks that the component keeps running.
 //!
-//! The first task needed for deciding that ends, ends the process with the reason, so that systemd starts it again.
-//! Every other task is started again with back-off, and `status` shows it while it is down.
+//! If a task that decisions depend on ends, the process ends with the reason, so that systemd restarts it. Every other
+//! task is restarted with back-off, and `status` shows it while it is down.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -19,17 +19,17 @@ use crate::component::audit::Audit;
 use crate::control::TaskDown;
 use crate::thread::{Health, words};
 
-/// The first pause before a task is started again, and the longest.
+/// The first and the longest pause before a task is restarted.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
-/// A task that runs for so long is up again.
+/// How long a task has to run to count as up again.
 const SETTLED: Duration = Duration::from_secs(1);
-/// A task that ran for longer starts the back-off again when it ends.
+/// How long a task has to run for its next back-off to begin at the first pause.
 const LASTING: Duration = Duration::from_secs(61);
 
-/// The end of a task that should go on: the reason.
+/// How a task ended that should run forever: the reason, if it gave one.
 pub(super) type Ended = Result<(), String>;
 
-/// The tasks. Dropping them ends them.
+/// The running tasks, which are aborted when this is dropped.
 #[derive(Debug)]
 pub(super) struct Tasks {
     needed: JoinSet<(&'static str, String)>,
@@ -39,12 +39,12 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    /// No tasks yet; those that are down are entered in `down`.
+    /// Makes an empty set of tasks; those that go down are entered in `down`.
     pub(super) fn new(down: Down, fault: Option<Fault>) -> Self {
         Self { needed: JoinSet::new(), others: JoinSet::new(), down, fault }
     }
 
-    /// Starts a task needed for deciding.
+    /// Starts a task that decisions depend on.
     pub(super) fn need(
         &mut self,
         name: &'static str,
@@ -55,7 +55,7 @@ impl Tasks {
         self.needed.spawn(task.map(move |reason| (name, reason)));
     }
 
-    /// Starts a task that is not needed for deciding, and starts it again whenever it ends.
+    /// Starts a task that decisions do not depend on; `start` is called again whenever the task ends.
     pub(super) fn keep<F>(
         &mut self,
         name: &'static str,
@@ -88,18 +88,18 @@ impl Tasks {
         });
     }
 
-    /// Waits until a task needed for deciding ends; its name, and why.
+    /// Waits until a task that decisions depend on ends; returns its name and the reason.
     pub(super) async fn ended(&mut self) -> (&'static str, String) {
         match self.needed.join_next().await {
             Some(Ok(ended)) => ended,
             Some(Err(error)) => ("task", error.to_string()),
-            // None was started.
+            // No such task was started.
             None => std::future::pending().await,
         }
     }
 
-    /// Ends every task that is not needed for deciding, and then the others once `last` has let them end by themselves
-    /// for at most `patience`.
+    /// Aborts the tasks that decisions do not depend on. The others may end by themselves for at most `patience`, or
+    /// until the task `last` has ended, and are then aborted.
     pub(super) async fn stop(mut self, patience: Duration, last: &'static str) {
         self.others.shutdown().await;
         let ended = async {
@@ -109,7 +109,7 @@ impl Tasks {
                 }
             }
         };
-        // What hangs is not waited for.
+        // After the time limit, hanging tasks are aborted.
         let _ = timeout(patience, ended).await;
     }
 
@@ -118,7 +118,7 @@ impl Tasks {
     }
 }
 
-/// Runs a task to its end; why it ended.
+/// Runs a task to its end, and returns why it ended.
 async fn reason(task: impl Future<Output = Ended>) -> String {
     match AssertUnwindSafe(task).catch_unwind().await {
         Ok(Ok(())) => "it ended".to_owned(),
@@ -127,7 +127,7 @@ async fn reason(task: impl Future<Output = Ended>) -> String {
     }
 }
 
-/// Runs one step of a task; `None`: it panicked, which is logged.
+/// Runs one step of a task; returns `None` if it panicked, which is logged.
 pub(super) async fn guarded<T>(what: &str, step: impl Future<Output = T>) -> Option<T> {
     match AssertUnwindSafe(step).catch_unwind().await {
         Ok(value) => Some(value),
@@ -142,7 +142,7 @@ pub(super) async fn guarded<T>(what: &str, step: impl Future<Output = T>) -> Opt
 pub(super) struct Down(Arc<Mutex<BTreeMap<&'static str, TaskDown>>>);
 
 impl Down {
-    /// Every task that is down, by name.
+    /// Returns every task that is down, sorted by name.
     pub(super) fn all(&self) -> Vec<TaskDown> {
         self.0.lock().values().cloned().collect()
     }
@@ -168,7 +168,7 @@ impl Down {
     }
 }
 
-/// The threads that write and are down.
+/// Returns the writer threads that are down.
 pub(super) fn threads_down(audit: &Audit) -> impl Iterator<Item = TaskDown> {
     let down = |(name, health): (&str, &Health)| {
         let (reason, since) = health.down()?;
@@ -178,7 +178,7 @@ pub(super) fn threads_down(audit: &Audit) -> impl Iterator<Item = TaskDown> {
     audit.threads().filter_map(down)
 }
 
-/// A panic that a test asks for: of that task, so long after it starts, so many times.
+/// A fault that a test injects: panics of a task, after a delay, a number of times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     task: String,
@@ -187,7 +187,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    /// Reads `TASK`, `TASK@SECONDS` or `TASK@SECONDS*TIMES`; `None`: it is none.
+    /// Parses `TASK`, `TASK@SECONDS` or `TASK@SECONDS*TIMES`; returns `None` for anything else.
     pub(super) fn read(text: &str) -> Option<Self> {
         let (text, times) = text.split_once('*').unwrap_or((text, "1"));
         let (task, after) = text.split_once('@').unwrap_or((text, "0"));
@@ -195,7 +195,7 @@ impl Fault {
         Some(Self { task: task.to_owned(), after, times: times.parse().ok()? })
     }
 
-    /// Has threads fail that are of that name.
+    /// Makes the writer threads of that name fail after the delay.
     pub(super) async fn have_fail(self, threads: Vec<(&'static str, Health)>) {
         sleep(self.after).await;
         for (_, health) in threads.iter().filter(|(name, _)| *name == self.task) {
@@ -203,7 +203,7 @@ impl Fault {
         }
     }
 
-    /// The fault for another start of the task; `None`: it was asked for no more often.
+    /// Returns the fault for the next start of the task, or `None` if it has occurred often enough.
     fn again(&mut self) -> Option<Self> {
         self.times = self.times.checked_sub(1)?;
         Some(self.clone())
@@ -265,7 +265,7 @@ mod tests {
         sleep(Duration::from_millis(4600)).await;
         assert_eq!(down.all(), []);
         assert_eq!(starts.load(Ordering::Relaxed), 5);
-        // Nobody needs it: nothing ends.
+        // A task that decisions do not depend on does not end the process.
         assert!(timeout(SETTLED, tasks.ended()).await.is_err());
     }
 

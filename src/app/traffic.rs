@@ -1,4 +1,4 @@
-//! The handler of stanzas from the link.
+//! The handler of link events and incoming stanzas.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl Traffic {
         Self { shared, domain, adhoc }
     }
 
-    /// Handles one event; never blocks.
+    /// Handles one event of the link without blocking.
     pub(super) fn event(&mut self, event: LinkEvent, outbox: &mut Outbox) {
         match event {
             LinkEvent::Up => {
@@ -64,7 +64,7 @@ impl Traffic {
         {
             tracing::warn!(%error, "an answer could not be sent");
         }
-        // Not before the gate is told that it may ask: until then it reports nothing.
+        // Only after the reply is queued: before its welcome, the gate reports nothing.
         let greeted = self.shared.engine().greeted();
         let service = greeted.into_iter().find(|service| greets.as_deref() == Some(service));
         if let Some(service) = service {
@@ -120,7 +120,7 @@ impl Traffic {
         }
         let mut judged_by = Arc::clone(engine.policy());
         drop(engine);
-        // Judging a password takes milliseconds: the link goes on meanwhile.
+        // Judging a password takes milliseconds, which must not block the link.
         let (shared, service, iq) = (self.shared.clone(), Arc::clone(service), iq.clone());
         tokio::task::spawn_blocking(move || {
             let mut rules = rules;
@@ -137,7 +137,7 @@ impl Traffic {
                 if Arc::ptr_eq(engine.policy(), &judged_by) {
                     break engine.question(&service, &question, now());
                 }
-                // Another file came into force meanwhile: no decision rests on two.
+                // Another file came into force meanwhile: a decision must not mix two policies.
                 judged_by = Arc::clone(engine.policy());
                 rules = engine.live().rules_of(
                     engine.policy(),
@@ -204,7 +204,7 @@ impl Traffic {
     }
 }
 
-/// The version of the program and of the policy, as extended service information (XEP-0128).
+/// Returns the versions of the program and the policy as extended service information (XEP-0128).
 fn software(revision: &str) -> Element {
     let field = |var: &str, value: &str| {
         Element::new(ns::DATA_FORMS, "field")
@@ -218,12 +218,12 @@ fn software(revision: &str) -> Element {
         .with_child(field("revision", revision))
 }
 
-/// The addresses from which the servers take it who a person is: those of web servers in front.
+/// Returns the networks of the reverse proxies that the servers trust to report client addresses (`trusted_proxies`).
 pub(super) async fn proxies(shared: &Shared) -> Vec<IpNet> {
     let mut found = Vec::new();
     let services = shared.engine().greeted();
     for service in services {
-        // What is not told is not known: without the link nobody comes in either.
+        // A server that cannot be asked is left out: without the link, no one can join either.
         let Ok(element) = shared.link.request(&*service, posture()).await else { continue };
         let hosts = ServerInventory::read(&element).hosts;
         let items = hosts.iter().filter_map(|hosts| hosts.global("trusted_proxies"));
@@ -236,7 +236,7 @@ fn network(item: &str) -> Option<IpNet> {
     item.parse().ok().or_else(|| item.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
-/// Looks for modules of the service that do by themselves what the policy decides, and says so.
+/// Looks for modules of a service that conflict with the policy, and reports them in the log and in `status`.
 pub(super) async fn look_around(shared: Shared, service: Arc<str>) {
     let element = match shared.link.request(&*service, posture()).await {
         Ok(element) => element,
