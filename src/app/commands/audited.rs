@@ -1,4 +1,4 @@
-//! What is written down of a command.
+//! What the audit records of an operator command.
 
 use serde_json::{Map, Value};
 
@@ -15,7 +15,7 @@ impl From<&Caller> for By {
     }
 }
 
-/// A command that a person gives: what of it may be written down.
+/// The parts of an operator command that may be recorded.
 #[derive(Debug)]
 pub(super) struct Deed {
     command: &'static Command,
@@ -24,11 +24,11 @@ pub(super) struct Deed {
 }
 
 impl Deed {
-    /// What `caller` asks with this request.
+    /// Takes the arguments of a request that may be recorded.
     pub(super) fn new(caller: &Caller, request: &Request) -> Self {
         let command = request.command();
         let given = request.arguments();
-        // A file that is tried may hold passwords.
+        // The text of a policy file may contain passwords.
         let tells = |kind| !matches!(kind, FieldKind::Secret | FieldKind::Lines);
         let fields = command.fields.iter().filter(|field| tells(field.kind));
         let value = |name| given.get(name).filter(|value| !value.is_null() && **value != false);
@@ -36,13 +36,13 @@ impl Deed {
         Self { command, by: caller.into(), given: given.collect() }
     }
 
-    /// The first field of that kind.
+    /// Returns the value of the first argument of that type.
     fn field(&self, kind: FieldKind) -> Option<&str> {
         let mut fields = self.command.fields.iter().filter(|field| field.kind == kind);
         fields.find_map(|field| self.given.get(field.name)?.as_str())
     }
 
-    /// Replaces what was typed by the address of the person who was found.
+    /// Replaces what was typed with the address of the person who was found.
     fn found(&mut self, reply: &Value) {
         if let (Some(called), Some(who)) = (reply.get("called"), reply.get("who")) {
             self.given.insert("called".to_owned(), called.clone());
@@ -53,7 +53,7 @@ impl Deed {
         let jids: Vec<_> = jids.collect();
         let person = self.command.fields.iter().find(|field| field.kind == FieldKind::Person);
         let (Some(person), Some(first)) = (person, jids.first()) else { return };
-        // Of many, each is written down by themselves.
+        // Each of several people is recorded separately.
         let Some(given) = self.given.get_mut(person.name) else { return };
         if !jids.contains(&&*given) {
             *given = Value::clone(first);
@@ -61,13 +61,13 @@ impl Deed {
     }
 }
 
-/// The first of the details that are written down of one of many.
+/// Returns the initial details for one of several rooms or people that a command affects.
 pub(super) fn of_many() -> Map<String, Value> {
     Map::from_iter([("of_many".to_owned(), true.into())])
 }
 
 impl Call<'_> {
-    /// Writes down what a command did to one of many rooms or people, as if it had been asked for by itself; or why not.
+    /// Records the outcome of a command for one of several rooms or people, as if it had been given for that one alone.
     pub(super) fn write_down_part(
         &self,
         command: &'static str,
@@ -95,7 +95,7 @@ fn with(mut details: Map<String, Value>, by: &By) -> Map<String, Value> {
 }
 
 impl Operator {
-    /// Writes down what came of a command, unless it only looks and its caller may.
+    /// Records the outcome of a command, except of a permitted one that only reads.
     pub(super) fn write_down(&self, mut deed: Deed, outcome: Result<&Value, &Failure>) {
         let failure = outcome.err().map(|failure| failure.kind);
         if deed.command.impact == Impact::ReadOnly && failure != Some(FailureKind::Forbidden) {
@@ -107,7 +107,7 @@ impl Operator {
         let command = deed.command.name;
         let (face, name) = (&*deed.by.face, &*deed.by.name);
         let outcome = outcome.map(drop).map_err(|failure| &*failure.reason);
-        // Why not, the caller is told, and the audit.
+        // The reason of a failure goes to the caller and the audit, not to the log.
         match failure {
             None => tracing::info!(command, interface = face, name, "an operator's command"),
             Some(kind) => {

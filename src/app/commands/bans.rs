@@ -31,15 +31,15 @@ use crate::store::{Ban as StoredBan, Store};
 
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 500;
-/// Fewer bits of an address are as good as everybody.
+/// The least number of prefix bits, by whether the network is IPv4: a shorter prefix would match nearly everyone.
 const LEAST_BITS: [(bool, u8); 2] = [(true, 8), (false, 16)];
-/// Addresses that are proposed, at most.
+/// Most addresses that are suggested.
 const NEAREST: usize = 3;
 
-/// The addresses in a description of whom a ban is on. Patterns for rooms are of names, or the address of one.
+/// Returns the addresses in the arguments of a ban. `room` may be a pattern of names or an address.
 fn typed<'a>(who: &'a str, room: Option<&'a str>) -> Vec<&'a str> {
     let room = room.filter(|room| room.contains('@'));
-    // Where rooms are named, it may be a nick.
+    // With a room, `who` may be a nick.
     let who = Some(who).filter(|who| room.is_none() || who.contains('@'));
     who.into_iter().chain(room).collect()
 }
@@ -51,14 +51,14 @@ verb! {
         /// the id of a decision
         #[arg(allow_hyphen_values = true)]
         pub who: String,
-        /// Only from rooms whose name (the part before the `@`) is like this; of an address, that part counts
+        /// Only from rooms whose name (the part before the `@`) matches this; of an address, the name counts
         #[arg(long, value_name = "PATTERN")]
         pub room: Option<String>,
-        /// For how long, like "7 days", instead of until it is lifted
+        /// How long, like "7 days", instead of until it is lifted
         #[arg(long, value_name = "LENGTH")]
         #[schemars(with = "Option<schema::Length>")]
         pub r#for: Option<Length>,
-        /// Why, for the next operator; those who are banned are not told
+        /// Reason for the next operator; those who are banned are not told
         #[arg(long, default_value = "")]
         #[serde(default)]
         pub reason: String,
@@ -73,7 +73,7 @@ verb! {
         /// The JID, domain or network
         #[arg(allow_hyphen_values = true)]
         pub who: String,
-        /// Only those for this pattern of room names
+        /// Only bans for this pattern of room names
         #[arg(long, value_name = "PATTERN")]
         pub room: Option<String>,
     }
@@ -90,12 +90,12 @@ verb! {
 /// A ban that an operator made.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct BanShown {
-    /// The ban.
+    /// The ban as it is stored.
     #[serde(flatten)]
     pub ban: StoredBan,
-    /// What it is on.
+    /// Kind of its target: `jid`, `domain`, `network`, or `mark` (which identifies a person under any address).
     pub kind: String,
-    /// Of a ban on a mark, in the list of bans: whom the ban is on that it was made with.
+    /// Target of the ban that this ban on a mark was made with; only in the list of bans, absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with: Option<String>,
 }
@@ -115,58 +115,58 @@ impl fmt::Display for BanShown {
     }
 }
 
-/// The ban, who was removed by it, and who could not be.
+/// The result of a ban: whom it removed, and what failed.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Banishment {
-    /// The ban.
+    /// The ban that was made.
     #[serde(flatten)]
     pub ban: BanShown,
-    /// Who was inside, and was removed.
+    /// People who were inside and were removed.
     pub removed: Vec<At>,
-    /// Who waited, and was turned away.
+    /// People who waited and were turned away.
     pub turned_away: Vec<At>,
-    /// Who is still inside.
+    /// People who could not be removed or turned away.
     pub failed: Vec<Remaining>,
-    /// Services of which it is not known who is there.
+    /// Services whose occupants are not known.
     pub unread: Vec<Unread>,
-    /// The nick or the id of a decision by which the person was meant.
+    /// The nick or decision id by which the person was named; absent if an address was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called: Option<String>,
-    /// Bans that were made with it, on marks by which they would come back under another address.
+    /// Number of bans made with it on marks by which the person would be recognised under another address.
     pub marks: usize,
-    /// It outlives a restart.
+    /// Whether the ban is stored and survives a restart.
     pub kept: bool,
-    /// Why it is in force and not stored.
+    /// Why the ban is in force but not stored; absent if it is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_kept: Option<String>,
 }
 
-/// A person at a room.
+/// A person, and the room concerned.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct At {
-    /// The room.
+    /// Bare JID of the room.
     pub room: String,
-    /// The person.
+    /// Bare JID of the person.
     pub jid: String,
 }
 
-/// A person who is still at a room.
+/// A person who could not be removed from a room or its lobby.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Remaining {
-    /// The room.
+    /// Bare JID of the room.
     pub room: String,
-    /// The person.
+    /// Bare JID of the person.
     pub jid: String,
-    /// Why.
+    /// Why the person could not be removed.
     pub reason: String,
 }
 
 /// A service whose rooms could not be read.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Unread {
-    /// The service.
+    /// Domain of the service.
     pub service: String,
-    /// Why.
+    /// Why its rooms could not be read.
     pub reason: String,
 }
 
@@ -177,7 +177,7 @@ impl Answer for Banishment {
 
     fn words(&self) -> String {
         let called = self.called.iter().map(|called| {
-            // Anybody may choose a nick that reads like the rest of the line.
+            // A nick may be chosen to read like the rest of the line.
             let called: String = called.chars().take(LONGEST_NICK).collect();
             format!("{called:?} is {}", self.ban.ban.who)
         });
@@ -208,14 +208,14 @@ fn not_kept(reason: Option<&str>) -> Option<String> {
     reason.map(|it| format!("  NOT STORED, so that it ends with the component: {it}"))
 }
 
-/// The bans that were lifted.
+/// The result of lifting bans.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Lifted {
-    /// The bans.
+    /// The bans that were lifted, with those on marks that were made with them.
     pub lifted: Vec<BanShown>,
-    /// It outlives a restart that they were lifted.
+    /// Whether the database has recorded that they are lifted, which then survives a restart.
     pub kept: bool,
-    /// Why the database has them still.
+    /// Why the database still has them; absent if it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_kept: Option<String>,
 }
@@ -227,12 +227,12 @@ impl Answer for Lifted {
     }
 }
 
-/// The bans that operators made, and how many the file has.
+/// The runtime bans, and the number of bans in the file.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct BanList {
-    /// The bans that operators made.
+    /// Bans that operators made and that have not expired.
     pub bans: Vec<BanShown>,
-    /// How many stand in the file.
+    /// Number of bans in the file.
     pub file: usize,
 }
 
@@ -250,7 +250,7 @@ impl Answer for BanList {
 }
 
 impl Call<'_> {
-    /// Removes everybody whom the ban matches from the rooms, and keeps them out.
+    /// Bans a person, domain or network: removes everyone who matches from the rooms, and keeps them out.
     async fn ban(&self, asked: Ban) -> Result<Banishment, Failure> {
         let Ban { who, room, r#for: time, reason } = asked;
         let rooms = room.as_deref().map(Rooms::read).transpose()?;
@@ -259,7 +259,7 @@ impl Call<'_> {
                 "the reason is at most {LONGEST_REASON} characters, without control characters"
             )));
         }
-        // Whom they meet, and by which marks that person comes back, is looked at first.
+        // Read first who is in the rooms, and by which marks they would be recognised.
         catch_up(&self.shared).await;
         let (whom, called) = self.to_ban(&who, rooms.as_ref()).await?;
         let own = self.own(&whom).await;
@@ -282,7 +282,7 @@ impl Call<'_> {
         for ban in bans {
             match stored {
                 Ok(()) => stored = keep(&mut book, store.as_deref(), ban).await,
-                // It takes no other either.
+                // The database refused an earlier one, so it is not tried with the others.
                 Err(_) => book.unstored.push(ban),
             }
         }
@@ -315,8 +315,8 @@ impl Call<'_> {
         })
     }
 
-    /// Returns whom a ban is to be on, and the nick or the id of a decision by which a person is meant: one at a room, so
-    /// only where rooms are named.
+    /// Returns the target of a ban, and the nick or decision id by which it was named. They name a person at a room, so
+    /// they are only accepted together with a room.
     async fn to_ban(
         &self,
         text: &str,
@@ -333,7 +333,7 @@ impl Call<'_> {
         match (self.called(text, rooms).await, is_other) {
             (Err(failure), false) => Err(failure),
             (Err(_), true) => Ok((read.map_err(invalid)?, None)),
-            // Anybody may bear a nick that reads like something else that can be banned.
+            // A nick may be chosen to read like a domain or network.
             (Ok(jid), true) => Err(conflict(format!(
                 "`{text}` is the nick of `{jid}`, too: give that address if they are meant; else leave the room out"
             ))),
@@ -343,7 +343,7 @@ impl Call<'_> {
         }
     }
 
-    /// Returns the person in these rooms who bears that nick, or whom a decision of that id is about.
+    /// Returns the person in these rooms who has that nick, or whom the decision of that id is about.
     async fn called(&self, text: &str, rooms: &Rooms) -> Result<BareJid, Failure> {
         if let Some(room) = &rooms.one {
             return self.whom(room, text).await;
@@ -377,7 +377,7 @@ impl Call<'_> {
         }
     }
 
-    /// Takes back the bans on just that JID, domain or network.
+    /// Lifts the runtime bans on exactly that JID, domain or network.
     async fn unban(&self, who: &str, room: Option<&str>) -> Result<Lifted, Failure> {
         let whom = Banned::read(who).map_err(invalid)?;
         let name = whom.to_string();
@@ -394,7 +394,7 @@ impl Call<'_> {
                 None => not_found(format!("no operator has banned `{name}`: see `vestibule bans`")),
             });
         }
-        // What was banned together is lifted together; a mark can be lifted alone.
+        // Bans that were made together are lifted together; one on a mark can be lifted alone.
         let together: BTreeSet<_> = if matches!(whom, Banned::Mark(_)) {
             BTreeSet::new()
         } else {
@@ -408,10 +408,10 @@ impl Call<'_> {
         let mut kept = Ok(());
         let is_stored = !stored.is_empty();
         lifted.extend(stored);
-        // The database may have one that it seemed not to take.
+        // The database may have a ban although it seemed to refuse it.
         let ids: Vec<_> = lifted.iter().map(|ban| ban.id.clone()).collect();
         if let Some(store) = self.store() {
-            // What cannot be written is in force all the same.
+            // The bans are lifted even if that cannot be stored.
             if let Err(error) = store.lift_bans(ids.clone()).await {
                 tracing::warn!(who = name, %error, "a ban is lifted, and may be stored still");
                 book.unlifted.extend(ids);
@@ -429,8 +429,8 @@ impl Call<'_> {
         Ok(Lifted { lifted, kept: kept.is_ok(), not_kept: kept.err() })
     }
 
-    /// The marks by which everybody of an address that is banned comes back under another one, as far as they are or were
-    /// lately at a room.
+    /// Returns the marks by which a person with a banned address would be recognised under another one, if they are
+    /// or were recently at a room.
     fn marks_to_ban(&self, whom: &Banned) -> BTreeSet<Mark> {
         let Banned::Jid(jid) = whom else { return BTreeSet::new() };
         let mut marks = BTreeSet::new();
@@ -444,7 +444,7 @@ impl Call<'_> {
         marks
     }
 
-    /// The bans that operators have made, and how many the file has.
+    /// Returns the runtime bans, and the number of bans in the file.
     async fn bans(&self) -> BanList {
         let book = self.shared.bans.lock().await;
         let in_force = book.all().filter(|ban| holds(ban, now()));
@@ -461,7 +461,7 @@ impl Call<'_> {
         BanList { bans, file }
     }
 
-    /// Returns what the server has of its own, as far as a ban on these may be about it.
+    /// Returns what belongs to the server and must not be banned, as far as it matters for a ban on this target.
     async fn own(&self, whom: &Banned) -> Own {
         let proxies = match whom {
             Banned::Network(_) => proxies(&self.shared).await,
@@ -489,15 +489,15 @@ impl Call<'_> {
     }
 }
 
-/// Those who are inside or wait.
+/// Returns everyone who is inside or waits.
 fn people_of(room: &Room) -> impl Iterator<Item = &Requester> {
     room.occupants.values().chain(room.waiting.values()).map(|known| &known.who)
 }
 
-/// Puts a ban into the book, and into the database.
+/// Adds a ban to the list, and to the database.
 ///
 /// # Errors
-/// The database does not take it; it is in force all the same, and offered again.
+/// The database does not accept the ban; it is in force anyway, and offered again later.
 async fn keep(book: &mut Pages, store: Option<&Store>, ban: StoredBan) -> Result<(), String> {
     let stored = match store {
         Some(store) => store.add_ban(ban.clone()).await.map_err(|error| error.to_string()),
@@ -519,21 +519,21 @@ fn end(at: Timestamp, time: &Length) -> Option<Timestamp> {
     at.checked_add(time).ok()
 }
 
-/// The rooms that a ban is for.
+/// The rooms that a ban applies to.
 #[derive(Debug)]
 struct Rooms {
-    /// The one whose address was given.
+    /// The room whose address was given.
     one: Option<BareJid>,
-    /// The pattern of their names, as it is kept.
+    /// The pattern of room names, as it is stored.
     pattern: String,
     glob: Glob,
 }
 
 impl Rooms {
-    /// Reads a pattern of names, or the address of a room.
+    /// Parses a pattern of room names, or the address of a room.
     ///
     /// # Errors
-    /// No room's name can be like it, or it is no address of a room.
+    /// The pattern can match no room's name, or the address is invalid.
     fn read(text: &str) -> Result<Self, Failure> {
         let one = text.contains('@').then(|| address(text.trim())).transpose()?;
         let name = one.as_ref().and_then(|room| room.node());
@@ -545,15 +545,15 @@ impl Rooms {
 
 #[derive(Debug, Default)]
 struct Own {
-    /// Its hosts, its services and this component.
+    /// Hosts and services of the server, and the domain of this component.
     hosts: Vec<String>,
-    /// The web servers in front, whose address people have where those do not say who comes.
+    /// Networks of reverse proxies, whose address people have if a proxy does not report theirs.
     proxies: Vec<IpNet>,
-    /// Addresses and nicks of those who are in rooms or wait there.
+    /// Addresses and nicks of the people who are in rooms or wait there.
     people: Vec<(String, String)>,
 }
 
-/// Whether a person may be banned with a word: not those whom the server or its operators need, nor nobody.
+/// Checks that a target may be banned at run time: not services, operators, the server itself or nearly everyone.
 fn is_allowed(whom: &Banned, policy: &Policy, own: &Own) -> Result<(), String> {
     match whom {
         Banned::Jid(jid) if policy.services.contains_key(jid) => {
@@ -628,13 +628,13 @@ fn is_network_allowed(network: &IpNet, own: &Own) -> Result<(), String> {
     }
 }
 
-/// The addresses of this machine (RFC 6890).
+/// Returns the loopback networks (RFC 6890).
 fn loopback() -> [IpNet; 2] {
     let four = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
     [IpNet::V4(four), IpNet::V6(Ipv6Net::from(Ipv6Addr::LOCALHOST))]
 }
 
-/// Returns what bans that were made together have in common: when, as precisely as it is stored, and by whom.
+/// Returns what bans that were made together have in common: the time, as precisely as it is stored, and the operator.
 fn made<T>(ban: &StoredBan, by: T) -> (i64, T) {
     (ban.at.as_microsecond(), by)
 }

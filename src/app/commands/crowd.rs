@@ -1,4 +1,4 @@
-//! What is done with everybody at a room of whom something is true.
+//! Commands on all people at a room who match a description.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -27,12 +27,12 @@ use crate::policy::{Policy, Rules};
 use crate::wire::answer::remove;
 use crate::wire::room::LiveRoom;
 
-/// People whom one command to a gate is about, at most: it is carried out in one go.
+/// The largest number of people in one command to a gate, which is carried out in one go.
 const AT_ONCE: usize = 50;
-/// How often a room is looked at, at most, for people who are meant and have come meanwhile.
+/// The largest number of times that a room is read again for matching people who have come meanwhile.
 const LOOKS: usize = 60;
 
-/// What is done with them.
+/// What to do with the matching people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Act {
     Admit,
@@ -50,7 +50,7 @@ impl Act {
         }
     }
 
-    /// Returns whether a person who was found so can be meant.
+    /// Returns whether the action applies to a person who was found there.
     const fn is_about(self, found: Found) -> bool {
         match self {
             Self::Admit | Self::Reject => matches!(found, Found::Waits),
@@ -65,11 +65,11 @@ impl Act {
 struct Present {
     person: Person,
     sessions: Vec<Requester>,
-    /// When the first of them came, or when they knocked; `None`: it is not known.
+    /// When their first session joined, or when they knocked; `None`: not known.
     came: Option<Timestamp>,
 }
 
-/// Everybody who is inside or waits, in the order of their addresses.
+/// Returns everyone who is inside or waits, sorted by place and address.
 fn present(live: &LiveRoom) -> Vec<Present> {
     let mut all: BTreeMap<(Found, &BareJid), Present> = BTreeMap::new();
     let arrivals = live.arrivals.iter().copied().chain(std::iter::repeat(None));
@@ -86,7 +86,7 @@ fn present(live: &LiveRoom) -> Vec<Present> {
     all.into_values().collect()
 }
 
-/// By what the people of a room are judged.
+/// What decides whether a person matches.
 #[derive(Clone, Copy)]
 struct Judge<'a> {
     wanted: &'a Wanted,
@@ -96,7 +96,7 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Everything that is given is true of them.
+    /// Returns whether a person matches the whole description.
     fn is_meant(&self, one: &Present) -> bool {
         let Self { wanted, policy, rules, live } = *self;
         let since = wanted.since.map(|time| {
@@ -118,7 +118,7 @@ impl Judge<'_> {
             && one.sessions.iter().any(is_session)
     }
 
-    /// Moderators and operators go only where that is said.
+    /// Returns whether a person is spared: moderators and operators are only removed if that was requested.
     fn is_spared(&self, act: Act, one: &Present) -> bool {
         let Self { wanted, policy, rules, live } = *self;
         let moderates =
@@ -170,7 +170,7 @@ impl Plan {
     }
 }
 
-/// The record as it was changed so far, or as it is, with one change more.
+/// Applies a change to the record as it was changed so far, or else to the room's record.
 fn change(
     live: &LiveRoom,
     so_far: Option<Record>,
@@ -186,8 +186,8 @@ fn change(
 }
 
 impl Call<'_> {
-    /// Does that with everybody at the room of whom everything that is given is true, as the gate knows them in each step;
-    /// looks again until nobody of them is left, and then whether it is so.
+    /// Carries out an action on everyone at a room who matches the description, as the gate reports them at each step.
+    /// Repeats that until no one is left, and then checks the result.
     pub(super) async fn everybody(
         &self,
         act: Act,
@@ -216,7 +216,7 @@ impl Call<'_> {
                 let is_going = matches!(act, Act::Remove(_)) && can_be(one);
                 is_going && judge.is_meant(one) && !judge.is_spared(act, one)
             };
-            // Who goes, goes with every session that is certainly theirs.
+            // A person is removed with every session that is certainly theirs.
             let marks: HashSet<_> = all.iter().filter(goes).flat_map(marks_of).collect();
             for one in all {
                 let is_theirs = || marks_of(&one).iter().any(|mark| marks.contains(mark));
@@ -257,7 +257,7 @@ impl Call<'_> {
             });
             let (more, moderate, live) = match planned.await {
                 Ok(planned) => planned,
-                // With the last person the room may have gone.
+                // The room may have ended with its last occupant.
                 Err(RoomError::None(_)) if look > 0 => break,
                 Err(error) if look > 0 => {
                     stopped = Some(error.to_string());
@@ -282,7 +282,7 @@ impl Call<'_> {
         if !is_dry {
             match after(room(&self.shared, &jid, None).await) {
                 Ok(live) => (is_known, now_there) = (true, live),
-                // What was done is done: it is told and written down.
+                // What was done is still reported and recorded.
                 Err(error) => {
                     stopped = Some(format!("nobody could look at the room again: {error}"))
                 }
@@ -312,7 +312,7 @@ impl Call<'_> {
         })
     }
 
-    /// Writes down what was done with each, as if it had been asked for by itself.
+    /// Records what was done with each person, as if each had been requested alone.
     fn write_down_people(&self, room: &BareJid, act: Act, people: &[PersonDone]) {
         for person in people {
             let mut details = of_many();
@@ -367,8 +367,8 @@ mod tests {
         Timestamp::from_second(second).ok()
     }
 
-    /// Ann since 0, Mallory of a guest's address since 900 and with a second session since 990, Eve who waits since 950, and
-    /// Old of whom the time is not known; at 1000.
+    /// Ann since 0, Mallory with a guest's address since 900 and a second one since 990, Eve who waits since 950, and
+    /// Old whose join time is not known; read at 1000.
     fn live() -> LiveRoom {
         let room = "<room xmlns='urn:vestibule:gate:2' jid='tea@rooms.example.org' generation='g' revision='1' time='1000'/>";
         let element = Element::parse(room.as_bytes(), "").unwrap();
@@ -412,7 +412,7 @@ mod tests {
             (Whom { r#match: some("éVÉ"), ..none() }, vec![eve]),
             (Whom { r#match: some("*@guest.example.org"), ..none() }, vec![mallory, eve]),
             (Whom { network: network.clone(), ..none() }, vec![mallory, eve]),
-            // They are true of different sessions.
+            // Both are true, but of different sessions.
             (Whom { r#match: some("mal"), network, ..none() }, vec![]),
             (
                 Whom { all: true, class: some("guest"), since: since("60 seconds"), ..none() },

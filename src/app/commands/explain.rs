@@ -1,4 +1,4 @@
-//! `explain` and `why`: an attempt that a person describes, and a decision of the audit, explained as of now.
+//! `explain` and `why`: explain a described attempt, or a decision of the audit, by the policy in force.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ use crate::policy::verdict::Rule;
 use crate::store::{Entry, Kind, Query};
 use crate::wire::room::LiveRoom;
 
-/// A session of that address, of those that are in rooms.
+/// Returns a session of that address among the occupants of all rooms.
 fn session_of(shared: &Shared, jid: &BareJid) -> Option<Requester> {
     let mut found = None;
     each_room(shared, |_, _, room| {
@@ -46,7 +46,7 @@ fn session_of(shared: &Shared, jid: &BareJid) -> Option<Requester> {
 verb! {
     /// Explain what would be decided on an attempt, and why
     Explain("explain", "Explain", Viewer, ReadOnly) -> Explained {
-        /// The attempt
+        /// Attempt to explain
         #[command(flatten)]
         #[serde(flatten)]
         pub attempt: Described,
@@ -56,7 +56,7 @@ verb! {
 }
 
 impl Explain {
-    /// Judges by how the room and the person are; the reply says what of that was assumed.
+    /// Explains the attempt with the current state of the room and the person; the reply lists what was assumed.
     async fn carry_out(self, call: &Call<'_>) -> Result<Explained, Failure> {
         let described = &self.attempt;
         let mut attempt = described.attempt().map_err(invalid)?;
@@ -109,72 +109,72 @@ impl Explain {
     }
 }
 
-/// What would be decided, and why.
+/// A decision with its reasons.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Explained {
-    /// The verdict.
+    /// Verdict of the decision.
     #[schemars(extend("enum" = ["allow", "hold", "prompt", "deny"]))]
     pub verdict: String,
-    /// The rule that it rests on.
+    /// Rule that decided.
     pub rule: String,
-    /// Its line in the file; 0: the built-in default.
+    /// Line of the rule in the file; 0: the built-in default.
     pub line: u32,
-    /// The id of the ban, where it rests on one that an operator made.
+    /// Id of the runtime ban that decided; null: no such ban did.
     pub ban: Option<String>,
-    /// The class of the requester.
+    /// Class that the policy puts the requester in.
     pub class: String,
-    /// The denial.
+    /// Code of the denial; null: the attempt is allowed.
     pub denial: Option<String>,
-    /// What the requester is told, as a person whose language is not known.
+    /// Message that the requester sees, in the server's default language; null: none.
     pub told: Option<String>,
-    /// The lines of the exceptions that were applied.
+    /// Lines of the exceptions that were applied.
     pub exceptions: Vec<u32>,
-    /// What it would have been if what is observed were enforced.
+    /// Outcome if the observed rules were enforced; null: it would be the same.
     pub would_have_been: Option<Outcome>,
-    /// What the requester may do inside.
+    /// What the requester may do inside, by ability: `yes`, `no` or `moderator` (only while moderating).
     pub may: BTreeMap<String, String>,
-    /// What it rests on, as in the decision log (docs/replay.md).
+    /// Facts that the decision is based on, as in the decision log (docs/replay.md).
     pub facts: Map<String, Value>,
-    /// What would change it.
+    /// Changes that would lead to another decision.
     pub would_change_it: Vec<Change>,
-    /// Only with `explain`: what could not be looked at, and what was assumed instead.
+    /// Assumptions about what could not be looked up; absent in replies of `why`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assumed: Option<Vec<String>>,
 }
 
-/// How an attempt would end.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
-    /// The verdict.
+    /// Verdict of the decision.
     #[schemars(extend("enum" = ["allow", "hold", "prompt", "deny"]))]
     pub verdict: String,
-    /// The rule that it rests on.
+    /// Rule that decides.
     pub rule: String,
-    /// Its line in the file; 0: the built-in default.
+    /// Line of the rule in the file; 0: the built-in default.
     pub line: u32,
-    /// The denial.
+    /// Code of the denial; null: the attempt would be allowed.
     pub denial: Option<String>,
 }
 
-/// Something that would change a decision.
+/// A change of the attempt or the room that would lead to another decision.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
-    /// What.
+    /// Description of the change.
     pub with: String,
-    /// The verdict then.
+    /// Verdict after the change.
     #[schemars(extend("enum" = ["allow", "hold", "prompt", "deny"]))]
     pub verdict: String,
-    /// The rule that it would rest on.
+    /// Rule that would decide.
     pub rule: String,
-    /// Its line in the file; 0: the built-in default.
+    /// Line of the rule in the file; 0: the built-in default.
     pub line: u32,
 }
 
-/// The rule of a decision that rests on a ban made at run time.
+/// The rule of a decision that a runtime ban made.
 const MADE: Rule = fixed::BAN.at(0);
 
 impl Explained {
-    /// Describes an explanation.
+    /// Makes the reply of an explanation.
     pub fn new(explanation: &Explanation, facts: &Facts<'_>, texts: &Texts) -> Self {
         let decision = &explanation.decision;
         let may = decision.effects.may.iter().flat_map(|(_, may)| may.iter());
@@ -213,7 +213,7 @@ impl Explained {
         }
     }
 
-    /// Puts it into words. `file`: the policy file, if it is at hand.
+    /// Formats the explanation for the command line. `file` is the path of the policy file, if known.
     pub fn in_words(&self, file: Option<&Path>) -> String {
         let place = |line: u32| match (line, file) {
             (0, _) => "built-in default".to_owned(),
@@ -258,7 +258,7 @@ impl Answer for Explained {
     }
 }
 
-/// A value as people write it: `moderators 1, record (opener ann@example.org)`.
+/// Formats a value for people: `moderators 1, record (opener ann@example.org)`.
 fn plain(value: &Value) -> String {
     let all = |values: &mut dyn Iterator<Item = String>| values.collect::<Vec<_>>().join(", ");
     let inner = |value: &Value| match value {
@@ -278,8 +278,8 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// Makes of a join of a room that is not open one that opens it, and the other way round, as the gate does; false where
-/// the gate would ask nothing, since there is no room.
+/// Turns a join of a room that is not open into an attempt to open it, and the other way round, as the gate does.
+/// Returns false if the gate would ask for no decision, since the room does not exist.
 fn is_at(attempt: &mut Attempt, live: Option<&LiveRoom>, notes: &mut Vec<String>) -> bool {
     match (&attempt.action, live) {
         (Action::Join { credential }, None) => {
@@ -305,12 +305,12 @@ fn is_at(attempt: &mut Attempt, live: Option<&LiveRoom>, notes: &mut Vec<String>
     true
 }
 
-/// The gate has seen the session, and told what it is.
+/// Returns whether the gate knows what kind of session this is.
 fn is_known(who: &Requester) -> bool {
     who.session.as_ref().is_some_and(|session| session.kind != SessionKind::Unknown)
 }
 
-/// Takes over by what a person has proved who they are: of a session that is there.
+/// Takes over identity and connection from a session that exists.
 fn as_there(who: &mut Requester, there: Requester, described: &Described) {
     who.auth = Auth::Unknown;
     who.session = there.session;
@@ -326,7 +326,7 @@ fn as_there(who: &mut Requester, there: Requester, described: &Described) {
     }
 }
 
-/// Takes a person who is not connected for what people of that host are.
+/// Assumes that a person who is not connected would log in like others of that host.
 fn as_supposed(
     who: &mut Requester,
     supposed: &Session,
@@ -371,7 +371,7 @@ fn as_supposed(
     }
 }
 
-/// Takes over what a person is in the room.
+/// Takes over nick and role from the person's sessions in the room.
 fn as_inside(
     attempt: &mut Attempt,
     inside: &[&Requester],
@@ -407,7 +407,7 @@ fn as_inside(
 verb! {
     /// Explain a decision of the audit again, from the facts it was made on
     Why("why", "Why", Viewer, ReadOnly) -> Reason {
-        /// The decision's id
+        /// Id of the decision
         pub decision: String,
     }
     |it, call| it.carry_out(call).await
@@ -436,14 +436,14 @@ impl Why {
     }
 }
 
-/// The entry, its explanation by the policy in force, and a remark.
+/// An entry of the audit, and its explanation by the policy in force.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
-    /// The entry of the audit.
+    /// Entry of the audit with the decision.
     pub entry: Entry,
-    /// The explanation; null: there is none, as the note says.
+    /// Explanation of the decision; null: there is none, as the note says.
     pub explanation: Option<Explained>,
-    /// A remark.
+    /// How the explanation relates to the decision, or why there is none; null: both agree.
     pub note: Option<String>,
 }
 
@@ -459,8 +459,8 @@ impl Answer for Reason {
     }
 }
 
-/// Explains a line of the log again, with a note. It is decided by the file alone: the bans made
-/// at run time that held then are among its facts, and those made since are not meant.
+/// Explains a line of the decision log, with a note. Runtime bans of that time are among its facts, and later ones must
+/// not count, so only the file decides.
 fn again(policy: &Policy, line: &str) -> Result<(Explained, Option<&'static str>), &'static str> {
     let line: Line<'_> = serde_json::from_str(line)
         .map_err(|_| "what it rested on was not kept, or is not readable any more")?;

@@ -1,4 +1,4 @@
-//! `incident`: gathers what an incident is made of.
+//! `incident`: collects the entries of an incident, and makes its report.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
@@ -21,35 +21,35 @@ use crate::private::{OWNER, make_directory};
 use crate::schema;
 use crate::store::{By, Entry, Kind, Query, Store};
 
-/// Where nothing is said: since so long ago.
+/// How far an incident reaches back if no beginning is given.
 const USUAL: SignedDuration = SignedDuration::from_hours(24);
-/// Most rooms of one person.
+/// Most rooms that are searched for one person.
 const ROOMS: usize = 20;
-/// Most bytes of a bundle's entries.
+/// The size of the entries of a bundle, in bytes, after which no more are added.
 const BYTES: usize = 8 * 1024 * 1024;
-/// What has just happened is in the database after so long.
+/// How long recent entries may take to reach the database.
 const SETTLED: Duration = Duration::from_millis(150);
 
 verb! {
     /// Put everything about an incident into one file: who was there when, what they did, what was decided and by which policy
     Incident("incident", "Incident report", Duty, Reversible) -> Report {
-        /// The room it happened in
+        /// Room it happened in
         #[arg(long, value_name = "JID")]
         #[schemars(with = "Option<schema::Room>")]
         pub room: Option<String>,
-        /// The person it is about
+        /// Person it is about
         #[arg(long, value_name = "JID")]
         #[schemars(with = "Option<schema::Person>")]
         pub person: Option<String>,
-        /// From that moment on (RFC 3339), or so long ago; a day ago by default
+        /// Beginning (RFC 3339), or how long ago, like "2 hours"; a day ago by default
         #[arg(long, value_name = "WHEN")]
         #[schemars(with = "Option<schema::Moment>")]
         pub since: Option<String>,
-        /// Until that moment, or so long ago; now by default
+        /// End (RFC 3339), or how long ago; now by default
         #[arg(long, value_name = "WHEN")]
         #[schemars(with = "Option<schema::Moment>")]
         pub until: Option<String>,
-        /// A remark for those who read it
+        /// Note for those who read it
         #[arg(long, value_name = "TEXT")]
         pub note: Option<String>,
     }
@@ -57,28 +57,28 @@ verb! {
     |it, call| it.carry_out(call).await
 }
 
-/// What is known of it (docs/incidents.md), and its checksum.
+/// An incident report (docs/incidents.md).
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
-    /// The checksum of the incident.
+    /// SHA-256 checksum of the incident, in hexadecimal.
     pub sha256: String,
-    /// The incident; an ad-hoc command replies where it was kept instead.
+    /// The incident; absent in a reply to an ad-hoc command, which names the file instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Map<String, Value>>")]
     pub incident: Option<Value>,
-    /// A page that shows it.
+    /// HTML page that shows the incident; only in replies over HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page: Option<String>,
-    /// Where it was kept on the server.
+    /// Path of the page on the server; only in replies to ad-hoc commands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// How many entries it has.
+    /// Number of entries in the incident; only in replies to ad-hoc commands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entries: Option<usize>,
-    /// Whether there was more than fits.
+    /// Whether entries were left out because of the size; only in replies to ad-hoc commands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut: Option<bool>,
-    /// How many people were there.
+    /// Number of people who were there; only in replies to ad-hoc commands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub people: Option<usize>,
 }
@@ -94,7 +94,7 @@ impl Incident {
         if self.room.is_none() && self.person.is_none() {
             return Err(invalid("an incident needs `room` or `person`, or both"));
         }
-        // What was written down may be about an address that is none by strict preparation: a look-alike that was refused.
+        // The audit may have an address that strict preparation rejects: a look-alike that was refused.
         let read = |text: &str| match BareJid::prepared(text) {
             Err(JidError::Unassigned(..)) => BareJid::stamped(text),
             other => other.ok(),
@@ -115,7 +115,7 @@ impl Incident {
             room: address(self.room)?,
             person: address(self.person)?,
             since: time(self.since, now.checked_sub(USUAL).ok())?,
-            // What happens while it is gathered belongs to it.
+            // What happens while the entries are collected belongs to the incident.
             until: time(self.until, now.checked_add(SignedDuration::from_secs(1)).ok())?,
             note: self.note,
         };
@@ -125,7 +125,7 @@ impl Incident {
         Ok(about)
     }
 
-    /// A caller by ad-hoc command is told where it was kept; others get it.
+    /// Makes the report. An ad-hoc command saves it on the server and replies with the path; others return it.
     async fn carry_out(self, call: &Call<'_>) -> Result<Report, Failure> {
         let (about, caller) = (self.about(now())?, call.caller);
         let store = call.shared.engine().audit().store().cloned();
@@ -182,7 +182,7 @@ struct Gathered {
     is_cut: bool,
 }
 
-/// In the order of time, over all servers.
+/// Entries in the order of time, over all servers.
 type Found = BTreeMap<(Timestamp, i64, String), Entry>;
 
 impl Gathered {
@@ -216,7 +216,7 @@ impl Gathered {
     }
 }
 
-/// Reads what a query finds, the newest first, as far as there is place. Whether there was more.
+/// Reads the entries that match a query, the newest first, until a limit is reached. Returns whether there were more.
 async fn pages(
     store: &Store,
     query: Query,
@@ -243,7 +243,7 @@ async fn pages(
     }
 }
 
-/// Returns who came and went before, as far as it may tell who was there at the beginning.
+/// Returns earlier joins and leaves, which may show who was there at the beginning.
 async fn earlier(store: &Store, room: &str, about: &About) -> Result<Found, Failure> {
     let mut found = Found::new();
     for kind in [Kind::Opened, Kind::Joined, Kind::Left, Kind::Waiting, Kind::Gone, Kind::Ended] {
@@ -260,7 +260,7 @@ async fn earlier(store: &Store, room: &str, about: &About) -> Result<Found, Fail
     Ok(found)
 }
 
-/// The policy at the beginning, and each that came into force.
+/// Returns the policy at the beginning, and each one that came into force later.
 async fn policies(store: &Store, about: &About) -> Result<Vec<Entry>, Failure> {
     let of = Query { kind: Some(Kind::Revision), ..Query::default() };
     let first = Query { until: Some(about.since), limit: Some(1), ..of.clone() };
@@ -274,13 +274,13 @@ fn key(entry: &Entry) -> (Timestamp, i64, String) {
     (entry.at, entry.seq, entry.server.clone())
 }
 
-/// Most files in the directory. None is ever removed: that is for the person who is responsible for them.
+/// The largest number of files in the directory. None is ever deleted automatically: that is up to the operators.
 const MOST_KEPT: usize = 1000;
 
-/// Writes a file that only its owner may read, and that is not there yet.
+/// Writes a new file that only its owner may read.
 ///
 /// # Errors
-/// The file exists, or it cannot be written; then nothing is left of it.
+/// The file exists, or it cannot be written; an incomplete file is removed.
 pub fn write_new(path: &Path, text: &str) -> io::Result<()> {
     let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).inspect_err(|_| {
@@ -288,10 +288,10 @@ pub fn write_new(path: &Path, text: &str) -> io::Result<()> {
     })
 }
 
-/// Keeps the page of an incident in `directory`, under a name of its own.
+/// Saves the page of an incident in `directory`, under a name made of time and checksum.
 ///
 /// # Errors
-/// It cannot be written, or too many are there.
+/// The file cannot be written, or the directory is full.
 pub(super) fn keep(
     directory: &Path,
     made: Timestamp,

@@ -39,7 +39,7 @@ verb! {
     }
 }
 
-/// The open rooms, by address.
+/// The open rooms, sorted by address.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct RoomList(pub Vec<RoomLine>);
@@ -63,7 +63,7 @@ impl Answer for RoomList {
     }
 }
 
-/// Returns when a room was opened, and by whom, as far as that is known.
+/// Describes when a room was opened and by whom, as far as that is known.
 fn opening(opened: Option<&str>, opener: Option<&str>) -> String {
     match (opened, opener.filter(|opener| !opener.is_empty())) {
         (Some(at), Some(by)) => format!("opened {at} by {by}"),
@@ -95,7 +95,7 @@ impl Answer for RoomDetails {
     }
 }
 
-/// Every room, by address.
+/// Returns the list of all rooms, sorted by address.
 pub(in crate::app) fn listed(shared: &Shared) -> Vec<RoomLine> {
     let mut lines = Vec::new();
     each_room(shared, |engine, jid, room| {
@@ -107,7 +107,7 @@ pub(in crate::app) fn listed(shared: &Shared) -> Vec<RoomLine> {
     lines
 }
 
-/// Returns a room, as its gate shows it: the line of the list, with lists of who is inside, services too, and who waits.
+/// Returns the details of a room as its gate reports it, with occupants (services included) and people who wait.
 pub(super) fn shown(engine: &PolicyEngine, live: &LiveRoom) -> RoomDetails {
     let policy = engine.policy();
     let rules = engine.live().rules_at(policy, live);
@@ -165,14 +165,14 @@ fn line<'a>(
     let is_person =
         |who: &&Requester| who.jid.as_ref().is_none_or(|jid| !policy.services.contains_key(jid));
     let sessions: Vec<_> = inside.filter(is_person).collect();
-    // Sessions can share a nick.
+    // Several sessions can share a nick.
     let nicks = |is_one: &dyn Fn(&Requester) -> bool| {
         let named = sessions.iter().filter(|who| is_one(who)).map(|who| who.nick.as_str());
         named.collect::<HashSet<_>>().len()
     };
     let (occupants, moderators) = (nicks(&|_| true), nicks(&|who| is_moderator(policy, who)));
     let record = view.record.as_ref();
-    // What is heard of a room that was just opened says nothing of the password that it was opened with.
+    // The first report on a new room does not yet say whether it was opened with a password.
     let password = view.has_password || record.is_some_and(|it| it.password.is_some());
     let awaited = rules.close.hold_until.value;
     let state = match record {

@@ -1,4 +1,4 @@
-//! `log`: entries of the audit, and an entry in words.
+//! `log`: searches the audit, and formats its entries.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::store::{Entry, Kind, Query, Store};
 verb! {
     /// Search the audit: what was decided, what operators did, who came and went
     Log("log", "Log", Viewer, ReadOnly) -> Entries {
-        /// What is searched for
+        /// Search criteria
         #[arg(skip)]
         #[serde(flatten)]
         pub query: Query,
@@ -33,12 +33,12 @@ impl Call<'_> {
     }
 }
 
-/// The entries, in the order of their numbers.
+/// The entries that match a search, in the order of their numbers.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Entries {
-    /// The entries.
+    /// Entries of the audit.
     pub entries: Vec<Entry>,
-    /// What may be missing, and why.
+    /// What may be missing from the result, and why; null: it is complete.
     pub note: Option<String>,
 }
 
@@ -48,7 +48,7 @@ impl Answer for Entries {
     }
 }
 
-/// An entry in one line. What others wrote cannot make a terminal do anything.
+/// Formats an entry as a single line. Control characters in names cannot affect a terminal.
 pub fn line(entry: &Entry) -> String {
     let mut words = vec![entry.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()];
     words.extend(entry.room.clone());

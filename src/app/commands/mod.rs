@@ -1,10 +1,10 @@
-//! The operators' commands. Each is declared once, in one `verb!` ([`Verb`]): from that come its form on the command
-//! line, its help, its request on the socket, its HTTP route, its part of `docs/openapi.json`, its ad-hoc form, its form
-//! on the page and its entry in the audit.
+//! The operator commands. Each is declared once, in one `verb!` ([`Verb`]). Everything else is made from that: its form
+//! on the command line, its help, its request on the socket, its HTTP route, its part of `docs/openapi.json`, its
+//! ad-hoc form, its form on the page and its entry in the audit.
 
-/// Declares a command: the sentence on it, its name, title, least role and impact, what it replies, its arguments, and how
-/// it is carried out. `room` before the arguments: it is about one room; `whom`: about people of one. `local`: only those
-/// who may open the socket give it. `addresses`: those in its arguments.
+/// Declares a command: description, name, title, required role, impact, reply, arguments and implementation. `room`
+/// before the arguments: it is about one room; `whom`: about people of one. `local`: it is for the control socket only.
+/// `addresses`: returns the addresses among its arguments.
 macro_rules! verb {
     ($(#[$about:meta])* $name:ident $row:tt -> $reply:ty { room $(, $($fields:tt)*)? } $($run:tt)*) => {
         verb! {
@@ -22,7 +22,7 @@ macro_rules! verb {
     ($(#[$about:meta])* $name:ident $row:tt -> $reply:ty { whom $(, $($fields:tt)*)? } $($run:tt)*) => {
         verb! {
             $(#[$about])* $name $row -> $reply {
-                /// Whom it is about
+                /// People it is about
                 #[command(flatten)]
                 #[serde(flatten)]
                 pub whom: crate::app::commands::people::Whom,
@@ -115,33 +115,33 @@ use crate::control::{
     Answer, Caller, Command, Failure, FailureKind, Handler, Impact, Reply, Request,
 };
 
-/// A command: the type of its arguments. The first paragraph of its docstring is the command's one sentence, that of a
-/// field's is the field's label.
+/// A command: the type of its arguments. The first paragraph of its docstring describes the command, that of a field is
+/// the label of the argument.
 pub trait Verb: Args + Serialize + DeserializeOwned + JsonSchema + Default + Send {
-    /// The request's `do`, the word of the command line, the path of the API, the node of the ad-hoc command.
+    /// Name of the command: the request's `do`, the word of the command line, the path in the API, the ad-hoc node.
     const NAME: &'static str;
-    /// A few words for a button or a list.
+    /// Short title for a button or a list.
     const TITLE: &'static str;
-    /// The least role that may give it.
+    /// Lowest role that may give it.
     const ROLE: Role;
     /// Whether it changes anything, and whether that can be undone.
     const IMPACT: Impact;
-    /// Only those who may open the socket give it.
+    /// Whether it is for the control socket only; no other interface shows it.
     const IS_LOCAL: bool = false;
-    /// What it replies.
+    /// The type of its reply.
     type Reply: Answer;
 
-    /// Returns the addresses in it, as they were typed: the server prepares them, too, before the command runs.
+    /// Returns the addresses among the arguments, as typed: the server prepares them as well before the command runs.
     fn addresses(&self) -> Vec<&str> {
         Vec::new()
     }
 
-    /// Carries it out.
+    /// Carries out the command.
     fn run(self, call: &Call<'_>) -> impl Future<Output = Result<Self::Reply, Failure>> + Send;
 }
 
-/// Makes the list of commands: the table that the interfaces are made from, and who carries out which. Those that are
-/// `given` have their declared arguments on the command line; `src/cli` has a form of its own for the others.
+/// Makes the table of commands for the interfaces, and the dispatch of requests. The `given` commands have their
+/// declared arguments on the command line; `src/cli` has its own form of the others.
 macro_rules! commands {
     (given { $($given:ident),* $(,)? } others { $($other:ident),* $(,)? }) => {
         static COMMANDS: LazyLock<Vec<Command>> = LazyLock::new(|| {
@@ -175,10 +175,10 @@ pub fn commands() -> &'static [Command] {
     &COMMANDS
 }
 
-/// Returns the request that a command with these arguments is.
+/// Makes the request of a command with these arguments.
 ///
 /// # Errors
-/// The arguments are wrong together, which is a mistake in the declaration.
+/// The arguments do not fit together, which is a mistake in the declaration.
 pub fn request<V: Verb>(arguments: &V) -> Result<Request, Failure> {
     let command = COMMANDS.iter().find(|command| command.name == V::NAME);
     let command = command.ok_or_else(|| unavailable(format!("no command `{}`", V::NAME)))?;
@@ -224,12 +224,12 @@ impl Form {
     }
 }
 
-/// A command as the command line gives it.
+/// A command given on the command line.
 #[derive(Debug)]
 pub struct Given {
-    /// What is asked, or why it cannot be.
+    /// The request, or why the arguments are invalid.
     pub request: Result<Request, Failure>,
-    /// It is not to be confirmed again.
+    /// Whether `--yes` was given, so that no confirmation is asked for.
     pub is_confirmed: bool,
 }
 
@@ -262,13 +262,13 @@ impl Subcommand for Given {
     }
 }
 
-/// Carries out what operators ask.
+/// The implementation of the operator commands.
 #[derive(Debug)]
 pub struct Operator {
     shared: Shared,
 }
 
-/// A command that is being carried out.
+/// A command that is being carried out, and its caller.
 #[derive(Debug)]
 pub struct Call<'a> {
     operator: &'a Operator,
@@ -355,7 +355,7 @@ mod tests {
     use super::*;
     use crate::control::{FailureKind, Field, FieldKind, Interface};
 
-    /// A value that may stand in a field.
+    /// Returns a valid value of this type.
     fn sample(kind: FieldKind) -> Value {
         match kind {
             FieldKind::Text | FieldKind::Lines | FieldKind::Secret => "some text".into(),

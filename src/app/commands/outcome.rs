@@ -1,4 +1,4 @@
-//! What a command did with people, for its reply.
+//! The outcome of commands on people, for their replies.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,23 +25,23 @@ use crate::policy::{Policy, Rules};
 use crate::wire::answer::remove;
 use crate::wire::room::LiveRoom;
 
-/// Characters of a nick that are shown.
+/// The number of characters of a nick that are shown.
 pub(super) const LONGEST_NICK: usize = 64;
 
-/// The room, and what was done with each address of the people who were meant.
+/// The result of a command on people at a room.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PeopleDone {
-    /// The room.
+    /// Bare JID of the room.
     pub room: String,
-    /// Nothing was done.
+    /// Whether it was a dry run, which changes nothing.
     pub dry_run: bool,
-    /// The people: how they are known, where they were found, and what was done.
+    /// The people with the outcome for each, one entry per address.
     pub people: Vec<PersonDone>,
-    /// A removal from the room was taken back.
+    /// Whether an earlier removal from the room was undone.
     pub removal_lifted: bool,
-    /// The room ended with the last person: anyone who opens it again opens a new one.
+    /// Whether the room ended with its last occupant; a room opened there later is a new one.
     pub room_ended: bool,
-    /// Of several: why not all of them were seen to.
+    /// Why not everyone who matches was handled; null: everyone was.
     pub stopped: Option<String>,
 }
 
@@ -70,31 +70,31 @@ impl Answer for PeopleDone {
     }
 }
 
-/// What was done with one person.
+/// The outcome of a command for one person.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PersonDone {
-    /// The bare JID.
+    /// Bare JID of the person.
     pub jid: String,
-    /// The nick.
+    /// Nick in the room.
     pub nick: String,
-    /// The class of the policy, by the strongest proof.
+    /// Class that the policy puts the person in, by the strongest proof.
     pub class: String,
-    /// By what they would be recognised: account, token, ticket, device, address.
+    /// What they would be recognised by: `account`, `token`, `ticket`, `device`, `address`.
     pub known_by: Vec<String>,
-    /// Where they were found.
+    /// Where the person was found.
     pub found: Found,
     /// What was done.
     pub done: Done,
-    /// In a dry run: what would be done.
+    /// What would be done, in a dry run; absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub would: Option<Done>,
-    /// Of those who go: the room remembers them and keeps them out. Left out where the room has ended, or keeps nobody out.
+    /// Whether the room remembers a removed person and keeps them out; absent if it has ended or keeps nobody out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_out: Option<bool>,
-    /// Of a person who is banned: the id of the ban, or its line in the file.
+    /// Id or line in the file of the ban on the person; absent if the outcome is not `banned`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<String>,
-    /// Of a person who has to be let in again: there is a lobby in which they can wait.
+    /// Whether a person who has to be let in again can wait in a lobby; absent for others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_knock: Option<bool>,
 }
@@ -103,7 +103,7 @@ impl fmt::Display for PersonDone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { jid, nick, class, known_by, found, done, would, kept_out, ban, may_knock } =
             self;
-        // Anybody may choose a nick that reads like the rest of the line.
+        // A nick may be chosen to read like the rest of the line.
         let nick: String = nick.chars().take(LONGEST_NICK).collect();
         match nick.as_str() {
             "" | "?" => write!(f, "{jid}: {class}")?,
@@ -130,50 +130,50 @@ impl fmt::Display for PersonDone {
     }
 }
 
-/// What is done with one person.
+/// The outcome for one person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display)]
 #[serde(rename_all = "kebab-case")]
 pub enum Done {
-    /// Waited, and is let in.
+    /// Was waiting, and is let in.
     #[strum(to_string = "let in")]
     Admitted,
     /// Is not there, and may enter.
     #[strum(to_string = "may enter now")]
     MayEnter,
-    /// Waited, and is turned away.
+    /// Was waiting, and is turned away.
     #[strum(to_string = "turned away")]
     Rejected,
-    /// Was inside, and is out.
+    /// Was inside, and is removed.
     #[strum(to_string = "removed")]
     Removed,
-    /// Was inside, and has to be let in again.
+    /// Was inside, and is sent back to the lobby: has to be let in again.
     #[strum(to_string = "sent back to the lobby")]
     Held,
     /// Is not there, and has to be let in.
     #[strum(to_string = "has to be let in from now on")]
     MustKnock,
-    /// Is not there, and may not enter for as long as the rules say.
+    /// Is not there, and is kept out for the time of a removal.
     #[strum(to_string = "kept out from now on")]
     KeptOut,
-    /// Is not inside, and may not enter: a ban is on them.
+    /// Is not inside, and a ban keeps them out.
     #[strum(to_string = "still kept out: banned")]
     Banned,
-    /// Is not there; what they are in the room is taken from them.
+    /// Is not there, and loses their affiliation in the room.
     #[strum(to_string = "has no affiliation any more")]
     Demoted,
-    /// A moderator or operator, whom the description was not meant for.
+    /// Is spared as a moderator or operator, whom the description does not include.
     #[strum(to_string = "spared: moderates, or is an operator")]
     Spared,
-    /// Is there still, or again.
+    /// Is still there, or there again.
     #[strum(to_string = "STILL THERE, OR AGAIN")]
     Remains,
-    /// Nothing.
+    /// Nothing was done.
     #[strum(to_string = "nothing to do")]
     Nothing,
 }
 
 impl Done {
-    /// Returns whether the person is where this leaves them, as the room is now.
+    /// Returns whether the room is now as this outcome says, as far as the person is concerned.
     pub(super) fn is_so(self, person: &Person, live: &LiveRoom, rules: &Removal) -> bool {
         let is_theirs = |who: &Requester| {
             who.jid.as_ref() == Some(&person.jid) || is_same(rules, who, &person.who)
@@ -190,15 +190,15 @@ pub(super) fn classes_of(policy: &Policy, rules: &Rules, live: &LiveRoom, it: &P
     classes(policy, rules, &it.who, Place::inside(&live.jid))
 }
 
-/// Returns whether no removal keeps this person out.
+/// Returns whether the person is exempt from removals.
 pub(super) fn is_free(policy: &Policy, live: &LiveRoom, it: &Person) -> bool {
-    // Of a person who is not there, only the address is known.
+    // Of a person who is not there, only the address is known, so that has to do.
     let is_named =
         || policy.operators.contains_key(&it.jid) || policy.services.contains_key(&it.jid);
     is_exempt(classes_of(policy, &policy.base, live, it)) || it.found == Found::Known && is_named()
 }
 
-/// Returns whether the room, as it is after a removal by these rules, keeps the person out. `None`: the room went with them, or
+/// Returns whether the room keeps the person out after a removal by these rules, or `None` if the room has ended or
 /// the rules keep nobody out.
 pub(super) fn is_kept(
     person: &Person,
@@ -217,7 +217,7 @@ pub(super) fn is_banned(policy: &Policy, live: &LiveRoom, jid: &BareJid, who: &R
     policy.ban_on(who, jid, name, now()).is_some()
 }
 
-/// Why nobody is kept out of a room of these rules.
+/// Returns why these rules keep nobody out of the room.
 pub(super) fn why_never(rules: &Rules) -> String {
     let mut switched = rules.modes.switched();
     match switched.find(|(switch, _)| switch.name == "removal.keep_out_for") {
@@ -228,7 +228,7 @@ pub(super) fn why_never(rules: &Rules) -> String {
     }
 }
 
-/// Returns who it is, how they are known, where they were found, and what was done; in a dry run, what would be.
+/// Makes the reply about one person: how they are known, where they were found, and what was or would be done.
 pub(super) fn told(
     (policy, rules): (&Policy, &Rules),
     live: &LiveRoom,
@@ -237,7 +237,7 @@ pub(super) fn told(
 ) -> PersonDone {
     let proof = policy.proof(&person.who);
     let known_by = recognised_by(&rules.removal, &person.who, proof);
-    // Everybody inside has been inside: that says nothing about who they are.
+    // Everyone inside is `returning`, which says nothing about who they are.
     let mut all = classes_of(policy, rules, live, person).iter();
     let class = all.find(|class| *class != Class::Returning).unwrap_or(Class::Guest);
     let would = (is_dry && done != Done::Spared).then_some(done);
@@ -265,7 +265,7 @@ pub(super) fn told(
     }
 }
 
-/// The room after a command; `None`: it went with the last person.
+/// Returns the room after a command, or `None` if it ended with its last occupant.
 pub(super) fn after(live: Result<LiveRoom, RoomError>) -> Result<Option<LiveRoom>, RoomError> {
     match live {
         Ok(live) => Ok(Some(live)),
@@ -274,27 +274,27 @@ pub(super) fn after(live: Result<LiveRoom, RoomError>) -> Result<Option<LiveRoom
     }
 }
 
-/// How a person goes who is removed.
+/// How a person is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Out {
-    /// They stay out for the removal's time.
+    /// They are kept out for the time of the removal.
     Kept,
-    /// They come in again once a person inside lets them in.
+    /// They may enter again once a person inside lets them in.
     Held,
 }
 
-/// By what a person is removed.
+/// The rules and the message of a removal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Removing<'a> {
     pub(super) policy: &'a Policy,
     pub(super) rules: &'a Removal,
     pub(super) out: Out,
-    /// What they are told.
+    /// Message to the person.
     pub(super) reason: &'a str,
 }
 
 impl Removing<'_> {
-    /// Notes in a room's record that this person goes, unless no removal keeps them out.
+    /// Records in a room's record that this person was removed, unless they are exempt.
     pub(super) fn note(&self, record: &mut Record, live: &LiveRoom, person: &Person) {
         if is_free(self.policy, live, person) {
             return;
@@ -307,7 +307,7 @@ impl Removing<'_> {
         note(record, self.rules, who, self.policy.proof(who), now());
     }
 
-    /// Returns what becomes of a person who was found so.
+    /// Returns the outcome for a person who was found there, or `None` if there is nothing to do.
     pub(super) fn done(&self, person: &Person, live: &LiveRoom) -> Option<Done> {
         let is_free = is_free(self.policy, live, person);
         match (self.out, person.found) {
@@ -323,7 +323,7 @@ impl Removing<'_> {
     }
 }
 
-/// Removes a person from the room and from those who wait, under every address that is certainly theirs.
+/// Plans to remove a person from the room and its lobby, under every address that is certainly theirs.
 pub(super) fn removes(
     removing: &Removing<'_>,
     jid: &BareJid,
@@ -331,14 +331,14 @@ pub(super) fn removes(
     live: &LiveRoom,
 ) -> Plan {
     let unseen = known(jid, live);
-    // Of a person who was found more is known than the address, also how well it was proved.
+    // More than the address is known of a person who was found, including how well it was proved.
     let is_found = people.iter().any(|person| person.jid == *jid);
     let record = changed(live, |record| {
         let unseen = (!is_found).then_some(&unseen);
         unseen.into_iter().chain(people).for_each(|person| removing.note(record, live, person));
     });
     let mut plan = Plan { effects: Effects { record, ..Effects::default() }, ..Plan::default() };
-    // Of several of one address, the first.
+    // If an address has several sessions, the first one counts.
     let mut those: BTreeMap<_, _> = people.iter().rev().map(|it| (&it.jid, it)).collect();
     those.entry(jid).or_insert(&unseen);
     for (address, person) in those {
@@ -362,7 +362,7 @@ pub(super) fn removes(
     plan
 }
 
-/// The rules on removals of a room, with the time that a request names.
+/// Returns the room's rules on removals, with the time that the request gives.
 pub(super) fn with_time(rules: &Removal, asked: &ForPeople) -> Removal {
     let mut removal = rules.clone();
     if let Some(time) = &asked.keep_out_for {
@@ -371,7 +371,7 @@ pub(super) fn with_time(rules: &Removal, asked: &ForPeople) -> Removal {
     removal
 }
 
-/// Returns what a person who goes is told.
+/// Returns the message to people who are removed.
 pub(super) fn reason(out: Out, asked: &ForPeople) -> &str {
     let default = if out == Out::Held { HELD } else { REMOVED };
     asked.reason.as_deref().unwrap_or(default)

@@ -1,4 +1,4 @@
-//! `password`: another password for a room.
+//! `password`: gives a room another password.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ verb! {
     /// Others who come in have to type it, unless `password.ask_again` is off.
     Password("password", "Password", Duty, Reversible) -> PasswordChanged {
         room,
-        /// The password; without one, a new one is made
+        /// Password; without one, a new one is made
         #[arg(skip)]
         #[schemars(with = "Option<schema::Hidden>")]
         pub password: Option<Typed>,
@@ -36,16 +36,16 @@ verb! {
     |it, call| call.password(&it.room, it.password.map(|typed| typed.0)).await
 }
 
-/// Where the password comes from, and who is told it. The password itself is in no reply.
+/// The result of a password change. It never contains the password.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PasswordChanged {
-    /// The room.
+    /// Bare JID of the room.
     pub room: String,
-    /// Where the password comes from.
+    /// Source of the password: `creator` if it was given, or else `generated`, `preset` or `derived`.
     pub source: String,
-    /// Whether the moderators inside are told it.
+    /// Whether the moderators inside are told the password.
     pub told: bool,
-    /// The `lobby.admission` of the room, where nothing asks for a password by it.
+    /// The room's `lobby.admission`, if it does not ask for a password; null: it does.
     pub unasked: Option<String>,
 }
 
@@ -65,8 +65,8 @@ impl Answer for PasswordChanged {
 }
 
 impl Call<'_> {
-    /// Gives a room this password, or one as the policy makes them. The reply never has it; the moderators inside
-    /// are told, where the room's rules say so.
+    /// Gives a room this password, or one that the policy makes. The reply never contains it; the moderators inside are
+    /// shown it if the room's rules say so.
     async fn password(
         &self,
         name: &str,
@@ -99,7 +99,7 @@ impl Call<'_> {
         Ok(PasswordChanged { room, source, told: rules.password.show_to_moderators.value, unasked })
     }
 
-    /// A typed password is as good as a moderator's has to be.
+    /// Checks that a typed password is as strong as a moderator's has to be.
     async fn is_good(
         &self,
         typed: &Secret,
@@ -129,10 +129,10 @@ impl Call<'_> {
     }
 }
 
-/// Returns where another password comes from.
+/// Returns the source of another password.
 ///
 /// # Errors
-/// There is none, or it would be the same again.
+/// The room needs no password, or the new one would be the same.
 fn source(rules: &Rules, live: &LiveRoom) -> Result<Source, String> {
     let settings = &rules.password;
     if !live.view.has_password && !settings.required.value {
@@ -147,7 +147,7 @@ fn source(rules: &Rules, live: &LiveRoom) -> Result<Source, String> {
         |source| live.view.has_password && record.is_some_and(|it| it.password == Some(source));
     let same = "set one yourself, or change the file";
     match settings.source.value {
-        // Nobody is there to be asked.
+        // No creator is present who could be asked for one.
         Source::Creator | Source::Generated => Ok(Source::Generated),
         Source::Preset if is_from(Source::Preset) => Err(format!(
             "the password of this room stands in the file, and would be the same again: {same}"

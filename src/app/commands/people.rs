@@ -1,4 +1,4 @@
-//! `admit`, `reject`, `remove` and `hold`: what is done with people in one room.
+//! `admit`, `reject`, `remove` and `hold`: commands on people in one room.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,19 +28,19 @@ use crate::store::Query;
 use crate::wire::room::LiveRoom;
 use crate::xmpp::Element;
 
-/// What one command to a gate does: to each address of those who are meant, and to the room.
+/// What one command to a gate does: the outcome for each person, and the changes to the room.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) people: Vec<(Person, Done)>,
-    /// Moderators and operators whom a description of many is not meant for.
+    /// Moderators and operators whom a description of several people does not include.
     pub(super) spared: Vec<Person>,
     pub(super) effects: Effects,
     pub(super) more: Vec<Element>,
-    /// A removal is taken back.
+    /// Whether an earlier removal is undone.
     pub(super) lifts: bool,
 }
 
-/// The people of a room whom a command is about: one by name, or everyone of whom all that is given is true.
+/// The people of a room whom a command is about: one by name, or everyone who matches all given criteria.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
 pub struct Whom {
     /// The room's address
@@ -51,7 +51,7 @@ pub struct Whom {
     #[arg(allow_hyphen_values = true)]
     #[schemars(with = "Option<schema::Person>")]
     pub jid: Option<String>,
-    /// Everyone
+    /// Everyone at the room
     #[arg(long)]
     #[serde(default)]
     pub all: bool,
@@ -59,23 +59,23 @@ pub struct Whom {
     #[arg(long, value_name = "LENGTH")]
     #[schemars(with = "Option<schema::Length>")]
     pub since: Option<Length>,
-    /// Those whose nick, name or address is like this: `*` any text, `?` any character
+    /// Those whose nick, name or address matches this: `*` any text, `?` any character
     #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
     pub r#match: Option<String>,
-    /// Those of this class of the policy, like guest
+    /// Those of this class, like guest
     #[arg(long, value_name = "CLASS", value_parser = CLASSES)]
     #[schemars(extend("enum" = CLASSES))]
     pub class: Option<String>,
-    /// Those from this network, like 192.0.2.0/24
+    /// Those whose network address is in this network, like 192.0.2.0/24
     #[arg(long, value_name = "NETWORK")]
     pub network: Option<String>,
-    /// Only say who, and do nothing
+    /// Only report who is meant, and do nothing
     #[arg(long)]
     #[serde(default)]
     pub dry_run: bool,
 }
 
-/// The classes of people; services are none.
+/// The classes of people, which do not include services.
 const CLASSES: [&str; 7] =
     ["operator", "listed", "token", "account", "returning", "federated", "guest"];
 
@@ -151,20 +151,20 @@ verb! {
     }
 }
 
-/// What one of these commands asks for.
+/// The arguments of these commands.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ForPeople {
     pub(super) whom: Whom,
-    /// Moderators and operators as well.
+    /// Whether moderators and operators are included.
     pub(super) moderators: bool,
-    /// What they are told; `None`: words of the command's own.
+    /// Message to the people; `None`: the command's default.
     pub(super) reason: Option<String>,
-    /// How long they stay out of this room; `None`: as the room's rules say.
+    /// How long the people are kept out; `None`: as the room's rules say.
     pub(super) keep_out_for: Option<Length>,
 }
 
 impl Call<'_> {
-    /// Lets people in who wait or were removed.
+    /// Lets people in who wait, or undoes a removal.
     async fn admit(&self, whom: Whom) -> Result<PeopleDone, Failure> {
         let asked = ForPeople { whom, ..ForPeople::default() };
         if asked.whom.jid.is_none() {
@@ -178,7 +178,7 @@ impl Call<'_> {
         self.touch(&asked, None, admit).await
     }
 
-    /// Turns people away who wait.
+    /// Turns away people who wait.
     async fn reject(&self, whom: Whom) -> Result<PeopleDone, Failure> {
         let asked = ForPeople { whom, ..ForPeople::default() };
         if asked.whom.jid.is_none() {
@@ -205,7 +205,7 @@ impl Call<'_> {
         self.touch(&asked, None, reject).await
     }
 
-    /// Removes people, who stay out or have to be let in again, for as long as the request or the room's rules say.
+    /// Removes people. They stay out, or have to be let in again, for as long as the request or the room's rules say.
     async fn remove(&self, out: Out, asked: &ForPeople) -> Result<PeopleDone, Failure> {
         let rules = self.rules(&asked.whom.room);
         let is_never = rules.removal.keep_out_for.value.is_none();
@@ -242,8 +242,8 @@ impl Call<'_> {
         self.touch(asked, Some(&removal), remove).await
     }
 
-    /// Changes a room by what `plan` makes of the person who is meant, as the room is now; and looks at the room again
-    /// whether it is so. `removal`: by what people are removed.
+    /// Carries out the `plan` for one person on the room as it is now, and then checks the result. `removal` has the
+    /// rules by which people are removed.
     async fn touch(
         &self,
         asked: &ForPeople,
@@ -295,8 +295,8 @@ impl Call<'_> {
         })
     }
 
-    /// Looks at a room again: those who were to be out are out, and those who waited do not. `None`: the room has gone
-    /// with the last person.
+    /// Reads the room again, and checks that removed people are out and answered ones no longer wait. Returns `None` if
+    /// the room has ended with its last occupant.
     async fn confirm_done(
         &self,
         jid: &BareJid,
@@ -318,9 +318,9 @@ impl Call<'_> {
         }
     }
 
-    /// Returns the person who is meant: by an address, prepared or as the server has stamped it on a person who is there
-    /// (an occupant from before the gate may have such an address); by a nick that one person bears; or by the id of a
-    /// decision on them.
+    /// Returns the person who is meant: by an address, either prepared or exactly as the server has stamped it (an
+    /// occupant from before the gate may have one that cannot be prepared); by a nick that one person has; or by the id
+    /// of a decision about them.
     pub(super) async fn whom(&self, jid: &BareJid, text: &str) -> Result<BareJid, Failure> {
         let text = text.trim();
         let parsed = text.parse::<BareJid>();
@@ -335,11 +335,11 @@ impl Call<'_> {
         if let Some(stamped) = BareJid::stamped(text).filter(|stamped| people.have(stamped)) {
             return Ok(stamped);
         }
-        // Anybody may bear a nick that reads like the address of another person.
+        // A nick may be chosen to read like the address of another person.
         let called = if text.contains('@') { None } else { people.called(text)?.cloned() };
         let about = self.of_decision(jid, text).await?.filter(|meant| people.have(meant));
         match (called, about) {
-            // The ids of decisions can be guessed, so a nick may be one.
+            // A decision id can be predicted, so a nick may be chosen to be one.
             (Some(called), Some(about)) if called != about => {
                 return Err(conflict(format!(
                     "`{text}` is the nick of `{called}` and a decision about `{about}`; give an address"
@@ -356,7 +356,7 @@ impl Call<'_> {
         }
     }
 
-    /// The person whom an entry of the audit is about; `None`: there is no such entry, or no audit database.
+    /// Returns the person whom a decision is about, or `None` without such an entry or an audit database.
     async fn of_decision(&self, room: &BareJid, id: &str) -> Result<Option<BareJid>, Failure> {
         let Some(store) = self.store().filter(|_| PolicyEngine::may_be_id(id)) else {
             return Ok(None);
@@ -378,7 +378,7 @@ impl Call<'_> {
     }
 }
 
-/// Lets a person in under the address at which they are now; if they are nowhere, under the one that was given.
+/// Plans to let a person in under their current addresses, or under the given one if they are not there.
 fn admits(
     (policy, rules): (&Policy, &Removal),
     jid: &BareJid,
@@ -390,7 +390,7 @@ fn admits(
     };
     let is_inside = people.iter().any(|person| person.found == Found::Inside);
     let comes = |person: &&Person| matches!(person.found, Found::Waits | Found::Refused);
-    // Of several of one address, the first.
+    // If an address has several sessions, the first one counts.
     let let_in = people.iter().rev().filter(comes).map(|person| (&person.jid, person));
     let let_in: BTreeMap<_, _> = let_in.collect();
     let record = changed(live, |record| {
@@ -404,7 +404,7 @@ fn admits(
     let mut plan = Plan { lifts, ..Plan::default() };
     plan.effects.record = record;
     let mut add = |person: Person, done| {
-        // A removal is taken back of a person who is banned, too; nobody who waits is let in to be refused.
+        // A removal is undone even for a banned person, but a banned person who waits is not let in only to be refused.
         let is_refused = done == Done::Banned && person.found == Found::Waits;
         if done != Done::Nothing && !is_refused {
             plan.effects.merge(admission(&person.jid, before(&person.jid, &person.who).as_ref()));
@@ -427,7 +427,7 @@ fn admits(
     plan
 }
 
-/// The room's record, with this change. `None`: there is none, or it stays as it is.
+/// Returns the room's record after this change, or `None` if there is no record or no change.
 pub(super) fn changed(live: &LiveRoom, change: impl FnOnce(&mut Record)) -> Option<Record> {
     let before = live.view.record.as_ref()?;
     let mut after = before.clone();

@@ -1,4 +1,4 @@
-//! `plan` and `reload`: what another policy would do, and putting it in force.
+//! `plan` and `reload`: show the effect of another policy file, and put the file in force.
 
 use super::{conflict, invalid};
 use crate::app::reload::{Reloaded, plan, reload};
@@ -6,7 +6,7 @@ use crate::config::{KeyChange, Said};
 use crate::control::{self, Answer, List, PersonChange, ProviderChange, RoomChange, Typed};
 use crate::schema;
 
-/// Most lines of a list that are shown.
+/// The largest number of lines that are shown of a list.
 const MOST: usize = 50;
 
 verb! {
@@ -14,11 +14,11 @@ verb! {
     ///
     /// Without a file: the component's own, as it is now.
     Plan("plan", "Plan", Operator, ReadOnly) -> control::Plan {
-        /// The absolute path of the file: the files that it names are looked for next to it
+        /// Absolute path of the file; other files that it names are looked up next to it
         #[arg(skip)]
         #[serde(default)]
         pub path: String,
-        /// The text of the file
+        /// Text of the file
         #[arg(skip)]
         #[schemars(with = "Option<schema::Lines>")]
         pub text: Option<Typed>,
@@ -36,7 +36,7 @@ verb! {
 verb! {
     /// Read the policy file again; a file that would remove too many people is refused
     Reload("reload", "Reload", Operator, Reversible) -> Reloaded {
-        /// Whatever it does to those who are there
+        /// Reload even if too many people would be removed
         #[arg(long)]
         #[serde(default)]
         pub force: bool,

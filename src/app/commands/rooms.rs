@@ -1,4 +1,4 @@
-//! `close`, `reopen`, `end`, `say` and `end-many`: what is done with rooms.
+//! `close`, `reopen`, `end`, `say` and `end-many`: commands on rooms.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::schema;
 use crate::wire::answer::{Only, end, only, say_to_room};
 use crate::xmpp::Element;
 
-/// The longest that is said, in characters.
+/// The longest text that can be said, in characters.
 const LONGEST: usize = 1000;
 
 verb! {
@@ -32,29 +32,29 @@ verb! {
     |it, call| call.close(&it.room, true).await.map(Closed)
 }
 
-/// What keeps newcomers out of a room, and what did
+/// Whether a room is closed to newcomers
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Doors {
-    /// The room.
+    /// Bare JID of the room.
     pub room: String,
-    /// Why it was closed before; null: it was not.
+    /// Why the room was closed before; null: it was not closed.
     pub was_closed: Option<String>,
-    /// What still keeps newcomers out of a room that is not closed any more.
+    /// What still keeps newcomers out after `reopen`; null: nothing does, or the room was closed.
     pub shut: Option<Shut>,
 }
 
-/// What keeps newcomers out of a room that is not closed.
+/// A rule that keeps newcomers out of a room that is not closed.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Shut {
-    /// The rule.
+    /// Name of the rule.
     pub rule: String,
-    /// Its line in the file; 0: the built-in default.
+    /// Line of the rule in the file; 0: the built-in default.
     pub line: u32,
-    /// What newcomers are told.
+    /// Message that newcomers see.
     pub told: String,
 }
 
-/// The room, which is closed.
+/// The result of closing a room.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Closed(pub Doors);
@@ -73,7 +73,7 @@ verb! {
     |it, call| call.close(&it.room, false).await.map(Reopened)
 }
 
-/// The room, how it was, and what still keeps people out.
+/// The result of reopening a room.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Reopened(pub Doors);
@@ -108,12 +108,12 @@ pub(super) fn ended() -> String {
     ENDED.to_owned()
 }
 
-/// A room, and how many were inside.
+/// A room, and the number of its occupants.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Inside {
-    /// The room.
+    /// Bare JID of the room.
     pub room: String,
-    /// How many were inside, one for each nick, services apart.
+    /// Number of occupants, one for each nick, without services.
     pub inside: u32,
 }
 
@@ -127,7 +127,7 @@ impl Inside {
     }
 }
 
-/// The room, and how many were inside when it ended.
+/// The room that was ended, and the number of its occupants at that time.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Ended(pub Inside);
@@ -142,7 +142,7 @@ verb! {
     /// Say something to everybody in a room, as the room
     Say("say", "Say", Duty, Reversible) -> Said {
         room,
-        /// What is said: one line of plain text
+        /// Text to say: one line of plain text
         #[arg(allow_hyphen_values = true)]
         pub text: String,
     }
@@ -153,7 +153,7 @@ verb! {
     }
 }
 
-/// The room, and how many were told.
+/// The room in which the text was said, and the number of its occupants.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Said(pub Inside);
@@ -165,7 +165,7 @@ impl Answer for Said {
 }
 
 impl Call<'_> {
-    /// Lets nobody else in, or people in again; how it was, and what still keeps people out.
+    /// Closes or reopens a room; returns its state before, and what still keeps newcomers out.
     async fn close(&self, room: &str, close: bool) -> Result<Doors, Failure> {
         let jid = address(room)?;
         let live = apply(&self.shared, &jid, None, |live| {
@@ -184,7 +184,7 @@ impl Call<'_> {
         Ok(Doors { room: jid.to_string(), was_closed, shut })
     }
 
-    /// Does something to everybody inside; how many that are, one for each nick, without services.
+    /// Sends an order to the gate for everyone inside. Returns the number of occupants: nicks, without services.
     async fn tell(&self, room: &str, order: Element) -> Result<Inside, Failure> {
         let jid = address(room)?;
         let inside = apply(&self.shared, &jid, None, |live| {
@@ -194,13 +194,13 @@ impl Call<'_> {
         Ok(Inside { room: jid.to_string(), inside })
     }
 
-    /// The rules for a room as far as it is known.
+    /// Returns the rules for a room, as far as the registry knows it.
     pub(super) fn rules(&self, room: &str) -> Arc<Rules> {
         let engine = self.shared.engine();
         engine.live().rules(engine.policy(), room.parse().ok().as_ref())
     }
 
-    /// The rooms that are meant as far as is known here: whether a moderator is inside, the gate knows when it is to end.
+    /// Returns the rooms that match, as far as the registry knows. The gate checks for moderators when it ends a room.
     fn rooms_that(&self, wanted: &Wanted) -> Result<Vec<Candidate>, Failure> {
         if let Some(service) = &wanted.service
             && self.shared.engine().service(service).is_none()
@@ -221,9 +221,9 @@ impl Call<'_> {
     }
 }
 
-/// Why this is not said to everybody, if so.
+/// Returns why a text cannot be said, or `None` if it can.
 fn unspeakable(text: &str) -> Option<String> {
-    // These change the order or the look of the text next to them.
+    // These change the order or look of the text around them.
     let is_unseen = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -244,21 +244,21 @@ fn unspeakable(text: &str) -> Option<String> {
 verb! {
     /// End all rooms of which everything given is true
     EndMany("end-many", "End many rooms", Operator, Irreversible) -> ManyEnded {
-        /// Whose name (the part before the `@`) is like this: `*` any text, `?` any character
+        /// Rooms whose name (the part before the `@`) matches this: `*` any text, `?` any character
         #[arg(long, value_name = "PATTERN")]
         pub r#match: Option<String>,
-        /// Of this service
+        /// Rooms of this service
         #[arg(long, value_name = "DOMAIN")]
         pub service: Option<String>,
-        /// Opened at least so long ago, like "2 hours"
+        /// Rooms that were opened at least this long ago, like "2 hours"
         #[arg(long, value_name = "LENGTH")]
         #[schemars(with = "Option<schema::Length>")]
         pub older: Option<Length>,
-        /// Without a moderator inside
+        /// Rooms without a moderator inside
         #[arg(long)]
         #[serde(default)]
         pub unmoderated: bool,
-        /// Every room there is
+        /// Every room
         #[arg(long)]
         #[serde(default)]
         pub all: bool,
@@ -266,7 +266,7 @@ verb! {
         #[arg(long, default_value = ENDED)]
         #[serde(default = "ended")]
         pub reason: String,
-        /// Only list them, and end none
+        /// Only list the rooms, and end none
         #[arg(long)]
         #[serde(default)]
         pub dry_run: bool,
@@ -275,7 +275,7 @@ verb! {
     |it, call| it.carry_out(call).await
 }
 
-/// The same, ready to be compared.
+/// The criteria of [`EndMany`], parsed.
 struct Wanted {
     names: Option<GlobMatcher>,
     service: Option<String>,
@@ -298,7 +298,7 @@ impl Wanted {
 struct Candidate {
     jid: BareJid,
     generation: String,
-    /// As far as is known here, it is.
+    /// Whether the room matches as far as the registry knows, including its moderators.
     seems: bool,
 }
 
@@ -346,7 +346,7 @@ impl EndMany {
         let (mut ended, mut failed) = (Vec::new(), Vec::new());
         for (Candidate { jid, seems, .. }, result) in results {
             match result {
-                // It was not meant, and nobody thought so.
+                // The room was not expected to match, and the gate confirms that.
                 Err(RoomError::Unmet(_)) if !seems => {}
                 Ok(()) => {
                     call.write_down_part("end", (&jid, None), of_many(), Ok(()));
@@ -363,28 +363,28 @@ impl EndMany {
     }
 }
 
-/// The rooms that ended, and those that did not; in a dry run, those that would end.
+/// The result of ending many rooms, or of a dry run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ManyEnded {
-    /// Nothing was done.
+    /// Whether it was a dry run, which ends no room.
     pub dry_run: bool,
-    /// In a dry run: the rooms that would end.
+    /// Rooms that would end, in a dry run; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rooms: Option<Vec<String>>,
-    /// The rooms that ended.
+    /// Rooms that have ended; absent in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<Vec<String>>,
-    /// Those that did not.
+    /// Rooms that could not be ended; absent in a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<Vec<NotEnded>>,
 }
 
-/// A room that did not end.
+/// A room that could not be ended.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct NotEnded {
-    /// The room.
+    /// Bare JID of the room.
     pub room: String,
-    /// Why not.
+    /// Why the room could not be ended.
     pub reason: String,
 }
 
@@ -435,7 +435,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-    /// Tea, old and unmoderated; Board, new and moderated; and one of which nothing is known.
+    /// Tea, old and unmoderated; Board, new and moderated; and Odd, of which no record is known.
     fn chosen(filter: EndMany) -> Vec<String> {
         let (mut live, policy) = (RoomRegistry::default(), Policy::default());
         for (name, at, moderated) in

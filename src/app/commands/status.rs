@@ -1,4 +1,4 @@
-//! `status`, `doctor`, `page` and `reopen-log`: the state of the running component.
+//! `status`, `doctor`, `page` and `reopen-log`: commands on the running component.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -170,7 +170,7 @@ impl Operator {
     }
 }
 
-/// The hosts of the server of a service, and what a log-in to each proves.
+/// Returns the hosts that people could log in to on a service's server, and what a log-in to each proves.
 fn log_ins(policy: &Policy, service: &str, hosts: &Hosts) -> Vec<LogIn> {
     let people = policy.login_hosts(service, hosts);
     let mut all: Vec<_> = hosts
@@ -188,7 +188,7 @@ fn log_ins(policy: &Policy, service: &str, hosts: &Hosts) -> Vec<LogIn> {
     all
 }
 
-/// Returns who opens rooms on a service, and by what of the server where that is left to the default.
+/// Describes who may open rooms on a service, and which hosts decide that if it is left to the default.
 fn opening(policy: &Policy, open: Opening, service: &str, hosts: &Hosts) -> String {
     let nobody = policy.nobody_logs_in(service, hosts);
     let classes: Vec<_> = open.classes(nobody).iter().map(Class::name).collect();
@@ -217,7 +217,7 @@ fn log_ins_in_words(service: &ServiceStatus) -> Option<String> {
     (!hosts.is_empty()).then(|| format!("a log-in proves, at {}", hosts.join(", ")))
 }
 
-/// Returns how the database that several servers have in common is.
+/// Describes the state of the database that several servers share.
 fn servers(shared: &SharedState) -> String {
     let SharedState { server, away_since, trouble, waiting, refused } = shared;
     let refused = match refused {
@@ -236,7 +236,7 @@ fn servers(shared: &SharedState) -> String {
 verb! {
     /// Report what undoes the policy on the server, in the file and on the machine
     Doctor("doctor", "Doctor", Viewer, ReadOnly) -> Report {
-        /// Look now, instead of repeating what was found last
+        /// Examine the server now, instead of repeating the last report
         #[arg(skip)]
         #[serde(default)]
         pub fresh: bool,
@@ -282,7 +282,7 @@ impl Page {
         let token = access
             .log_in(call.caller.name.clone(), self.role)
             .map_err(|error| unavailable(format!("the system gives no random numbers: {error}")))?;
-        // The part behind `#` is never sent, so it stands in no log of a proxy.
+        // The part behind `#` is never sent, so no proxy can log it.
         let url = format!("{url}#login={}", token.expose());
         Ok(Session { url, role: self.role })
     }
@@ -291,9 +291,9 @@ impl Page {
 /// A new session on the page.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Session {
-    /// The address that logs in.
+    /// URL that logs in.
     pub url: String,
-    /// What the session may do.
+    /// Role of the session.
     #[schemars(with = "String", extend("enum" = ["viewer", "duty", "operator"]))]
     pub role: Role,
 }
@@ -313,10 +313,10 @@ verb! {
     }
 }
 
-/// The decision log that is begun.
+/// The decision log after it was opened again.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct LogReopened {
-    /// Its path.
+    /// Path of the decision log.
     pub log: String,
 }
 

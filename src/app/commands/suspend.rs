@@ -1,4 +1,4 @@
-//! `suspend` and `resume`: a meeting in which only moderators speak, and nobody else may enter.
+//! `suspend` and `resume`: in a suspended meeting only moderators speak, and nobody else may enter.
 
 use std::collections::HashMap;
 
@@ -30,17 +30,17 @@ verb! {
     |it, call| call.suspend(&it.room, it.reason.as_deref()).await
 }
 
-/// What is so in the room now, and what is not, in words.
+/// The result of suspending a meeting: what is in effect, and what is not.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Suspended {
-    /// The room.
+    /// Bare JID of the room.
     pub room: String,
-    /// Since when.
+    /// When the meeting was suspended; null: it is not.
     #[schemars(with = "Option<schema::Moment>")]
     pub suspended: Option<String>,
-    /// What is so now.
+    /// Restrictions that are in effect, each as a sentence.
     pub done: Vec<String>,
-    /// What is not.
+    /// What is not restricted, each as a sentence.
     pub not: Vec<String>,
 }
 
@@ -59,12 +59,12 @@ verb! {
     |it, call| call.resume(&it.room).await
 }
 
-/// The room, and why it is still closed, if it is.
+/// The result of resuming a meeting.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Resumed {
-    /// The room.
+    /// Bare JID of the room.
     pub room: String,
-    /// Why it is closed.
+    /// Why the room is still closed; null: it is open.
     pub closed: Option<String>,
 }
 
@@ -76,7 +76,7 @@ impl Answer for Resumed {
 }
 
 impl Call<'_> {
-    /// Suspends a meeting; what was done, and what a server can only ask of clients.
+    /// Suspends a meeting. Returns which restrictions are in effect, and which the server can only ask clients for.
     async fn suspend(&self, name: &str, reason: Option<&str>) -> Result<Suspended, Failure> {
         if self.shared.engine().mode() == Mode::Observe {
             return Err(conflict("this component only observes: nothing would be suspended"));
@@ -110,7 +110,7 @@ impl Call<'_> {
     }
 }
 
-/// Returns what is so in a room after it was suspended, in words.
+/// Describes the restrictions in a room after it was suspended.
 fn report(policy: &Policy, live: &LiveRoom) -> Suspended {
     // A nick may have several sessions.
     let people = live.occupants.iter().filter(|who| !is_service(policy, who));

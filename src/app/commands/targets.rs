@@ -1,4 +1,4 @@
-//! Who is meant by an address, a nick, or the id of a decision.
+//! Finding the people that a command is about, by address, nick, decision id or description.
 
 use std::collections::BTreeSet;
 
@@ -22,30 +22,30 @@ use crate::policy::overrides::Pattern;
 use crate::policy::removal::{Removal, certain_marks};
 use crate::wire::room::LiveRoom;
 
-/// Where a person is, as seen from a room.
+/// Where a person is in relation to a room.
 #[derive(
     Clone, Copy, Debug, Display, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Found {
-    /// Inside.
+    /// Is inside.
     #[strum(to_string = "inside")]
     Inside,
-    /// Waits to be let in.
+    /// Is waiting to be let in.
     #[strum(to_string = "waiting")]
     Waits,
-    /// Was refused lately, as one who was removed.
+    /// Was refused recently because of a removal.
     #[strum(to_string = "refused lately as removed")]
     Refused,
-    /// Was inside or waited lately.
+    /// Was inside or waiting recently.
     #[strum(to_string = "there lately")]
     Left,
-    /// Not seen lately; the room has a record of them, or they have an affiliation there.
+    /// Was not seen recently; the room has a record of them, or they have an affiliation there.
     #[strum(to_string = "not seen lately")]
     Known,
 }
 
-/// A person at a room, with the marks that they have, or had.
+/// A person at a room, with the latest facts about them.
 #[derive(Clone, Debug)]
 pub(super) struct Person {
     pub(super) jid: BareJid,
@@ -59,12 +59,12 @@ impl Person {
     }
 }
 
-/// Everybody at a room: those inside, who wait, were refused, and have left.
+/// Everyone known at a room: people who are inside, wait, were refused or have left.
 #[derive(Debug)]
 pub(super) struct People(Vec<Person>);
 
 impl People {
-    /// `seen`: who was there lately, the last first.
+    /// Collects the people of a room. `seen` are those who were there recently, the latest first.
     pub(super) fn of<'a>(live: &LiveRoom, seen: impl Iterator<Item = &'a Seen>) -> Self {
         let inside = live.occupants.iter().map(|who| (Found::Inside, who.clone()));
         let waiting = live.waiting.iter().map(|(who, _)| (Found::Waits, who.clone()));
@@ -86,11 +86,11 @@ impl People {
         self.0.iter().any(|person| person.jid == *jid)
     }
 
-    /// The one who bears that nick or shown name. Of those who have left nobody is meant while a person who is there
-    /// bears it.
+    /// Returns the person with that nick or display name. People who have left only count if no one who is there has
+    /// the name.
     ///
     /// # Errors
-    /// Several people bear it.
+    /// Several people have the name.
     pub(super) fn called(&self, name: &str) -> Result<Option<&BareJid>, Failure> {
         let folded = name.to_lowercase();
         let exactly = |who: &Requester| who.nick == name || who.name == name;
@@ -122,7 +122,7 @@ impl People {
         Ok(None)
     }
 
-    /// Every address of one person, with the marks of each: all that are certainly the same person's, also by the record of a
+    /// Returns every session that is certainly of the same person as `jid`, also by the marks in the record of a
     /// removal.
     pub(super) fn same(&self, jid: &BareJid, live: &LiveRoom, rules: &Removal) -> Vec<Person> {
         let mut marks = certain_marks(rules, &away(jid, live));
@@ -138,7 +138,7 @@ impl People {
         self.0.iter().filter(is_same).cloned().collect()
     }
 
-    /// The failure for a text that names nobody, with the address that comes nearest.
+    /// Returns the failure for a text that names no one, with the address that is nearest to it.
     pub(super) fn nobody(&self, text: &str) -> Failure {
         let node = text.split_once('@').map_or(text, |(node, _)| node);
         let by_address = nearest(text, self.0.iter().map(|person| person.jid.as_str()));
@@ -154,17 +154,17 @@ impl People {
     }
 }
 
-/// A person who is not there, by what the room knows of them.
+/// Makes a requester of what the room knows about a person who is not there.
 pub(super) fn away(jid: &BareJid, live: &LiveRoom) -> Requester {
     Requester { jid: Some(jid.clone()), ticket: live.ticket, ..Requester::default() }
 }
 
-/// The same, as a person.
+/// Makes a [`Person`] of what the room knows about a person who is not there.
 pub(super) fn known(jid: &BareJid, live: &LiveRoom) -> Person {
     Person { jid: jid.clone(), found: Found::Known, who: away(jid, live) }
 }
 
-/// Returns whether the room knows a person who is not there: `live` is a look at the room that asked about them.
+/// Returns whether the room knows a person who is not there; `live` must have been read for them.
 pub(super) fn is_known(jid: &BareJid, live: &LiveRoom, rules: &Removal) -> bool {
     let marks = certain_marks(rules, &away(jid, live));
     let mut removed = live.view.record.iter().flat_map(|record| &record.removed);
@@ -173,10 +173,10 @@ pub(super) fn is_known(jid: &BareJid, live: &LiveRoom, rules: &Removal) -> bool 
         || removed.any(|one| one.marks.iter().any(|mark| marks.contains(mark)))
 }
 
-/// A request for one person has no description of others.
+/// Checks that a request for one person has no description of several people.
 ///
 /// # Errors
-/// It has.
+/// When it has one.
 pub(super) fn only_one(asked: &ForPeople) -> Result<(), Failure> {
     if asked.whom.all || asked.moderators || is_described(&asked.whom) {
         return Err(invalid(
@@ -191,7 +191,7 @@ const fn is_described(whom: &Whom) -> bool {
     since.is_some() || r#match.is_some() || class.is_some() || network.is_some()
 }
 
-/// Who is meant.
+/// The criteria that describe people, parsed.
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) since: Option<SignedDuration>,
