@@ -131,7 +131,7 @@ pub struct Explained {
     pub exceptions: Vec<u32>,
     /// Outcome if the observed rules were enforced; null: it would be the same.
     pub would_have_been: Option<Outcome>,
-    /// What the requester may do inside, by ability: `yes`, `no` or `moderator` (only while moderating).
+    /// Abilities inside: `yes`, `given` (by a moderator), `moderator` (while moderating) or `no`.
     pub may: BTreeMap<String, String>,
     /// Facts that the decision is based on, as in the decision log (docs/replay.md).
     pub facts: Map<String, Value>,

@@ -91,7 +91,7 @@ pub struct PersonDone {
     /// Whether the room remembers a removed person and keeps them out; absent if it has ended or keeps nobody out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_out: Option<bool>,
-    /// Id or line in the file of the ban on the person; absent if the outcome is not `banned`.
+    /// Ban on a banned person: its id, or `line N` for one of the file; absent for others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ban: Option<String>,
     /// Whether a person who has to be let in again can wait in a lobby; absent for others.
@@ -190,7 +190,7 @@ pub(super) fn classes_of(policy: &Policy, rules: &Rules, live: &LiveRoom, it: &P
     classes(policy, rules, &it.who, Place::inside(&live.jid))
 }
 
-/// Returns whether the person is exempt from removals.
+/// Returns whether a person is exempt from being kept out after a removal.
 pub(super) fn is_free(policy: &Policy, live: &LiveRoom, it: &Person) -> bool {
     // Of a person who is not there, only the address is known, so that has to do.
     let is_named =

@@ -32,7 +32,7 @@ verb! {
     |it, call| call.close(&it.room, true).await.map(Closed)
 }
 
-/// Whether a room is closed to newcomers
+/// What keeps newcomers out of a room, before and after a command.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Doors {
     /// Bare JID of the room.
