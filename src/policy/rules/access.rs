@@ -36,7 +36,7 @@ impl Opening {
         Class::Account,
     ]);
 
-    /// Returns the classes, for a server where people log in or not ([`RoomView::nobody_logs_in`]).
+    /// Returns the classes that may open rooms, on a server where people log in or not ([`RoomView::nobody_logs_in`]).
     ///
     /// [`RoomView::nobody_logs_in`]: crate::policy::attempt::RoomView::nobody_logs_in
     pub const fn classes(self, nobody_logs_in: bool) -> ClassSet {

@@ -50,7 +50,7 @@ names! {
         Off = "off",
         /// Moderators are told whose client cannot encrypt.
         Prefer = "prefer",
-        /// Only clients that say that they can come in, and nothing is recorded or called.
+        /// Only clients that say that they can encrypt come in, and nothing is recorded or called.
         Require = "require",
     }
 }
