@@ -74,7 +74,8 @@ return function (gate)
 		if not known or gate.is_observing() or not focuses[jid.bare(attr.from)] and not proxies[attr.from] then return; end
 		note_answer(session, attr.id, attr.type == "error");
 		-- The focus has forgotten the log-in of that session id.
-		if attr.type == "error" and stanza:get_child("error"):get_child("session-invalid", "http://jitsi.org/jitmeet") then
+		local failure = attr.type == "error" and stanza:get_child("error");
+		if failure and failure:get_child("session-invalid", "http://jitsi.org/jitmeet") then
 			known.account = nil;
 		end
 		local conference = attr.type == "result" and stanza:get_child("conference", xmlns_focus);

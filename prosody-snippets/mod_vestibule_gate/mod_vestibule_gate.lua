@@ -189,9 +189,9 @@ local function refuse_value(event, name, label)
 	return refuse(event, "malformed", "modify", "not-acceptable", text, language);
 end
 
--- Hooks fail closed: an error is answered and logged, but for that of a hook that only sees what has happened, or an
--- answer, which nobody answers (RFC 6120 §8.2.3). They never return false, which would end the event and let the stanza
--- pass everything below.
+-- Hooks fail closed: an error is answered and logged, except that of a hook that only sees what has happened. An
+-- answer is dropped: nobody answers it (RFC 6120 §8.2.3). They never return false, which would end the event and let
+-- the stanza pass everything below.
 local function guard_at(context, event_name, priority, handler)
 	context:hook(event_name, function (event)
 		local ok, result = xpcall(handler, debug.traceback, event);
@@ -200,7 +200,8 @@ local function guard_at(context, event_name, priority, handler)
 		event.allowed = false; -- where that is how an event is vetoed
 		local kind = event.stanza and event.stanza.attr.type;
 		local is_answer = kind == "result" or kind == "error";
-		if priority <= PRIORITY.seated or is_answer or not event.stanza or not event.origin then return nil; end
+		if priority <= PRIORITY.seated or not event.stanza or not event.origin then return nil; end
+		if is_answer then return true; end
 		return refuse(event, "error", "cancel", "internal-server-error");
 	end, priority);
 end

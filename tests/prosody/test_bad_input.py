@@ -266,6 +266,18 @@ async def kicks(_, owner):
     return (await owner.set_role(ROOM, "Bob", "none", "boom")).error
 
 
+def failing(folder, hook):
+    """A gate of which a hook fails on every stanza with the word "boom"."""
+
+    def broken(text):
+        call = "local ok, result = xpcall(handler, debug.traceback, event);"
+        assert call in text
+        fails = f'event_name == "{hook}" and tostring(event.stanza):find "boom"'
+        return text.replace(call, call.replace("handler", f"{fails} and error or handler"))
+
+    return copied_gate(folder, "broken_gate", broken)
+
+
 @pytest.mark.parametrize(
     ("hook", "act"),
     [
@@ -276,13 +288,7 @@ async def kicks(_, owner):
     ids=["presence", "owner", "admin"],
 )
 async def test_what_a_handler_fails_on_is_refused(start_prosody, start_vestibule, tmp_path, hook, act):
-    def broken(text):
-        call = "local ok, result = xpcall(handler, debug.traceback, event);"
-        assert call in text
-        fails = f'event_name == "{hook}" and tostring(event.stanza):find "boom"'
-        return text.replace(call, call.replace("handler", f"{fails} and error or handler"))
-
-    server = start_prosody(**copied_gate(tmp_path, "broken_gate", broken))
+    server = start_prosody(**failing(tmp_path, hook))
     start_vestibule(server, policy())
     async with Crowd(server) as crowd:
         alice, bob = await meeting(crowd)
@@ -290,3 +296,14 @@ async def test_what_a_handler_fails_on_is_refused(start_prosody, start_vestibule
         assert "internal-server-error" in await act(crowd, alice)
         assert await alice.configuration(ROOM) == before
         await hear(bob, alice, "still here", ROOM)
+
+
+async def test_an_answer_on_which_a_handler_fails_is_dropped(start_prosody, start_vestibule, tmp_path):
+    """The room would remove an occupant whose message comes back as an error."""
+    start_vestibule(server := start_prosody(**failing(tmp_path, "message/bare")), policy())
+    async with Crowd(server) as crowd:
+        alice, bob = await meeting(crowd)
+        gone = "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+        bob.send_raw(f"<message to='{ROOM}' type='error' id='boom'>{gone}</message>")
+        await bob.ping()
+        await hear(alice, bob, "still here", ROOM)
