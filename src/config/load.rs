@@ -109,12 +109,14 @@ pub fn read_file(path: &Path) -> io::Result<String> {
         return Err(io::ErrorKind::IsADirectory.into());
     } else if !about.is_file() {
         return wrong("it is a device or a pipe, not a file");
-    } else if about.len() > LONGEST {
-        return wrong("it is longer than 16 MiB");
     }
+    // What the file system says of the length may be old, or nothing (`/proc`).
     let mut text = String::new();
-    File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
-    Ok(text)
+    File::open(path)?.take(LONGEST.saturating_add(1)).read_to_string(&mut text)?;
+    match u64::try_from(text.len()) {
+        Ok(length) if length <= LONGEST => Ok(text),
+        Ok(_) | Err(_) => wrong("it is longer than 16 MiB"),
+    }
 }
 
 /// Returns the control socket of the component that runs with this file: by the environment, else the file, which

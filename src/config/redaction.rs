@@ -1,6 +1,5 @@
 //! Redacted policy files: where the secrets are, the text without them, and the differences between two files.
 
-use std::fs;
 use std::path::Path;
 
 use toml::de::DeTable;
@@ -8,13 +7,13 @@ use toml::de::DeTable;
 use super::diagnostics::{Diagnostics, Held};
 use super::environment::Environment;
 use super::key_diff::{KeyChange, changes};
-use super::load::{parse_table, read_keys};
+use super::load::{parse_table, read_file, read_keys};
 use super::secrets::{HIDDEN, Lines, NEAR_SECRETS, without_secrets};
 
 /// Returns where the secrets of the file at `path` are, as it is on the disk now. Of an invalid file, what can be
 /// parsed counts.
 pub fn held(path: &Path, environment: &Environment) -> Held {
-    let text = fs::read_to_string(path).unwrap_or_default();
+    let text = read_file(path).unwrap_or_default();
     let notes = Diagnostics::new("", &text);
     let (table, _) = DeTable::parse_recoverable(&text);
     read_keys(&notes, table.get_ref(), environment);
@@ -53,6 +52,7 @@ pub fn redacted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::fs;
     use std::path::PathBuf;
 
     use super::*;

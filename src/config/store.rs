@@ -1,13 +1,14 @@
 //! `[store]`: the audit database.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fmt, fs};
 
 use tokio_postgres::config::{Host, SslMode};
 
 use super::environment::{Environment, Outside};
+use super::load::read_file;
 use super::secrets::{self, Keys};
 use super::table_reader::TableReader;
 use crate::secret::Secret;
@@ -20,7 +21,7 @@ const LEAST: u64 = 16 << 20;
 /// Returns the SQLite database of the component that runs with this file, or `None` if it has none. Where the file is
 /// invalid or missing, the defaults apply.
 pub fn database(path: &Path, environment: &Environment) -> Option<PathBuf> {
-    let text = fs::read_to_string(path).unwrap_or_default();
+    let text = read_file(path).unwrap_or_default();
     let table: toml::Table = text.parse().unwrap_or_default();
     let written = |of: &str, key: &str| table.get(of)?.get(key)?.as_str().map(PathBuf::from);
     let state_dir = environment.state_dir().or_else(|| written("component", "state_dir"));
