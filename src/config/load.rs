@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use toml::de::DeTable;
 
 use super::diagnostics::{Diagnostics, Place, Problem, Severity, Written};
 use super::environment::{Environment, Outside};
+use super::file::read_file;
 use super::secrets::{Lines, without_secrets};
 use super::settings::Settings;
 use super::table_reader::TableReader;
@@ -93,30 +94,6 @@ fn load_as(path: &Path, environment: &Environment, lenient: bool) -> Result<Load
     let read = |other: &Path| read_file(&directory.join(other));
     let outside = Outside { environment, read: &read, exposed: is_exposed(path), lenient };
     parse(&path.display().to_string(), &text, &outside).map_err(LoadError::Invalid)
-}
-
-/// Longest file that is read, in bytes: a policy, or a list or secret that it names.
-const LONGEST: u64 = 16 << 20;
-
-/// Reads a policy, or a file that it names.
-///
-/// # Errors
-/// Fails if it cannot be read, is a device or a pipe (which may have no end), is longer than 16 MiB or is not UTF-8.
-pub fn read_file(path: &Path) -> io::Result<String> {
-    let about = fs::metadata(path)?;
-    let wrong = |why: &str| Err(io::Error::other(why));
-    if about.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    } else if !about.is_file() {
-        return wrong("it is a device or a pipe, not a file");
-    }
-    // What the file system says of the length may be old, or nothing (`/proc`).
-    let mut text = String::new();
-    File::open(path)?.take(LONGEST.saturating_add(1)).read_to_string(&mut text)?;
-    match u64::try_from(text.len()) {
-        Ok(length) if length <= LONGEST => Ok(text),
-        Ok(_) | Err(_) => wrong("it is longer than 16 MiB"),
-    }
 }
 
 /// Returns the control socket of the component that runs with this file: by the environment, else the file, which

@@ -10,6 +10,7 @@ mod checks;
 mod diagnostics;
 mod effective;
 mod environment;
+mod file;
 mod json_schema;
 mod key_diff;
 mod load;
@@ -34,10 +35,11 @@ pub use crate::setting::values::{LONGEST, length};
 pub use admin::{Admin, Listen, Role, SocketMode, Token};
 pub use effective::{Effective, Layer, effective};
 pub use environment::Environment;
+pub use file::read_file;
 pub use json_schema::json_schema;
 pub use load::{
-    ExitKind, LoadError, Loaded, NOT_ALLOWED, Socket, load, load_to_look, parse, read_file, report,
-    schema, socket,
+    ExitKind, LoadError, Loaded, NOT_ALLOWED, Socket, load, load_to_look, parse, report, schema,
+    socket,
 };
 pub use settings::{
     Audit, Component, Doctor, Format, Limit, Log, NO_SECRET, NO_SECRET_HINT, Service, Settings,

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 use super::attempt_args::{ATTEMPTS, Described, PASSWORDS, WAYS};
 use super::diagnostics::{Diagnostics, Problem};
-use super::load::{LoadError, parse_table, read_file, schema};
+use super::file::read_file;
+use super::load::{LoadError, parse_table, schema};
 use super::table_reader::TableReader;
 use crate::policy::class::Class;
 use crate::policy::rules::fixed::FIXED;

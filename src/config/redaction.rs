@@ -6,8 +6,9 @@ use toml::de::DeTable;
 
 use super::diagnostics::{Diagnostics, Held};
 use super::environment::Environment;
+use super::file::read_file;
 use super::key_diff::{KeyChange, changes};
-use super::load::{parse_table, read_file, read_keys};
+use super::load::{parse_table, read_keys};
 use super::secrets::{HIDDEN, Lines, NEAR_SECRETS, without_secrets};
 
 /// Returns where the secrets of the file at `path` are, as it is on the disk now. Of an invalid file, what can be

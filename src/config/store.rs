@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_postgres::config::{Host, SslMode};
 
 use super::environment::{Environment, Outside};
-use super::load::read_file;
+use super::file::read_file;
 use super::secrets::{self, Keys};
 use super::table_reader::TableReader;
 use crate::secret::Secret;
