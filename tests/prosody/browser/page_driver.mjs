@@ -13,7 +13,8 @@ const axe = await readFile(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 const FLAGS = [
 	'--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-	'--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
+	'--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream',
+	'--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.0.0.1',
 ];
 // Less than the caller's patience, so that it hears why.
 const PATIENCE = 8000;

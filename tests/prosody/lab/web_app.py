@@ -1,0 +1,139 @@
+"""Jitsi Meet's own web app in Chromium: a build of jitsi-meet, which JITSI_WEB names and which is never part of this
+project, before a `Meet` and as people use it."""
+
+import contextlib
+import itertools
+import json
+import os
+import subprocess
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from .focus import Focus
+from .page import Page
+from .process import ROOT
+
+VARIABLE = "JITSI_WEB"
+PICTURES = ROOT / "docs/images/jitsi"
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 780, "isMobile": True, "hasTouch": True}
+
+# Those that the tests press: a narrow window hides others in a menu.
+TOOLBAR = ["microphone", "camera", "chat", "security", "participants-pane", "hangup"]
+
+needs_web_app = pytest.mark.skipif(
+    not os.environ.get(VARIABLE), reason=f"needs a built jitsi-meet: {VARIABLE} is not set"
+)
+
+
+def has(test_id):
+    """An expression: whether a part is there."""
+    return f"!!document.querySelector('[data-testid={json.dumps(test_id)}]')"
+
+
+def folder():
+    """The folder that JITSI_WEB names; UsageError if no build is there."""
+    named = Path(os.environ[VARIABLE]).resolve()
+    for part in ("index.html", "config.js", "css/all.css", "libs/app.bundle.min.js", "libs/lib-jitsi-meet.min.js"):
+        if not (named / part).exists():
+            raise pytest.UsageError(f"{VARIABLE}={named}: no {part} in it")
+    return named
+
+
+class WebApp:
+    """The web server of one `Meet`, and the people who come to it with `chromium`."""
+
+    def __init__(self, chromium, port):
+        self.chromium = chromium
+        self.port = port
+        self.numbers = itertools.count(2)
+
+    def visit(self, name, *, phone=False, address=None, settings=None):
+        """A person with an empty storage, who comes from `address`, or from one of their own."""
+        address = address or f"192.0.2.{next(self.numbers)}"
+        looks = PHONE if phone else DESKTOP
+        return Visitor(self, name, f"http://a-{address.replace('.', '-')}.localhost:{self.port}/", looks, settings or {})
+
+
+class Visitor(Page):
+    """Somebody at the web app. Its own warnings and absent sources are no fault."""
+
+    def __init__(self, app, name, home, looks, settings):
+        super().__init__(app.chromium, f"{home}static/close.html", looks)
+        self.person = name
+        self.home = home
+        self.settings = settings
+
+    async def __aexit__(self, *_):
+        await self._ask("close")
+
+    async def enter(self, room, *, prejoin=True):
+        """Opens the room's link; from the page before the meeting, asks to join under the person's name."""
+        options = {"prejoinConfig.enabled": prejoin, "toolbarButtons": TOOLBAR, **self.settings}
+        if not prejoin:
+            options["startSilent"] = True
+        fragment = "&".join(f"config.{key}={quote(json.dumps(value))}" for key, value in options.items())
+        await self.goto(url=f"{self.home}{room.partition('@')[0]}#{fragment}")
+        if prejoin:
+            await self.until(has("prejoin.joinMeeting"), 20)
+            await self.fill("#premeeting-name-input", self.person)
+            await self.press_button("prejoin.joinMeeting")
+
+    async def inside(self, seconds=20):
+        """Waits until the meeting is there."""
+        await self.until("window.APP?.conference?._room?.isJoined?.()", seconds)
+
+    async def press_button(self, test_id):
+        """Presses the button that jitsi-meet's own tests know by this name."""
+        await self.click(f'[data-testid="{test_id}"]')
+
+    async def has(self, test_id, seconds=8):
+        """Waits until that part is there."""
+        await self.until(has(test_id), seconds)
+
+    async def try_password(self, password):
+        """Types a password at the lobby's screen."""
+        if not await self.read(has("lobby.password")):
+            await self.press_button("lobby.enterPasswordButton")
+        await self.fill('[data-testid="lobby.password"]', password)
+        await self.press_button("lobby.passwordJoinButton")
+
+    async def say(self, text):
+        """Writes into the chat, which is opened for it."""
+        if not await self.read("!!document.querySelector('#usermsg')"):
+            await self.click(f"[aria-label*={json.dumps('chat')} i].toolbox-button, .toolbox-button [aria-label*=chat i]")
+        await self.fill("#usermsg", text)
+        await self.press("Enter")
+
+    async def dialog(self):
+        """The words of the dialog that is shown, "" if none is."""
+        return await self.read("document.querySelector('[role=dialog]')?.innerText ?? ''")
+
+    async def toasts(self):
+        """The words of each notification that is shown."""
+        return await self.read("[...document.querySelectorAll('#notifications-container [role]')].map(each => each.innerText)")
+
+    async def picture(self, name):
+        """Takes a picture for the documentation, where JITSI_PICTURES asks for them."""
+        if os.environ.get("JITSI_PICTURES"):
+            PICTURES.mkdir(parents=True, exist_ok=True)
+            await self.screenshot(path=str(PICTURES / f"{name}.png"))
+
+
+@contextlib.asynccontextmanager
+async def web_app(meet, chromium, **focus):
+    """The web app of a `meet`, and its focus; options as in `Focus.connect`."""
+    command = ["node", ROOT / "tests/prosody/browser/web_app.mjs", folder(), str(meet.server.http_port)]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        served_by = await Focus.connect(meet.server, **focus)
+        try:
+            yield WebApp(chromium, int(server.stdout.readline()))
+        finally:
+            await served_by.close()
+    finally:
+        server.stdin.close()
+        server.wait(10)
+        server.stdout.close()
