@@ -63,28 +63,41 @@ return function (gate)
 		return gate.text.cut(name or "", gate.LIMIT.name);
 	end
 
+	-- Tells a person words of the room. Jitsi Meet shows a message to everybody in a pop-up and in the chat, under its
+	-- display name; one of the system in the chat alone, and as private. It shows a bare body to nobody in private.
+	local function tell(room, address, kind, text, is_private)
+		local is_jitsi = gate.focus.describe(prosody.full_sessions[address]) == "jitsi";
+		local stanza = message(room, address, is_jitsi and (is_private and "normal" or "groupchat") or kind, text);
+		if is_jitsi and is_private then
+			local system = json.encode({ type = "system_chat_message", message = text });
+			stanza:text_tag("json-message", system, { xmlns = "http://jitsi.org/jitmeet" });
+		elseif is_jitsi then
+			local name = gate.messages.of("gate-speaker");
+			stanza:text_tag("display-name", name, { xmlns = "http://jitsi.org/protocol/display-name" });
+		end
+		module:send(stanza:tag("no-store", { xmlns = "urn:xmpp:hints" }):up());
+		return is_jitsi;
+	end
+
 	local function say(room, says, requester, joined)
 		for _, item in ipairs(says or NOTHING) do
 			local text = item.text:gsub("{(%a+)}", function (word)
 				return word == "password" and (room:get_password() or "") or word == "nick" and name_of(room, requester)
 					or word == "room" and jid_node(room.jid) or nil;
 			end);
-			local function tell(address, kind)
-				local is_jitsi = gate.focus.describe(prosody.full_sessions[address]) == "jitsi";
-				local stanza = message(room, address, is_jitsi and "normal" or kind, text);
-				-- Jitsi Meet shows this as a private message of the system; it shows a bare body to nobody in private.
-				if is_jitsi then
-					local system = json.encode({ type = "system_chat_message", message = text });
-					stanza:text_tag("json-message", system, { xmlns = "http://jitsi.org/jitmeet" });
-				end
-				module:send(stanza:tag("no-store", { xmlns = "urn:xmpp:hints" }):up());
+			-- Screens are shared: the pop-up only points to the password. People who have asked for it read the chat.
+			local is_private = item.text:find("{password}", 1, true) ~= nil;
+			local is_pointed_to = is_private and (item.to ~= "requester" or item.joined);
+			local function tell_one(address, kind)
+				local is_jitsi = tell(room, address, kind, text, is_private);
+				if is_jitsi and is_pointed_to then tell(room, address, kind, (gate.messages.of("gate-see-chat"))); end
 			end
 			if item.joined == joined and item.to ~= "requester" then
 				local role = item.to == "moderators" and "moderator" or nil;
-				each_session(room, role, function (address) tell(address, "groupchat"); end);
+				each_session(room, role, function (address) tell_one(address, "groupchat"); end);
 			elseif item.joined == joined and requester then
 				-- From the bare room to this session alone: clients show it as the room's own words.
-				tell(requester, room:get_occupant_jid(requester) and "groupchat" or "normal");
+				tell_one(requester, room:get_occupant_jid(requester) and "groupchat" or "normal");
 			end
 		end
 	end

@@ -19,6 +19,8 @@ local ENGLISH = {
 	["gate-unnamed"] = "This room does not support this request.",
 	["gate-read"] = "Only moderators can see this.",
 	["gate-elsewhere"] = "No meetings are held at this address.",
+	["gate-speaker"] = "Meeting rules",
+	["gate-see-chat"] = "The chat shows the password of this meeting, to you alone.",
 	["say-suspended-here"] =
 		"This meeting has been suspended by the server's operator. Only moderators can speak and write.",
 	["reserved-nick"] = "This name is reserved. Please choose another name.",

@@ -9,7 +9,7 @@ use super::denial::{Clock, Denial};
 use super::form_field::FormField;
 
 /// Name and English text of each message that the gate has built in.
-pub const GATE_WORDS: [(&str, &str); 18] = [
+pub const GATE_WORDS: [(&str, &str); 20] = [
     ("gate-chat", "You cannot write in this meeting."),
     ("gate-private", "You cannot send private messages in this meeting."),
     ("gate-rename", "You cannot change your name in this meeting."),
@@ -31,6 +31,8 @@ pub const GATE_WORDS: [(&str, &str); 18] = [
     ("gate-unnamed", "This room does not support this request."),
     ("gate-read", "Only moderators can see this."),
     ("gate-elsewhere", "No meetings are held at this address."),
+    ("gate-speaker", "Meeting rules"),
+    ("gate-see-chat", "The chat shows the password of this meeting, to you alone."),
 ];
 
 /// Texts of the gate that the component has too, under the names that it gives them.

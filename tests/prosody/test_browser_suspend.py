@@ -7,17 +7,15 @@ from lab.meet import MEET_SERVICE
 from lab.policy import PRESET, SECRET, admission
 
 POLICY = MEET_SERVICE + admission("password") + PRESET + '[text.en]\nnotice-enter = "Welcome to {room}, {nick}."\n'
-SYSTEM = "conference.non_participant_message_received"
 
 
 async def told(person, words, since=0):
-    """Waits until the system has told somebody something with these words in it."""
+    """Waits until the room, and nobody in it, has told somebody something with these words in it."""
     while True:
-        message = await person.wait_for(SYSTEM, since=since)
+        message = await person.wait_for("conference.messageReceived", None, since=since)
         since = person.seen.index(message) + 1
-        if words in message.params[1]["message"]:
-            assert message.params[1]["type"] == "system_chat_message"
-            return message.params[1]["message"]
+        if words in message.params[1]:
+            return message.params[1]
 
 
 @needs_jitsi_plugins

@@ -1,8 +1,11 @@
-"""On Jitsi: what an operator tells people beside comes as a private message of the system, and in the reason of a refusal."""
+"""On Jitsi: what the server tells people pops up in their client, a password is for the chat alone, and what an operator
+adds is in the reason of a refusal."""
 
 import json
 
-from lab.jitsi_meeting import inside, opened
+from lab import Crowd
+from lab.jitsi_meeting import inside, opened, popped_up
+from lab.jitsi_outcome import DISPLAY_NAME
 from lab.meet import MEET_SERVICE
 
 POLICY = f"""{MEET_SERVICE}
@@ -21,6 +24,9 @@ permissions = {{ chat = [] }}
 """
 
 
+POINTER = "The chat shows the password of this meeting, to you alone."
+
+
 def system(person, room):
     """The messages of the system that somebody was told by the room, as his client reads them."""
     told = [seen.find("http://jitsi.org/jitmeet", "json-message") for seen in person.seen if seen.sender == room]
@@ -28,7 +34,7 @@ def system(person, room):
     return [content["message"] for content in contents if content["type"] == "system_chat_message"]
 
 
-async def test_people_are_told_privately_by_the_system(meet):
+async def test_what_people_are_told_pops_up(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
         alice, password = await opened(crowd, room)
@@ -36,12 +42,31 @@ async def test_people_are_told_privately_by_the_system(meet):
         name = room.partition("@")[0]
         await bob.wait_for(lambda seen: seen.body == f"Willkommen in {name}, Bob.")
         await bob.ping()
-        assert system(bob, room) == [f"Willkommen in {name}, Bob."]
+        assert popped_up(bob, room) == [f"Willkommen in {name}, Bob."] and system(bob, room) == []
         await alice.ping()
-        told = system(alice, room)
+        told = popped_up(alice, room)
         assert f"Willkommen in {name}, Alice." in told and "Bitte nicht weitersagen." in told
         assert not any("Bob" in words for words in told)
-        assert system(crowd.focus, room) == []
+        assert system(crowd.focus, room) == popped_up(crowd.focus, room) == []
+
+
+async def test_the_password_is_in_the_chat_alone_and_the_pop_up_points_there(meet):
+    async with meet.crowd() as crowd, Crowd(meet.server) as others:
+        room = meet.room()
+        alice, password = await opened(crowd, room)
+        await alice.wait_for(lambda seen: seen.body == POINTER)
+        secret = [words for words in system(alice, room) if password in words]
+        assert len(secret) == 1 and popped_up(alice, room).count(POINTER) == 1
+        assert not any(password in words for words in popped_up(alice, room))
+        alice.say(room, "!password")
+        await alice.ping()
+        await alice.wait_for(lambda seen: system(alice, room).count(secret[0]) == 2)
+        assert popped_up(alice, room).count(POINTER) == 1, "the chat is open where it was typed"
+        plain = await others.connect(meet.server.guests)
+        assert (await plain.join(room, "Plain", password)).joined
+        name = room.partition("@")[0]
+        told = await plain.wait_for(lambda seen: seen.body == f"Willkommen in {name}, Plain.")
+        assert told.type == "groupchat" and told.find(DISPLAY_NAME, "display-name") is None
 
 
 async def test_the_reason_that_is_shown_has_words_beside(meet):

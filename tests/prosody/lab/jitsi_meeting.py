@@ -5,6 +5,7 @@ import json
 import time
 
 from .canary import TOLD
+from .jitsi_outcome import DISPLAY_NAME, JITMEET
 from .policy import SECRET
 from .process import Failed
 
@@ -15,6 +16,18 @@ def told_password(person, room):
         if seen.sender == room and seen.body and TOLD in seen.body:
             return seen.body.partition(TOLD)[2].partition(" (")[0]
     return None
+
+
+def popped_up(person, room, since=0):
+    """What `room` told somebody in messages that his client shows in a pop-up: to everybody, by a name, and new."""
+    return [
+        seen.body
+        for seen in person.seen[since:]
+        if seen.sender == room and seen.type == "groupchat" and seen.body
+        and seen.text(DISPLAY_NAME, "display-name") == "Meeting rules"
+        and seen.find(JITMEET, "json-message") is None
+        and seen.find("urn:xmpp:delay", "delay") is None
+    ]
 
 
 async def inside(crowd, room, name, jid=None, password=SECRET):

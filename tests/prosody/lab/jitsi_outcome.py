@@ -7,6 +7,7 @@ from .outcome import Outcome
 from .stanza import CLIENT, STANZAS
 
 JITMEET = "http://jitsi.org/jitmeet"
+DISPLAY_NAME = "http://jitsi.org/protocol/display-name"
 VISITORS = "jitsi:visitors"
 FOCUS = "http://jitsi.org/protocol/focus"
 RESTRICTED = "Room creation is restricted"
