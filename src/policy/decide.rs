@@ -7,7 +7,7 @@ use super::class::ClassSet;
 use super::classify::classes;
 use super::context::{Case, Excepted, Strongest, excepted};
 use super::denial::Denial;
-use super::record::{Closed, JoinFlood};
+use super::record::{Closed, JoinFlood, Source};
 use super::rules::fixed;
 use super::verdict::{Decision, Effects, Opinion, Verdict};
 use super::{Policy, Rules};
@@ -284,7 +284,12 @@ fn as_it_would_be(case: &Case<'_>) -> RoomView {
     // Only with these does a gate report whether the room exists.
     let may_be_new = matches!(case.attempt.action, Action::Open { .. } | Action::Request);
     if room.exists || !may_be_new {
-        room.has_password |= rules.password.required.value;
+        if rules.password.required.value && !room.has_password {
+            room.has_password = true;
+            // One that the policy would have made, and no person chose.
+            let made = room.record.as_mut().filter(|record| record.password.is_none());
+            made.into_iter().for_each(|record| record.password = Some(Source::Generated));
+        }
         room.members_only |= lobby::is_members_only(case);
     }
     // A limit of 0 makes both true, but then neither rule is in force.

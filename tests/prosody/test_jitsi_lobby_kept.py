@@ -15,6 +15,7 @@ POLICY = (
     MEET_SERVICE + PRESET + MEET_CHAIR
     + rooms({"chaired": 'moderators = { assign = ["listed"] }\nclose = { hold_until = ["password", "moderator"] }'})
     + rooms({mode: f'lobby = {{ admission = "{mode}" }}' for mode in MODES})
+    + rooms({"free": 'lobby = { admission = "open" }\npassword = { required = false }\nclose = { hold_until = [] }'})
 )
 
 
@@ -69,6 +70,28 @@ async def test_a_moderator_may_put_up_a_lobby_where_the_policy_asks_for_none(mee
         assert (await dave.enter(room)).shown == without
         await alice.ping()
         assert {bob.nick, carol.nick} <= people(alice, room)
+
+
+@pytest.mark.parametrize(("mode", "without"), [("free", "prompt"), ("open", "prompt"), ("lobby", "lobby")])
+async def test_a_password_that_a_moderator_chooses_holds_and_passes_a_lobby(meet, mode, without):
+    """As in Jitsi: the lock that every client shows is one, and the right password passes a lobby."""
+    async with meet.crowd() as crowd:
+        room, chosen = meet.room(mode), "violet anchors under mustard rain"
+        alice, bob, carol, dave = await crowd.persons("Alice", "Bob", "Carol", "Dave")
+        assert (await alice.enter(room)).joined
+        assert not (await alice.lock_room(room, chosen)).error
+        assert (await bob.enter(room)).shown == without
+        assert (await bob.enter(room, "another guess")).shown == "prompt"
+        assert (await bob.enter(room, chosen)).joined
+        assert not (await alice.set_members_only(room)).error
+        lobby = await alice.attend_lobby(room)
+        stopped = await carol.enter(room)
+        assert (stopped.shown, stopped.lobby) == ("lobby", lobby)
+        assert (await carol.knock(lobby)).joined
+        assert (await dave.enter(room, chosen)).joined
+        await admit(alice, room, lobby, carol)
+        refused = await meet.decision(kind="join", room=room, verdict="prompt")
+        assert refused["rule"] == "room.password"
 
 
 async def test_people_wait_until_a_moderator_is_there(meet):

@@ -42,6 +42,26 @@ async def test_each_admission_asks_for_what_it_says(door, mode, nothing, wrong, 
                 await guest.leave(room, "Guest")
 
 
+@pytest.mark.parametrize(
+    ("mode", "without", "for_members"),
+    [("open", PROMPTED, KNOCKED), ("lobby", KNOCKED, IN), ("password-or-lobby", KNOCKED, KNOCKED)],
+)
+async def test_what_a_moderator_locks_is_locked_whatever_the_file_asks_for(door, mode, without, for_members):
+    async with Crowd(door.server) as crowd:
+        room, alice = await door.meeting(crowd, "alice@localhost", name=mode)
+        chosen = "violet anchors under mustard rain"
+        assert not (await alice.configure(room, {"muc#roomconfig_roomsecret": chosen})).error
+        guest, other, late = [await crowd.connect("guest.localhost") for _ in range(3)]
+        stopped = await guest.join(room, "Guest")
+        assert (stopped.type, stopped.condition) == without, stopped
+        assert (await guest.join(room, "Guest", chosen)).joined
+        assert not (await alice.configure(room, {"muc#roomconfig_membersonly": "1"})).error
+        stopped = await other.join(room, "Other")
+        assert (stopped.type, stopped.condition) == KNOCKED, stopped
+        outcome = await late.join(room, "Late", chosen)
+        assert (outcome.type, outcome.condition) == for_members, outcome
+
+
 async def test_whoever_is_let_in_needs_no_password(door):
     async with Crowd(door.server) as crowd:
         room, alice = await door.meeting(crowd, "alice@localhost")

@@ -12,8 +12,7 @@ use crate::control::{Answer, Failure, Typed};
 use crate::jid::BareJid;
 use crate::password::{judge, period_at};
 use crate::policy::Rules;
-use crate::policy::lobby::Admission;
-use crate::policy::record::Source;
+use crate::policy::record::{Record, Source};
 use crate::policy::verdict::NewPassword;
 use crate::schema;
 use crate::secret::Secret;
@@ -88,13 +87,21 @@ impl Call<'_> {
                 (NewPassword::Made(source), source)
             }
         };
-        let change = |live: &LiveRoom| {
-            (rules.password.changed(live.view.record.clone(), new, source), Vec::new(), ())
-        };
-        apply_reading(&self.shared, &jid, || look(&jid, None), typed.as_ref(), change).await?;
         let admission = rules.lobby.admission.value;
-        let unasked = matches!(admission, Admission::Lobby | Admission::Open);
-        let unasked = unasked.then(|| admission.name().to_owned());
+        let is_chosen = |record: &Record| record.password == Some(Source::Creator);
+        let change = |live: &LiveRoom| {
+            let record = live.view.record.clone();
+            // Where the policy asks for no password, that of a person is asked for, and so is what takes its place.
+            let was_chosen = !admission.has_password() && record.as_ref().is_some_and(is_chosen);
+            let kept = if was_chosen { Source::Creator } else { source };
+            let effects = rules.password.changed(record, new, kept);
+            let is_asked =
+                admission.has_password() || effects.record.as_ref().is_none_or(is_chosen);
+            (effects, Vec::new(), is_asked)
+        };
+        let (_, is_asked) =
+            apply_reading(&self.shared, &jid, || look(&jid, None), typed.as_ref(), change).await?;
+        let unasked = (!is_asked).then(|| admission.name().to_owned());
         let (room, source) = (jid.to_string(), source.name().to_owned());
         Ok(PasswordChanged { room, source, told: rules.password.show_to_moderators.value, unasked })
     }

@@ -22,25 +22,35 @@ pub(in crate::policy) fn is_members_only(case: &Case<'_>) -> bool {
     case.rules.lobby.admission.value.is_members_only() || has_own(case)
 }
 
-/// Returns what admission to this room takes: a moderator may have put up a lobby that the policy does not ask for.
+/// Returns what admission to this room takes. A password and a lobby of a moderator's own count in every room, as people
+/// know it from Jitsi: the right password passes that lobby.
 fn admission(case: &Case<'_>) -> Admission {
     let by_policy = case.rules.lobby.admission.value;
-    let wave = case.room.record.as_ref().and_then(|record| record.wave);
-    let is_for_a_wave = wave.is_some_and(|wave| wave.lobby);
-    let is_chosen = !is_for_a_wave && !case.room.suspended().is_some_and(|it| it.raised);
-    let has_one = case.room.lobby && case.room.members_only && is_chosen;
-    match by_policy {
-        Admission::Password if has_one => Admission::PasswordOrLobby,
-        Admission::Open if has_one => Admission::Lobby,
-        Admission::Open if case.rules.lobby.by_room && !case.rules.password.required.value => {
-            Admission::Password
+    let has_lobby = case.room.lobby && is_members_only_by_choice(case);
+    match (by_policy, has_lobby, has_own_password(case)) {
+        (Admission::Password, true, _) | (Admission::Open, true, true) => {
+            Admission::PasswordOrLobby
         }
-        Admission::Password
-        | Admission::Open
-        | Admission::PasswordOrLobby
-        | Admission::PasswordAndLobby
-        | Admission::Lobby => by_policy,
+        (Admission::Lobby, _, true) => Admission::PasswordOrLobby,
+        (Admission::Open, true, false) => Admission::Lobby,
+        (Admission::Open, false, true) => Admission::Password,
+        _ => by_policy,
     }
+}
+
+/// Returns whether a person has made the room members-only, rather than the policy.
+fn is_members_only_by_choice(case: &Case<'_>) -> bool {
+    let is_for_a_wave =
+        case.room.record.as_ref().and_then(|it| it.wave).is_some_and(|wave| wave.lobby);
+    let is_for_a_suspension = case.room.suspended().is_some_and(|it| it.raised);
+    case.room.members_only && !is_members_only(case) && !is_for_a_wave && !is_for_a_suspension
+}
+
+/// Returns whether only members may enter, as the room's own setting says, on a service without a lobby of its own.
+/// Where the rules leave admission to the room, the room service itself keeps the others out.
+fn is_for_members(case: &Case<'_>) -> bool {
+    let is_judged = !case.room.lobby && !case.rules.lobby.by_room;
+    found::is_for_members(case) || (is_judged && is_members_only_by_choice(case))
 }
 
 /// Returns whether there is a lobby that this client can wait in.
@@ -55,7 +65,7 @@ pub(in crate::policy) fn join(case: &Case<'_>, credential: Credential) -> Option
     if moderators::entitlement(case).is_some() {
         return None;
     }
-    let asks_for_password = !matches!(admission, Admission::Lobby | Admission::Open);
+    let asks_for_password = admission.has_password();
     let needs_password = asks_for_password && !may_skip_password(case);
     let needs_lobby = !may_skip_lobby(case);
     if needs_password && let Some(opinion) = guessed_too_often(case, credential) {
@@ -70,7 +80,7 @@ pub(in crate::policy) fn join(case: &Case<'_>, credential: Credential) -> Option
     let knows_one =
         is_right || (knows && (has_password(case) || case.rules.password.required.value));
     let allowed = || (!rules.lobby.by_room).then(|| Opinion::allow(rule(case)));
-    if needs_lobby && found::is_for_members(case) {
+    if needs_lobby && is_for_members(case) {
         return Some(Opinion { rule: fixed::ROOM_MEMBERS.at(0), ..knock(case) });
     }
     match admission {
@@ -92,18 +102,28 @@ pub(in crate::policy) fn join(case: &Case<'_>, credential: Credential) -> Option
     }
 }
 
-/// Returns the rule by which people knock: the policy's or, where it has none, that of a lobby put up by a moderator.
+/// Returns the rule by which people come in.
 fn rule(case: &Case<'_>) -> Rule {
     let lobby = &case.rules.lobby;
     if lobby.by_room { fixed::ROOM_LOBBY.at(0) } else { lobby.admission.rule() }
 }
 
+/// Returns the rule by which people knock: the policy's or, where it has no lobby, that of one put up by a moderator.
+fn knock_rule(case: &Case<'_>) -> Rule {
+    let is_by_policy = case.rules.lobby.admission.value.has_lobby();
+    if is_by_policy { rule(case) } else { fixed::ROOM_LOBBY.at(0) }
+}
+
 /// Returns whether there is a password to ask for. One that was made for the room counts only while one is required;
 /// one that a person chose always counts.
 fn has_password(case: &Case<'_>) -> bool {
+    has_own_password(case) || (case.room.has_password && case.rules.password.required.value)
+}
+
+/// Returns whether the room has a password that a person chose.
+fn has_own_password(case: &Case<'_>) -> bool {
     let source = case.room.record.as_ref().and_then(|record| record.password);
-    let is_own = source.is_none_or(|source| source == Source::Creator);
-    case.room.has_password && (is_own || case.rules.password.required.value)
+    case.room.has_password && source.is_none_or(|source| source == Source::Creator)
 }
 
 /// Adds the effects of having to wait.
@@ -174,8 +194,8 @@ fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
         let rule = password.guesses.room_burst.rule();
         return Opinion::deny(rule, Denial::TooManyGuesses { wait });
     }
-    let rule =
-        if password.required.value { password.required.rule() } else { fixed::ROOM_PASSWORD.at(0) };
+    let is_by_policy = password.required.value && case.rules.lobby.admission.value.has_password();
+    let rule = if is_by_policy { password.required.rule() } else { fixed::ROOM_PASSWORD.at(0) };
     Opinion::prompt(
         rule,
         match credential {
@@ -203,7 +223,7 @@ pub(in crate::policy) fn knock_by(case: &Case<'_>, rule: Rule) -> Opinion {
 pub(in crate::policy) fn knock(case: &Case<'_>) -> Opinion {
     let lobby = &case.rules.lobby;
     if !can_wait(case) {
-        return Opinion::deny(rule(case), Denial::NoLobby);
+        return Opinion::deny(knock_rule(case), Denial::NoLobby);
     }
     if let Some(wait) = case.pressure.knocks.filter(|_| lobby.max_knocks.value < UNLIMITED) {
         let rule = lobby.max_knocks.rule();
@@ -214,5 +234,5 @@ pub(in crate::policy) fn knock(case: &Case<'_>) -> Opinion {
         let rule = lobby.max_waiting.rule();
         return Opinion::deny(rule, Denial::LobbyFull);
     }
-    Opinion::hold(rule(case), Denial::Lobby)
+    Opinion::hold(knock_rule(case), Denial::Lobby)
 }

@@ -61,13 +61,13 @@ fixed! {
         "The room's own ban (affiliation `outcast`).",
         because "it is the room's own: its owners lift it";
     ROOM_PASSWORD = "room.password" []
-        "The room's own password: none is required here, and a person inside has chosen one.",
+        "The room's own password: the policy asks for none here, and a person inside has chosen one.",
         because "it is the room's own: its owners remove it";
     ROOM_LOBBY = "room.lobby" []
-        "The room's own lobby: none is required here, and a moderator has switched one on.",
+        "The room's own lobby: the policy asks for none here, and a moderator has switched one on.",
         because "it is the room's own: its owners switch it off";
     ROOM_MEMBERS = "room.members" []
-        "The room was there before the policy, and its own list of members says who comes in; others knock.",
+        "The room's own setting makes it members-only: it was there before the policy, or a moderator has set it. Its list of members says who comes in; others knock.",
         because "it is the room's own: its owners switch it off";
     RECORD = "close.record" []
         "The room's record is missing or unreadable; it might say that the room is closed, so nobody else comes in. Moderators can: `!reopen` writes a new one. Of a value that only a newer version knows, the stricter reading counts (`docs/operating.md`). Both are reported as a difference of the room (`vestibule log --kind drift`).",

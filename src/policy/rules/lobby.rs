@@ -33,6 +33,11 @@ impl Admission {
         matches!(self, Self::PasswordAndLobby | Self::Lobby)
     }
 
+    /// Returns whether the room's password is asked for.
+    pub const fn has_password(self) -> bool {
+        matches!(self, Self::PasswordOrLobby | Self::PasswordAndLobby | Self::Password)
+    }
+
     /// Returns whether people may wait to be let in.
     pub const fn has_lobby(self) -> bool {
         matches!(self, Self::PasswordOrLobby | Self::PasswordAndLobby | Self::Lobby)
@@ -44,7 +49,7 @@ family! {
     "lobby": Lobby {
         /// What it takes to come in: "password-or-lobby", "password-and-lobby", "password", "lobby" or "open".
         admission: Admission = Admission::PasswordOrLobby, word(),
-            rule "What it takes to come in: the password, a person inside who opens the door, both, or nothing."
+            rule r#"What it takes to come in: the password, a person inside who opens the door, both, or nothing. A password that a moderator has chosen (`password.change`) and a lobby that a moderator has put up are asked for in every room, whatever the file says: under "open" either, and with both the right password passes the lobby; under "lobby" the right password passes it."#
             [switch |lobby| {
                 lobby.by_room = true;
                 lobby.admission.value = match lobby.admission.value {
