@@ -1,9 +1,10 @@
 -- Gates what clients send to Jitsi's components, which change a room or inform its occupants. The message or the
 -- connection names the room; neither proves anything. What is not declared here reaches none of them.
 
-local jid, json = require "util.jid", require "util.json";
+local jid, st, json = require "util.jid", require "util.stanza", require "util.json";
 
 local xmlns_jitsi = "http://jitsi.org/jitmeet";
+local xmlns_start_muted = xmlns_jitsi .. "/start-muted";
 
 return function (gate)
 	local PRIORITY, LIMIT, requests = gate.PRIORITY, gate.LIMIT, gate.requests;
@@ -144,6 +145,51 @@ return function (gate)
 			end });
 		end,
 	});
+
+	-- Older clients set whether newcomers start muted by their presence, and the module makes metadata of it. It is left
+	-- out until the answer; then the presence goes out again with it.
+	local wished = {}; -- the key in a session: what it asked for last
+	local function carry_out(e, tag)
+		local room = gate.get_room(e.room);
+		local occupant = room and room:get_occupant_by_real_jid(e.from);
+		local presence = occupant and occupant:get_presence(e.from);
+		if not presence or e.origin.destroyed then return; end
+		presence = st.clone(presence);
+		presence.attr.from, presence.attr.to, presence.attr.id, presence.attr.type = e.from, occupant.nick, nil, nil;
+		presence:remove_children(tag.name, tag.attr.xmlns);
+		room:handle_normal_presence(e.origin, presence:add_child(tag));
+	end
+	local function hold_start_muted(event, room)
+		local stanza, origin = event.stanza, event.origin;
+		local from = stanza.attr.from;
+		local tag = stanza:get_child("startmuted", xmlns_start_muted);
+		if not tag or gate.is_observing() or gate.is_service(from) then return; end
+		local now = (room.jitsiMetadata or {}).startMuted or {};
+		local wish = { audio = tag.attr.audio == "true", video = tag.attr.video == "true" };
+		if wish.audio == (now.audio or false) and wish.video == (now.video or false) then return; end
+		stanza:remove_children(tag.name, tag.attr.xmlns);
+		local occupant, text = room:get_occupant_by_real_jid(from), json.encode(wish);
+		if not occupant or occupant.role ~= "moderator" or origin[wished] == text then return; end
+		origin[wished] = text;
+		-- An error to a presence would take the client out of the room.
+		local question = st.message({ type = "normal", from = from, to = room.jid, ["xml:lang"] = stanza.attr["xml:lang"] });
+		gate.put({ stanza = question, origin = origin }, "configure", {
+			detail = function () gate.text.element("field", { var = "metadata:startMuted" }, text); end,
+			granted = function (e) carry_out(e, tag); end,
+			unanswered = function () origin[wished] = nil; end,
+			refused = function (e, fx)
+				local at = gate.get_room(e.room);
+				if at then gate.effects.say(at, { { to = "requester", text = fx.error[3] or "" } }, e.from); end
+			end,
+		}, room.jid);
+	end
+	for _, name in ipairs { "presence/full", "presence/bare" } do
+		gate.guard_room(name, PRIORITY.speech, hold_start_muted);
+	end
+	-- Nobody changes it by coming in.
+	function components.reduce_join(stanza)
+		if not gate.is_service(stanza.attr.from) then stanza:remove_children("startmuted", xmlns_start_muted); end
+	end
 
 	-- Compared with the permission to chat: questions, answers and files are shown to everybody.
 	local function needs_chat(event, room)

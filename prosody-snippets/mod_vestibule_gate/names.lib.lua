@@ -123,7 +123,7 @@ return function (gate)
 		if place == INSIDE and before and not gate.permissions.may(room, occupant, "rename") then -- the first one counts
 			if name == before then return; end
 			set(stanza, before);
-			return gate.permissions.refuse_name(event, room, occupant, name);
+			return gate.permissions.inform(room, occupant, "rename", name, stanza);
 		end
 		local state = state_of(room.jid, stanza.attr.from);
 		local is_granted = state and state.is_granted and state.name == name;

@@ -2,10 +2,17 @@
 -- permitted, by the role of the moment.
 
 local st, json = require "util.stanza", require "util.json";
+local jid_bare = require "util.jid".bare;
 
 local xmlns_jitsi = "http://jitsi.org/jitmeet";
 local xmlns_jibri, xmlns_rayo = "http://jitsi.org/protocol/jibri", "urn:xmpp:rayo:1";
 local E2EE = "https://jitsi.org/meet/e2ee";
+
+-- Elements of a presence by which Jitsi's clients show something to everybody, and the permission that each takes.
+local SHOWN = { ["shared-video"] = "desktop", etherpad = "chat", ["call-control"] = "chat" };
+
+-- Names of the texts that refuse, where they are not called like the permission.
+local TEXTS = { desktop = "media" };
 
 return function (gate)
 	local PRIORITY, LIMIT, PASSES, guard_room = gate.PRIORITY, gate.LIMIT, gate.PASSES, gate.guard_room;
@@ -122,10 +129,30 @@ return function (gate)
 	end
 
 	local function words_for(room, what, stanza)
-		return gate.messages.of(gate.room_data.of(room).suspended and "say-suspended-here" or "gate-" .. what, stanza);
+		local is_suspended = gate.room_data.of(room).suspended;
+		return gate.messages.of(is_suspended and "say-suspended-here" or "gate-" .. (TEXTS[what] or what), stanza);
+	end
+
+	-- Remembers the last value that a person was refused. Returns whether it is another one than before: clients repeat
+	-- what is in their presences.
+	local function is_news(room, bare, what, value)
+		local list = gate.room_data.of(room).may;
+		local degrees = list and list[bare] or {};
+		degrees.asked = degrees.asked or {};
+		if degrees.asked[what] == value then return false; end
+		degrees.asked[what] = value;
+		set(room, bare, degrees);
+		return true;
+	end
+
+	-- Reports the first refusal of each kind during a stay: messages are frequent, and nothing was decided about them.
+	local function report_once(room, address, what)
+		if not is_news(room, jid_bare(address), "report " .. what, true) then return; end
+		gate.report_refusal(room, { jid = gate.text.cut(address, LIMIT.address), reason = what });
 	end
 
 	local function refuse(event, what, room)
+		report_once(room, event.stanza.attr.from, what);
 		return gate.client_response.plain(event, what == "rename" and "cancel" or "auth",
 			what == "rename" and "not-acceptable" or "forbidden", words_for(room, what, event.stanza));
 	end
@@ -179,12 +206,43 @@ return function (gate)
 		return refuse(event, "private", room);
 	end);
 
+	-- Returns whether an element stops the video that a session shows, also by a person who may show none any more.
+	-- Clients send each state of it once, so the presence before need not have it.
+	local function stops(tag, session)
+		local known = session and session[gate.mark];
+		return tag.attr.state == "stop" and known ~= nil and known.video ~= nil and known.video == tag:get_text();
+	end
+	local function note_video(tag, session)
+		local known = session and session[gate.mark];
+		if known and tag.name == "shared-video" then known.video = tag.attr.state ~= "stop" and tag:get_text() or nil; end
+	end
+
+	-- Removes from a presence what its sender may not show. Returns the permissions that they would need.
+	local function hide(event, room, occupant, degrees)
+		local hidden, session = {}, event.origin;
+		event.stanza:maptags(function (tag)
+			local what = SHOWN[tag.name];
+			if what and not may(room, occupant, what, degrees) and not stops(tag, session) then
+				hidden[what] = true;
+				return nil;
+			end
+			note_video(tag, session);
+			return tag;
+		end);
+		return hidden;
+	end
+
 	-- Everybody sees the text of a presence, and of the error by which a person leaves.
 	local function hold_words(event, room)
 		local stanza = event.stanza;
 		if stanza.name == "message" and stanza.attr.type ~= "error" then return; end
 		local occupant = room:get_occupant_by_real_jid(stanza.attr.from);
-		if occupant and not may(room, occupant, "chat") then hush(stanza); end
+		if not occupant then return; end
+		if not may(room, occupant, "chat") then hush(stanza); end
+		for what in pairs(stanza.name == "presence" and hide(event, room, occupant) or {}) do
+			report_once(room, stanza.attr.from, what);
+			permissions.inform(room, occupant, what, true, stanza);
+		end
 	end
 	for _, name in ipairs { "presence/full", "presence/bare", "message/full", "message/bare" } do
 		guard_room(name, PRIORITY.words, hold_words);
@@ -193,19 +251,17 @@ return function (gate)
 		local verdict = event.stanza[gate.mark];
 		local fx = verdict and verdict.fx;
 		if not fx or gate.is_observing() then return; end
-		if not may(event.room, event.occupant, "chat", answered(fx, event.occupant) or {}) then hush(event.stanza); end
+		local degrees = answered(fx, event.occupant) or {};
+		if not may(event.room, event.occupant, "chat", degrees) then hush(event.stanza); end
+		hide(event, event.room, event.occupant, degrees);
+		gate.jitsi_components.reduce_join(event.stanza);
 	end);
 
-	-- Refuses a change of name. To refuse the presence would take all else in it along, and the client out of the room.
-	-- The person is informed once per name, because clients repeat theirs in every presence.
-	function permissions.refuse_name(event, room, occupant, asked)
-		local list, bare = gate.room_data.of(room).may, occupant.bare_jid;
-		local degrees = list and list[bare] or {};
-		if degrees.asked == asked then return; end
-		degrees.asked = asked;
-		set(room, bare, degrees);
-		local text = words_for(room, "rename", event.stanza);
-		gate.effects.say(room, { { to = "requester", text = text } }, event.stanza.attr.from);
+	-- Informs a person of a refused part of a presence, once per value. To refuse the presence would take all else in it
+	-- along, and the client out of the room.
+	function permissions.inform(room, occupant, what, value, stanza)
+		if not is_news(room, occupant.bare_jid, what, value) then return; end
+		gate.effects.say(room, { { to = "requester", text = (words_for(room, what, stanza)) } }, stanza.attr.from);
 	end
 
 	-- Recording and telephones: requests to the focus.

@@ -25,6 +25,7 @@ Component "translation.{DOMAIN}" "audio_translation_component"
 }
 POLICY = MEET_SERVICE + OPEN + rooms({
     "still": 'permissions = { chat = ["moderator"], audio = ["moderator"] }',
+    "shown": 'permissions = { chat = ["moderator"], screen_share = ["moderator"] }',
     "fixed": 'settings = { other = "operator" }',
 })
 JITSI = "http://jitsi.org/jitmeet"
@@ -211,6 +212,114 @@ async def test_translating_is_asked_about_like_a_recorder(meet):
         assert held(bob)["audioTranslation"] == {"enabled": False}
         rules = {decision["rule"] for decision in await meet.decisions(room=room, kind="record")}
         assert "permissions.record" in rules
+
+
+# What presences show everybody
+
+
+def video(state="playing", url="https://example.org/loud.mp4"):
+    return element(CLIENT, "shared-video", url, state=state, time="0")
+
+
+def pad(name="minutes"):
+    return element(CLIENT, "etherpad", name)
+
+
+async def shows(person, room, *payloads):
+    """Sends a presence with these from inside the room, as Jitsi's clients do."""
+    presence = element(CLIENT, "presence", to=f"{room}/{person.nick}")
+    presence.extend([element(CLIENT, "audiomuted", "true"), *payloads])
+    person.send(presence)
+    await person.ping()
+
+
+def shown(person, sender, *names):
+    """Which of these elements somebody saw in the presences of a sender, with their text, in order."""
+    seen = [seen for seen in person.seen if seen.name == "presence" and seen.sender.rpartition("/")[2] == sender.nick]
+    return [(name, each.text(CLIENT, name)) for each in seen for name in names if each.find(CLIENT, name) is not None]
+
+
+async def test_a_video_or_a_document_for_everybody_is_shown_by_those_who_may(meet):
+    """Everybody's client plays the one and opens the other without asking."""
+    async with meet.crowd() as crowd:
+        room = meet.room("shown")
+        alice, bob = await two(crowd, room)
+        names = ("shared-video", "etherpad", "call-control", "audiomuted")
+        number = element(CLIENT, "call-control", phone="+900123", pin="1")
+        for _ in range(2):  # clients repeat theirs
+            await shows(bob, room, video(), pad(), number)
+        await shows(bob, room, video("stop", alice.nick))
+        await alice.ping()
+        assert shown(alice, bob, *names) == [("audiomuted", "true")] * 3
+        assert bob.nick in alice.occupants(room)
+        told = [seen.body for seen in bob.seen if seen.body and seen.sender == room]
+        assert told.count("Audio, video and screen sharing are controlled by this server.") == 1
+        assert told.count("You cannot write in this meeting.") == 1
+        refused = await meet.decisions(event="refused", room=room)
+        assert {(each["details"]["jid"], each["details"]["reason"]) for each in refused} == {(bob.jid, "chat"), (bob.jid, "desktop")}
+        # Newcomers bring nothing along, either.
+        carol = await crowd.person("Carol")
+        assert (await carol.request(room)).kind == "ready"
+        assert (await carol.join(room, extra=[video(), pad()])).joined
+        await alice.ping()
+        assert shown(alice, carol, *names) == []
+        since = len(shown(bob, alice, *names))
+        await shows(alice, room, video(), pad())
+        await shows(alice, room, video("stop"))
+        await bob.ping()
+        assert [name for name, _ in shown(bob, alice, *names)[since:] if name != "audiomuted"] == ["shared-video", "etherpad", "shared-video"]
+
+
+async def test_whoever_may_no_longer_show_a_video_can_still_stop_it(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("shown")
+        alice, bob = await two(crowd, room)
+        assert not (await alice.set_affiliation(room, bob.bare, "owner")).error
+        await shows(bob, room, video())
+        assert not (await alice.set_affiliation(room, bob.bare, "member")).error
+        await shows(bob, room, video("pause", "https://example.org/other.mp4"))
+        await shows(bob, room, video("stop"))
+        await shows(bob, room, video("stop"))
+        await alice.ping()
+        url = "https://example.org/loud.mp4"
+        seen = shown(alice, bob, "shared-video")
+        assert seen[0] == ("shared-video", url) and ("shared-video", "https://example.org/other.mp4") not in seen, seen
+        states = [each.find(CLIENT, "shared-video").get("state") for each in alice.seen
+                  if each.name == "presence" and each.find(CLIENT, "shared-video") is not None]
+        assert states[-1] == "stop" and states.count("stop") == 1, states
+
+
+def start_muted(audio, video):
+    return element("http://jitsi.org/jitmeet/start-muted", "startmuted", audio=audio, video=video)
+
+
+async def test_newcomers_start_muted_by_an_older_client_s_presence_where_settings_may_be_changed(meet):
+    async with meet.crowd() as crowd:
+        room, fixed = meet.room(), meet.room("fixed")
+        alice, bob = await two(crowd, room)
+        carol, dora = await two(crowd, fixed)
+        for _ in range(2):  # clients repeat theirs
+            await shows(alice, room, start_muted("true", "false"))
+            await shows(bob, room, start_muted("false", "true"))
+            await shows(carol, fixed, start_muted("true", "false"))
+        await meet.flushed()
+        await bob.ping()
+        await dora.ping()
+        assert held(bob)["startMuted"] == {"audio": True, "video": False}
+        assert "startMuted" not in held(dora)
+        seen = [seen for seen in bob.seen if seen.find("http://jitsi.org/jitmeet/start-muted", "startmuted") is not None]
+        assert seen and {each.sender for each in seen} == {f"{room}/{alice.nick}"}
+        assert not [seen for seen in dora.seen if seen.find("http://jitsi.org/jitmeet/start-muted", "startmuted") is not None]
+        assert carol.nick in dora.occupants(fixed)
+        told = [(each["jid"], each["verdict"]) for each in await meet.decisions(room=room, kind="configure")]
+        assert told == [(alice.bare, "allow")]
+        told = [(each["jid"], each["rule"]) for each in await meet.decisions(room=fixed, kind="configure")]
+        assert told == [(carol.bare, "settings.other")]
+        assert [seen for seen in carol.seen if seen.body and seen.sender == fixed and "change" in seen.body], "the reason"
+        await carol.depart(fixed)
+        assert (await carol.join(fixed, extra=[start_muted("true", "true")])).joined
+        await dora.ping()
+        assert carol.nick in dora.occupants(fixed) and "startMuted" not in held(dora)
 
 
 # Whom the focus makes rooms for
