@@ -253,6 +253,9 @@ const DEFECTS: &[(&str, Change, &str)] = &[
     ),
     ("neighbours", |it| it.service += &module("muc_allowners"), "makes everybody a moderator"),
     ("neighbours", |it| it.door += &module("muc_wait_for_host"), "example.org"),
+    ("neighbours", |it| it.door += &module("reservations"), "asks another server"),
+    ("http-commands", |it| it.door += &module("muc_kick_participant"), "removes people"),
+    ("http-commands", |it| it.above += &module("muc_end_meeting"), "above all hosts"),
     (
         "failing-open",
         |it| it.hello.as_mut().unwrap().failure = "allow".to_owned(),
@@ -696,6 +699,7 @@ fn what_cannot_be_looked_at_is_never_fine() {
         "gate-missing",
         "gate-version",
         "neighbours",
+        "http-commands",
         "failing-open",
         "prosody-version",
         "advisories",

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use vestibule::component::drift::{HTTP_COMMANDS, NEIGHBOURS, Neighbour};
 use vestibule::config::json_schema;
 use vestibule::policy::attempt::{Action, Client, Credential};
 use vestibule::policy::denial::{Denial, Shown, shown};
@@ -213,15 +214,31 @@ fn no_two_denials_have_one_code() {
 #[test]
 fn every_test_that_proves_an_invariant_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let document = fs::read_to_string(root.join("docs/invariants.md")).unwrap();
+    let document = read("docs/invariants.md") + &read("docs/jitsi-modules.md");
     let mut count = 0;
-    for name in document.split('`').filter(|text| text.starts_with("test_")) {
+    for name in document.split('`').filter(|text| text.starts_with("test_") && text.contains("::"))
+    {
         let (file, test) = name.split_once("::").unwrap();
         let text = fs::read_to_string(root.join("tests/prosody").join(file)).unwrap();
         assert!(text.contains(&format!("def {test}(")), "{name} does not exist");
         count += 1;
     }
     assert!(count >= 15 * 2, "{count} tests are named");
+}
+
+#[test]
+fn the_table_of_jitsi_s_modules_and_the_doctor_name_the_same() {
+    let document = read("docs/jitsi-modules.md");
+    let rows = || document.lines().filter(|line| line.starts_with("| `"));
+    let named = |held: &str| -> BTreeSet<&str> {
+        let held = format!(" | {held} |");
+        rows().filter(|row| row.contains(&held)).filter_map(|row| row.split('`').nth(1)).collect()
+    };
+    let listed = |list: &'static [Neighbour]| -> BTreeSet<&str> {
+        list.iter().map(|it| it.module).collect()
+    };
+    assert_eq!(named("Leave it out"), listed(NEIGHBOURS));
+    assert_eq!(named("Own key"), listed(HTTP_COMMANDS));
 }
 
 #[test]

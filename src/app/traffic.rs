@@ -9,7 +9,7 @@ use super::adhoc::{AdHocFace, Answered};
 use super::clock::{instant, now};
 use super::commands::Operator;
 use super::{Shared, addresses, reload, rooms};
-use crate::component::drift::{Neighbour, among};
+use crate::component::drift::{NEIGHBOURS, Neighbour, among};
 use crate::metrics::Raised;
 use crate::policy::attempt::Action;
 use crate::policy::record::Source;
@@ -245,7 +245,8 @@ pub(super) async fn look_around(shared: Shared, service: Arc<str>) {
             return;
         }
     };
-    let found = among(ServerInventory::read(&element).modules.iter().map(String::as_str));
+    let modules = ServerInventory::read(&element).modules;
+    let found = among(NEIGHBOURS, modules.iter().map(String::as_str));
     for Neighbour { module, advice } in &found {
         tracing::warn!(%service, module, "a module in addition to the gate {advice}");
     }

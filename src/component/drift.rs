@@ -104,7 +104,8 @@ pub struct Neighbour {
     pub advice: &'static str,
 }
 
-const NEIGHBOURS: [Neighbour; 11] = [
+/// Modules that decide what the policy decides. `docs/jitsi-modules.md` has each with its advice.
+pub const NEIGHBOURS: &[Neighbour] = &[
     Neighbour {
         module: "muc_allowners",
         advice: "makes everybody a moderator, and the gate does not let it: take it out",
@@ -143,19 +144,59 @@ const NEIGHBOURS: [Neighbour; 11] = [
     },
     Neighbour {
         module: "muc_flip",
-        advice: "lets a second device of a token past password and lobby",
+        advice: "lets a second device of a token past password and lobby: take it out",
     },
     Neighbour {
         module: "muc_password_check",
         advice: "tells over HTTP whether a password is right, as often as one asks: take it out",
     },
+    Neighbour {
+        module: "reservations",
+        advice: "asks another server who may open a room, gives it a password and a lobby, and ends it by its own clock: take it out, access.create, hours and limits.duration do it",
+    },
+    Neighbour {
+        module: "muc_max_occupants",
+        advice: "refuses people by a number of its own: take it out, limits.occupants does it in words",
+    },
+    Neighbour {
+        module: "muc_auth_ban",
+        advice: "asks another server who is banned, and disconnects them without a line in the log: take it out, [[ban]] and `vestibule ban` do it",
+    },
+    Neighbour {
+        module: "test_observer_http",
+        advice: "is for tests: anyone who reaches the HTTP port changes what tokens say: take it out",
+    },
 ];
 
-/// Returns which of a service's modules conflict with the policy, sorted by name.
-pub fn among<'a>(modules: impl IntoIterator<Item = &'a str>) -> Vec<Neighbour> {
+/// Modules by which the holder of a key of their own acts past the policy over HTTP. `docs/jitsi-modules.md` has each
+/// with its advice.
+pub const HTTP_COMMANDS: &[Neighbour] = &[
+    Neighbour {
+        module: "muc_kick_participant",
+        advice: "removes people, past moderators.remove and without their coming back being judged: take it out, `vestibule remove` does it",
+    },
+    Neighbour {
+        module: "muc_end_meeting",
+        advice: "ends meetings, past moderators.end: take it out, `vestibule end` does it",
+    },
+    Neighbour {
+        module: "system_chat_message",
+        advice: "speaks to people inside as the server: take it out, `vestibule say` does it",
+    },
+    Neighbour {
+        module: "muc_jigasi_invite",
+        advice: "calls telephone numbers into a meeting, past permissions.dial and permissions.e2ee: take it out",
+    },
+];
+
+/// Returns which of these modules are in a list of conflicting ones, sorted by name.
+pub fn among<'a>(
+    listed: &[Neighbour],
+    modules: impl IntoIterator<Item = &'a str>,
+) -> Vec<Neighbour> {
     let mut found: Vec<Neighbour> = modules
         .into_iter()
-        .filter_map(|name| NEIGHBOURS.into_iter().find(|neighbour| neighbour.module == name))
+        .filter_map(|name| listed.iter().find(|neighbour| neighbour.module == name).copied())
         .collect();
     found.sort_unstable_by_key(|neighbour| neighbour.module);
     found
@@ -167,8 +208,10 @@ mod tests {
 
     #[test]
     fn only_those_that_meddle_are_named() {
-        let names: Vec<&str> =
-            among(["muc", "muc_flip", "muc_allowners"]).iter().map(|n| n.module).collect();
+        let names: Vec<&str> = among(NEIGHBOURS, ["muc", "muc_flip", "muc_allowners"])
+            .iter()
+            .map(|n| n.module)
+            .collect();
         assert_eq!(names, ["muc_allowners", "muc_flip"]);
     }
 }

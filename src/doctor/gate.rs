@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use super::case::{Case, Server, services};
 use super::{COMPONENT, Check, Looked, PROSODY, SHELL, Severity};
-use crate::component::drift::among;
+use crate::component::drift::{HTTP_COMMANDS, NEIGHBOURS, Neighbour, among};
 use crate::config::is_this_machine;
-use crate::wire::server_inventory::{Host, Hosts, ServerInventory};
+use crate::wire::server_inventory::{EVERYWHERE, Host, Hosts, ServerInventory};
 
 pub(super) const GATE: &str = "vestibule_gate";
 pub(super) static CHECKS: &[Check] = &[
@@ -307,8 +307,16 @@ pub(super) static ORDER_CHECKS: &[Check] = &[
         severity: Severity::Warning,
         looks_at: "modules that decide by themselves what the policy decides",
         why: "two that decide undo each other: who is let in depends on which comes first",
-        source: "docs/jitsi.md",
-        look: neighbours,
+        source: "docs/jitsi-modules.md",
+        look: |case, looked| loaded(case, looked, NEIGHBOURS),
+    },
+    Check {
+        id: "http-commands",
+        severity: Severity::Warning,
+        looks_at: "modules that act in meetings over HTTP, for the holder of a key of their own",
+        why: "the policy is not asked, and its log does not know who did it",
+        source: "docs/jitsi-modules.md",
+        look: |case, looked| loaded(case, looked, HTTP_COMMANDS),
     },
 ];
 
@@ -362,7 +370,7 @@ fn after(case: &Case<'_>, looked: &mut Looked) {
     each_with_hooks(case, looked, |server, posture, looked| {
         let unknown = |module: Option<&str>| {
             module.is_none_or(|name| {
-                name != GATE && !KNOWN.contains(&name) && among([name]).is_empty()
+                name != GATE && !KNOWN.contains(&name) && among(NEIGHBOURS, [name]).is_empty()
             })
         };
         for (priority, module) in of(posture, "muc-occupant-pre-join", unknown) {
@@ -378,15 +386,19 @@ fn after(case: &Case<'_>, looked: &mut Looked) {
     });
 }
 
-fn neighbours(case: &Case<'_>, looked: &mut Looked) {
+/// Finds the hosts that load one of these modules.
+fn loaded(case: &Case<'_>, looked: &mut Looked, listed: &[Neighbour]) {
     case.each(looked, |server, posture, looked| {
-        let hosts = posture.hosts.iter().flat_map(|hosts| &hosts.all);
-        let elsewhere = hosts.map(|host| (host.name.as_str(), &host.modules));
         let own = (server.service.as_str(), &posture.modules);
-        for (name, modules) in elsewhere.chain([own]) {
-            for found in among(modules.iter().map(String::as_str)) {
-                let line =
-                    format!("take \"{}\" out of modules_enabled of \"{name}\"", found.module);
+        let hosts = posture.hosts.iter().flat_map(Hosts::with_everywhere);
+        let hosts = hosts.map(|host| (host.name.as_str(), &host.modules));
+        for (name, modules) in hosts.chain([own]) {
+            for found in among(listed, modules.iter().map(String::as_str)) {
+                let place = match name {
+                    EVERYWHERE => "the modules_enabled above all hosts".to_owned(),
+                    name => format!("modules_enabled of \"{name}\""),
+                };
+                let line = format!("take \"{}\" out of {place}", found.module);
                 looked.find(name, format!("{} {}", found.module, found.advice), (PROSODY, line));
             }
         }

@@ -9,7 +9,7 @@ use super::{NS, children};
 use crate::xmpp::element::Element;
 
 /// Pseudo-host for server-wide settings.
-const EVERYWHERE: &str = "*";
+pub const EVERYWHERE: &str = "*";
 
 /// Returns the request for a gate's inventory.
 pub fn posture() -> Element {
@@ -148,6 +148,11 @@ impl Hosts {
     /// Returns a server-wide option, if it is set.
     pub fn global(&self, name: &str) -> Option<&Setting> {
         self.everywhere.options.get(name)
+    }
+
+    /// Iterates over the whole server, as [`EVERYWHERE`], and all hosts.
+    pub fn with_everywhere(&self) -> impl Iterator<Item = &Host> {
+        std::iter::once(&self.everywhere).chain(&self.all)
     }
 
     /// Returns whether a module is loaded on a host, or on the whole server.

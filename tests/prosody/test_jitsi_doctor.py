@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import re
 import urllib.request
 import xml.etree.ElementTree as ET
 
 from lab import MEET_SERVICE, needs_jitsi_plugins
+from lab.jitsi_plugins import plugins
 from lab.meet_settings import DOMAIN, RECORDER
-from lab.process import HOST
+from lab.process import HOST, ROOT
 from storm import until
 
 FOCUS = f"focus@auth.{DOMAIN}"
@@ -86,6 +88,15 @@ async def test_an_election_that_was_refused_shows_what_jicofo_is_told(meet):
         await until(lambda: crowd.focus.errors, 3, f"a veto: {outcome}")
     row = examined(meet)["auto-owner"]
     assert row["state"] == "found" and "was refused" in row["findings"][0]["found"], row
+
+
+@needs_jitsi_plugins
+def test_every_module_of_the_checkout_stands_in_the_table():
+    table = (ROOT / "docs/jitsi-modules.md").read_text().partition("\n## In clients\n")[0]
+    known = set(re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE))
+    there = {path.name[len("mod_") : -len(".lua")] for path in plugins().rglob("mod_*.lua")}
+    assert there - known == set(), "what can they do to a meeting, and what holds them?"
+    assert known - there == set(), "they are not in this checkout"
 
 
 @needs_jitsi_plugins
