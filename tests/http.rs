@@ -437,6 +437,7 @@ fn room(name: &str, occupants: usize) -> RoomLine {
         lobby: false,
         opened: None,
         opener: None,
+        opener_name: None,
         closed: None,
     }
 }

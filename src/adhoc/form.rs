@@ -151,8 +151,10 @@ impl Choices {
             for who in list.unwrap_or_default() {
                 let Some(jid) = text(who, "jid") else { continue };
                 if people.len() < MOST && !people.iter().any(|other| other.value == jid) {
-                    let nick = text(who, "nick").unwrap_or("?");
-                    let label = format!("{nick}, {jid} ({state})");
+                    let names = [text(who, "name"), text(who, "nick"), Some(jid)];
+                    let names: Vec<_> =
+                        names.into_iter().flatten().filter(|it| !it.is_empty()).collect();
+                    let label = format!("{} ({state})", names.join(", "));
                     people.push(Choice { value: jid.to_owned(), label });
                 }
             }

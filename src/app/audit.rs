@@ -189,7 +189,7 @@ fn write_down(shared: &Shared, room: &BareJid, drift: &Drift, repaired: bool) {
     let metrics = &engine.drift;
     metrics.found.inc();
     metrics.repaired.inc_by(u64::from(repaired));
-    engine.audit().event("drift", room.as_str(), details, now());
+    engine.write_event("drift", room.as_str(), details, now());
 }
 
 /// The longest time between two repairs of a difference that comes back.

@@ -255,10 +255,13 @@ fn write_down(shared: &Shared, room: &BareJid, plan: &Plan) {
     );
     let mut details = Map::new();
     details.insert("done".to_owned(), Value::from(done));
+    if let [one] = people.as_slice() {
+        details.insert("jid".to_owned(), Value::from(*one));
+    }
     details.insert("people".to_owned(), Value::from(people));
     details.insert("rule".to_owned(), Value::from(rule));
     details.insert("line".to_owned(), Value::from(line));
-    shared.engine().audit().event("no-moderator", room.as_str(), details, now());
+    shared.engine().write_event("no-moderator", room.as_str(), details, now());
 }
 
 pub(super) async fn run_timers(shared: Shared) {

@@ -19,7 +19,7 @@ use crate::component::engine::{Consequences, Judged, Mode};
 use crate::config::{
     Limit, LoadError, Loaded, Outside, changes, load, parse, read_file, redacted, redacted_changes,
 };
-use crate::control::{List, PersonChange, Plan, ProviderChange, RoomChange};
+use crate::control::{Called, List, PersonChange, Plan, ProviderChange, RoomChange};
 use crate::jid::BareJid;
 use crate::policy::Policy;
 use crate::policy::context::Drift;
@@ -332,7 +332,10 @@ async fn stored_rooms(
 }
 
 fn change(live: &LiveRoom, drift: Drift, repaired: bool) -> RoomChange {
+    let mut inside = live.occupants.iter();
+    let who = inside.find(|who| drift.who.is_some() && who.jid == drift.who);
     RoomChange {
+        called: who.map(Called::from).unwrap_or_default(),
         room: live.jid.to_string(),
         rule: drift.rule.name.to_owned(),
         line: drift.rule.line,
@@ -407,8 +410,9 @@ fn people(judged: &[Judged]) -> List<PersonChange> {
         .filter_map(|one| {
             let (room, jid) = one.about()?;
             let rule = one.decision.rule;
+            let called = (&one.attempt.requester).into();
             let (room, jid) = (room.to_string(), jid.to_string());
-            Some(PersonChange { room, jid, rule: rule.name.to_owned(), line: rule.line })
+            Some(PersonChange { room, jid, called, rule: rule.name.to_owned(), line: rule.line })
         })
         .collect();
     all.sort_by(|a, b| (&a.room, &a.jid).cmp(&(&b.room, &b.jid)));
@@ -577,7 +581,7 @@ async fn answer_one(
     match rooms::apply(shared, room, Some(jid), effects).await {
         Ok(waited) => {
             if waited {
-                shared.engine().audit().event(action, room.as_str(), rooms::about(jid), now());
+                shared.engine().write_event(action, room.as_str(), rooms::about(jid), now());
                 tracing::info!(?room, ?jid, rule, "{action}: the policy has changed meanwhile");
             }
             Ok(waited)

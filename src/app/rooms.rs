@@ -273,7 +273,7 @@ async fn remove(
             Ok(false)
         }
         Ok(_) => {
-            shared.engine().audit().event("removed", room.as_str(), about(jid), now());
+            shared.engine().write_event("removed", room.as_str(), about(jid), now());
             tracing::info!(?room, ?jid, "removed: the policy no longer admits this person");
             Ok(true)
         }

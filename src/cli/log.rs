@@ -225,7 +225,7 @@ fn moment_before(text: &str, now: Timestamp) -> Result<Timestamp, String> {
 }
 
 /// Columns of the CSV output.
-pub(super) const HEAD: [&str; 22] = [
+pub(super) const HEAD: [&str; 23] = [
     "seq",
     "at",
     "server",
@@ -234,6 +234,7 @@ pub(super) const HEAD: [&str; 22] = [
     "room",
     "person",
     "nick",
+    "name",
     "attempt_kind",
     "class",
     "verdict",
@@ -442,7 +443,7 @@ mod tests {
         };
         assert_eq!(
             csv_line(&entry),
-            "5,1970-01-01T00:00:00Z,,timer,,,,\"'=cmd()\",,,,,,,,,,,,,timer,\"{\"\"event\"\":\"\"timer\"\"}\""
+            "5,1970-01-01T00:00:00Z,,timer,,,,\"'=cmd()\",,,,,,,,,,,,,,timer,\"{\"\"event\"\":\"\"timer\"\"}\""
         );
     }
 }

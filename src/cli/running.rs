@@ -16,7 +16,7 @@ use crate::app::commands::{
     Doctor, End, EndMany, Explained, Given, Password, Reopen, ReopenLog, Verb, request,
 };
 use crate::app::{self, commands, now};
-use crate::config::{Described, Environment, Loaded};
+use crate::config::{Described, Environment, Loaded, Visible};
 use crate::control::{ClientError, Failure, Reply, Request, Shown, Typed, ask as ask_component};
 use crate::doctor::in_words;
 use crate::policy::Policy;
@@ -43,9 +43,14 @@ fn give(socket: Result<PathBuf, String>, request: Result<Request, Failure>, json
     }
     let Shown { text, is_complete } = (request.command().show)(value)?;
     if !json && !text.is_empty() {
-        say(&text);
+        say(&visible(&text));
     }
     Ok(status(is_complete))
+}
+
+/// Returns a reply for a terminal: names in it are chosen by strangers.
+fn visible(text: &str) -> String {
+    text.lines().map(|line| Visible(line).to_string()).collect::<Vec<_>>().join("\n")
 }
 
 /// Sends a request to the component, and prints nothing. The inner error is its refusal.
@@ -65,7 +70,7 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
 }
 
 fn not_done(failure: &Failure) -> ExitCode {
-    note_error(failure);
+    note_error(&visible(&failure.to_string()));
     status(false)
 }
 

@@ -108,6 +108,7 @@ impl Audit {
             room: attempt.room.as_ref().map(ToString::to_string),
             person: who.jid.as_ref().map(ToString::to_string),
             nick: (!who.nick.is_empty()).then(|| who.nick.clone()),
+            name: (!who.name.is_empty()).then(|| who.name.clone()),
             attempt_kind: Some(attempt.action.name().into()),
             class: Some(decision.class.name().into()),
             verdict: Some(decision.verdict.name().into()),
@@ -155,13 +156,17 @@ impl Audit {
             "affiliation": who.affiliation.name(),
         });
         let address = who.address.and_then(|address| self.mask.address(address));
-        if let (Some(address), Some(body)) = (address, body.as_object_mut()) {
-            body.insert("address".to_owned(), address.to_string().into());
+        let address = address.map(|address| ("address", address.to_string()));
+        let name = (!who.name.is_empty()).then(|| who.name.clone());
+        let more = address.into_iter().chain(name.clone().map(|name| ("name", name)));
+        if let Some(body) = body.as_object_mut() {
+            body.extend(more.map(|(key, value)| (key.to_owned(), value.into())));
         }
         self.record(Entry {
             room: Some(room.to_string()),
             person: who.jid.as_ref().map(ToString::to_string),
             nick: (!who.nick.is_empty()).then(|| who.nick.clone()),
+            name,
             body: body.to_string(),
             ..Entry::new(kind, now)
         });
@@ -183,6 +188,8 @@ impl Audit {
             by: Some(action.by),
             outcome: Some(outcome.into()),
             reason: action.outcome.err().map(str::to_owned),
+            nick: of(&action.details, "nick"),
+            name: of(&action.details, "name"),
             body: Value::Object(action.details).to_string(),
             ..Entry::new(Kind::Action, now)
         });
@@ -266,6 +273,10 @@ pub struct Action<'a> {
     pub details: Map<String, Value>,
 }
 
+fn of(details: &Map<String, Value>, name: &str) -> Option<String> {
+    details.get(name).and_then(Value::as_str).map(str::to_owned)
+}
+
 /// Returns the entry of a decision log event, or `None` for an operator's command, which has an entry of its own.
 fn event_entry(
     event: &str,
@@ -287,18 +298,19 @@ fn event_entry(
         },
         _ => return None,
     };
-    let text = |name: &str| details.get(name).and_then(Value::as_str);
-    let person = text("jid").and_then(BareJid::stamped);
+    let text = |name: &str| of(details, name);
+    let person = text("jid").as_deref().and_then(BareJid::stamped);
     let line = details.get("line").and_then(Value::as_u64);
     let mut body = details.clone();
     body.insert("event".to_owned(), event.into());
     Some(Entry {
         room: Some(room.to_owned()),
         person: person.map(|jid| jid.to_string()),
-        nick: text("nick").map(str::to_owned),
-        rule: text("rule").map(|rule| rule.to_owned().into()),
+        nick: text("nick"),
+        name: text("name"),
+        rule: text("rule").map(Into::into),
         line: line.and_then(|line| u32::try_from(line).ok()),
-        reason: text("reason").map(str::to_owned),
+        reason: text("reason"),
         observed: details.get("observed").and_then(Value::as_bool).unwrap_or_default(),
         body: Value::Object(body).to_string(),
         ..entry

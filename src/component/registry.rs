@@ -1,6 +1,7 @@
 //! The registry of known rooms. Every change of a room goes through `Registry::change`, which schedules a look at the
 //! room, so that no change is missed.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -269,6 +270,37 @@ impl Room {
     }
 }
 
+/// Returns for each of the `asked` whose name theirs looks like: the highest role among other people `inside`. Services
+/// have no look-alikes and are none.
+pub fn namesakes<'a>(
+    policy: &Policy,
+    inside: impl Iterator<Item = &'a Requester>,
+    asked: impl Iterator<Item = &'a Requester>,
+) -> Vec<Option<Namesake>> {
+    let looks = |who: &Requester| {
+        let names = [&who.nick, &who.name].into_iter().filter(|name| !name.is_empty());
+        names.flat_map(|name| Looks::of(name).keys().to_vec()).collect::<Vec<_>>()
+    };
+    let mut alike: HashMap<String, Vec<(Namesake, &Requester)>> = HashMap::new();
+    let serves =
+        |who: &Requester| who.jid.as_ref().is_some_and(|jid| policy.services.contains_key(jid));
+    for who in inside.filter(|who| !serves(who)) {
+        let is = match is_moderator(policy, who) {
+            true => Namesake::Moderator,
+            false => Namesake::Occupant,
+        };
+        looks(who).into_iter().for_each(|key| alike.entry(key).or_default().push((is, who)));
+    }
+    // Moderators first: mostly the first other person decides.
+    alike.values_mut().for_each(|those| those.sort_by_key(|(is, _)| Reverse(*is)));
+    let of = |who: &Requester| {
+        let those = looks(who).into_iter().filter_map(|key| alike.get(&key));
+        let others = those.filter_map(|those| those.iter().find(|(_, it)| !is_same(it, who)));
+        others.map(|(is, _)| *is).max()
+    };
+    asked.map(|who| if serves(who) { None } else { of(who) }).collect()
+}
+
 /// Returns whether both are one person: by address, account, client ticket or device.
 fn is_same(one: &Requester, other: &Requester) -> bool {
     fn both<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
@@ -372,6 +404,7 @@ impl Lately {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::attempt::Role;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -383,6 +416,31 @@ mod tests {
 
     fn room(number: usize) -> BareJid {
         format!("r{number}@rooms.example.org").parse().unwrap()
+    }
+
+    #[test]
+    fn a_look_alike_is_one_of_another_person_inside() {
+        let mut policy = Policy::default();
+        policy.services.insert("focus@example.org".parse().unwrap(), 1);
+        let who = |jid: &str, name: &str, role| Requester {
+            jid: jid.parse().ok(),
+            nick: "45fc3d31".to_owned() + jid,
+            name: name.to_owned(),
+            role,
+            ..Requester::default()
+        };
+        let inside = [
+            who("focus@example.org", "Ann", Role::Moderator),
+            who("a@example.org", "Ann", Role::Moderator),
+            who("a@example.org", "Ann", Role::Participant),
+            who("b@example.org", "\u{410}nn", Role::Participant),
+            who("c@example.org", "Carol", Role::Participant),
+        ];
+        let waits = who("d@example.org", "CAROL", Role::None);
+        let asked = inside.iter().chain([&waits]);
+        let found = namesakes(&policy, inside.iter(), asked);
+        let (moderator, occupant) = (Some(Namesake::Moderator), Some(Namesake::Occupant));
+        assert_eq!(found, [None, occupant, occupant, moderator, None, occupant]);
     }
 
     #[test]

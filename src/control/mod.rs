@@ -16,7 +16,7 @@ pub use self::command::{
     Answer, Caller, Command, Field, FieldKind, Impact, Interface, Shown, strict,
 };
 pub use self::reply::{
-    List, LogIn, OccupantLine, PersonChange, Plan, ProviderChange, RoomChange, RoomDetails,
+    Called, List, LogIn, OccupantLine, PersonChange, Plan, ProviderChange, RoomChange, RoomDetails,
     RoomLine, RoomMetrics, RoomState, ServiceStatus, Status, StatusMetrics, TaskDown, WaitingLine,
 };
 pub use self::request::{

@@ -9,6 +9,7 @@ use crate::component::metrics::Tally;
 use crate::config::KeyChange;
 use crate::doctor::Counts;
 use crate::metrics::{Counter, Family, Gauge, Info, Labels, gauged, metrics};
+use crate::policy::requester::{Requester, called};
 use crate::schema;
 use crate::store::StoreState;
 
@@ -253,12 +254,42 @@ pub struct RoomChange {
     pub line: u32,
     /// Bare JID of the person concerned; null: the difference is about the room.
     pub jid: Option<String>,
+    /// What others call that person.
+    #[serde(flatten)]
+    pub called: Called,
     /// Current state.
     pub is: String,
     /// State that the rule requires.
     pub should: String,
     /// Whether it would be repaired, not only reported.
     pub repaired: bool,
+}
+
+/// What others call a person in a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Called {
+    /// Nick in the room; empty: it is not known.
+    #[serde(default)]
+    pub nick: String,
+    /// Display name (XEP-0172), as Jitsi's clients have one; absent: none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+}
+
+impl From<&Requester> for Called {
+    fn from(who: &Requester) -> Self {
+        Self { nick: who.nick.clone(), name: who.name.clone() }
+    }
+}
+
+impl Called {
+    /// Returns the names, by which others know a person, and their address, for a line of text.
+    pub fn with_jid(&self, jid: &str) -> String {
+        // A name may be chosen to read like the rest of the line.
+        let names = called(&self.name, &self.nick).into_iter().map(|name| format!("{name:?}"));
+        let names: Vec<_> = names.collect();
+        if names.is_empty() { jid.to_owned() } else { format!("{} ({jid})", names.join(", ")) }
+    }
 }
 
 /// A person for whom the other file has consequences.
@@ -268,6 +299,9 @@ pub struct PersonChange {
     pub room: String,
     /// Bare JID of the person.
     pub jid: String,
+    /// What others call the person.
+    #[serde(flatten)]
+    pub called: Called,
     /// Rule that decides it.
     pub rule: String,
     /// Line of the rule in the other file; 0: a built-in default.
@@ -317,11 +351,14 @@ pub struct RoomLine {
     pub opened: Option<String>,
     /// Who opened the room; null: it is not known.
     pub opener: Option<String>,
+    /// Display name or nick of the opener, while they are inside and shortly after; null: it is not known.
+    #[serde(default)]
+    pub opener_name: Option<String>,
     /// Why the room is closed; null: it is not closed.
     pub closed: Option<String>,
 }
 
-/// A room with its occupants, services included, and the people who wait.
+/// A room with its occupants, its services apart, and the people who wait.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RoomDetails {
     /// Bare JID of the room.
@@ -330,8 +367,11 @@ pub struct RoomDetails {
     pub service: String,
     /// Who may enter.
     pub state: RoomState,
-    /// Occupants, one for each nick.
+    /// Occupants without services, one for each nick.
     pub occupants: Vec<OccupantLine>,
+    /// Services of the file that are inside, such as the focus: they are no people.
+    #[serde(default)]
+    pub services: Vec<OccupantLine>,
     /// Number of people inside, without services, however many sessions each has.
     pub people: usize,
     /// Number of occupants who are moderators.
@@ -347,6 +387,9 @@ pub struct RoomDetails {
     pub opened: Option<String>,
     /// Who opened the room; null: it is not known.
     pub opener: Option<String>,
+    /// Display name or nick of the opener, while they are inside and shortly after; null: it is not known.
+    #[serde(default)]
+    pub opener_name: Option<String>,
     /// Why the room is closed; null: it is not closed.
     pub closed: Option<String>,
 }
@@ -370,8 +413,12 @@ names! {
 /// An occupant of a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OccupantLine {
-    /// Nick in the room.
-    pub nick: String,
+    /// What others call the person.
+    #[serde(flatten)]
+    pub called: Called,
+    /// Whose name theirs looks like: `moderator` or `occupant`, another person inside; absent: nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looks_like: Option<String>,
     /// Bare JID; null: it is not known.
     pub jid: Option<String>,
     /// `moderator`, `participant` or `visitor` (XEP-0045 §5.1).
@@ -388,8 +435,12 @@ pub struct OccupantLine {
 /// A person who waits to be let in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitingLine {
-    /// Nick that they chose.
-    pub nick: String,
+    /// What they call themselves.
+    #[serde(flatten)]
+    pub called: Called,
+    /// Whose name theirs looks like: `moderator` or `occupant`, a person inside; absent: nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looks_like: Option<String>,
     /// Bare JID; null: it is not known.
     pub jid: Option<String>,
     /// When they began to wait; null: it is not known.

@@ -255,6 +255,7 @@ mod tests {
             lobby: false,
             opened: None,
             opener: None,
+            opener_name: None,
             closed: None,
         }
     }

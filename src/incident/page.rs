@@ -372,7 +372,10 @@ fn drawing(
         axis.label(1.0),
     );
     for (person, presences) in people.iter().take(MOST_PEOPLE) {
-        let nicks: BTreeSet<&str> = presences.iter().filter_map(|it| get(it, "nick")).collect();
+        let of = |key| presences.iter().filter_map(move |it| get(it, key));
+        let names: BTreeSet<&str> = of("name").filter(|name| !name.is_empty()).collect();
+        let nicks: BTreeSet<&str> = of("nick").filter(|nick| !names.contains(nick)).collect();
+        let names: Vec<&str> = names.into_iter().chain(nicks).collect();
         let bars: String = presences.iter().map(|it| bar(it, axis)).collect();
         let marks: String = marks(bundle, room, person, axis);
         let times: Vec<String> = presences.iter().map(|it| interval(it)).collect();
@@ -381,7 +384,7 @@ fn drawing(
              <td><svg viewBox=\"0 0 1000 24\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
              <rect class=\"ground\" x=\"0\" y=\"0\" width=\"1000\" height=\"24\"/>{bars}{marks}</svg></td>\
              <td class=\"times\">{}</td></tr>\n",
-            escaped(&Vec::from_iter(nicks).join(", ")),
+            escaped(&names.join(", ")),
             escaped(person),
             times.join("<br>"),
         ));

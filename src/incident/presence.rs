@@ -22,6 +22,8 @@ pub struct Presence {
     pub person: String,
     /// Nick when the stay began, or when it ended if the beginning is not known.
     pub nick: String,
+    /// Display name when the stay ended, as far as it has; empty: none.
+    pub name: String,
     /// `inside` or `waiting`.
     pub what: &'static str,
     /// Beginning of the stay; `None`: not recorded.
@@ -72,6 +74,7 @@ pub fn presences<'a>(entries: impl IntoIterator<Item = &'a Entry>, about: &About
             room: room.clone(),
             person: entry.person.clone().unwrap_or_default(),
             nick: entry.nick.clone().unwrap_or_default(),
+            name: entry.name.clone().unwrap_or_default(),
             what,
             from,
             until,
@@ -83,6 +86,10 @@ pub fn presences<'a>(entries: impl IntoIterator<Item = &'a Entry>, about: &About
             });
         } else if let Some(known) = open.remove(&key).and_then(|at| all.get_mut(at)) {
             known.until = Some(entry.at);
+            // The last one: people may change it inside.
+            if let Some(name) = &entry.name {
+                known.name.clone_from(name);
+            }
         } else if entry.at >= about.since {
             all.push(presence(None, Some(entry.at)));
         }

@@ -32,10 +32,8 @@ pub(super) fn sentence(entry: &Entry) -> String {
         Kind::Gate | Kind::Timer | Kind::Drift | Kind::Doctor => {
             let event = text("event").unwrap_or_else(|| entry.kind.name());
             let rule = entry.rule.as_ref().map(|rule| format!(" by {rule}")).unwrap_or_default();
-            let about = match (&entry.person, &entry.nick) {
-                (None, None) => String::new(),
-                _ => format!(", about {who}"),
-            };
+            let is_about = entry.person.is_some() || !entry.called().is_empty();
+            let about = if is_about { format!(", about {who}") } else { String::new() };
             let reason = entry.reason.as_ref().map(|it| format!(": {it}")).unwrap_or_default();
             format!("{}{rule}{about}{reason}.", event_in_words(event))
         }
@@ -50,10 +48,12 @@ pub fn denial(code: &str) -> Option<String> {
 }
 
 fn who(entry: &Entry) -> String {
-    match (entry.nick.as_deref(), entry.person.as_deref()) {
-        (Some(nick), Some(person)) => format!("{nick} ({person})"),
-        (Some(one), None) | (None, Some(one)) => one.to_owned(),
-        (None, None) => "A person".to_owned(),
+    let called = entry.called().join(", ");
+    match (called.as_str(), entry.person.as_deref()) {
+        ("", None) => "A person".to_owned(),
+        ("", Some(person)) => person.to_owned(),
+        (called, None) => called.to_owned(),
+        (called, Some(person)) => format!("{called} ({person})"),
     }
 }
 
@@ -87,10 +87,10 @@ fn action(entry: &Entry, body: &Map<String, Value>) -> String {
     let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let given: Vec<String> = body
         .iter()
-        .filter(|(name, _)| !["by", "event", "room"].contains(&name.as_str()))
+        .filter(|(name, _)| !["by", "event", "room", "nick", "name"].contains(&name.as_str()))
         .map(|(name, value)| format!("{name}: {}", shown(value)))
         .collect();
-    let on = entry.person.as_ref().map(|person| format!(" on {person}")).unwrap_or_default();
+    let on = entry.person.as_ref().map(|_| format!(" on {}", who(entry))).unwrap_or_default();
     let given = if given.is_empty() { String::new() } else { format!(" ({})", given.join("; ")) };
     let end = match (entry.outcome.as_deref(), &entry.reason) {
         (Some("failed"), Some(reason)) => format!(", which failed: {reason}"),
@@ -149,17 +149,19 @@ mod tests {
     #[test]
     fn an_action_says_who_gave_it_and_how_it_ended() {
         let entry = Entry {
-            person: Some("bob@example.org".into()),
+            person: Some("x1@example.org".into()),
+            nick: Some("45fc3d31".into()),
+            name: Some("Bob".into()),
             command: Some("remove".into()),
             by: Some(By { face: "http".into(), name: "anna".into(), role: "duty".into() }),
             outcome: Some("failed".into()),
             reason: Some("there is no room".into()),
-            body: r#"{"reason":"noise"}"#.into(),
+            body: r#"{"reason":"noise","name":"Bob"}"#.into(),
             ..Entry::new(Kind::Action, Timestamp::UNIX_EPOCH)
         };
         assert_eq!(
             sentence(&entry),
-            "anna (duty, http) gave the command remove on bob@example.org (reason: noise), \
+            "anna (duty, http) gave the command remove on Bob, 45fc3d31 (x1@example.org) (reason: noise), \
              which failed: there is no room"
         );
     }

@@ -459,6 +459,16 @@ pub enum Namesake {
     Moderator,
 }
 
+impl Namesake {
+    /// Returns the name in replies and in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Occupant => "occupant",
+            Self::Moderator => "moderator",
+        }
+    }
+}
+
 /// A runtime ban that matched a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -158,6 +158,26 @@ facts! {
     }
 }
 
+/// Most characters of a name that are shown, so that it hides nothing of the line that it stands in.
+const LONGEST_NAME: usize = 64;
+
+/// Returns what others call a person, for people to read: the display name, then the nick. Without one of them, or where
+/// both are the same, it is the other alone. Names are bounded, and may hold any character.
+pub fn called(name: &str, nick: &str) -> Vec<String> {
+    // A session of which the gate knows no nick has `?`.
+    let nick = Some(nick).filter(|nick| *nick != "?" && *nick != name);
+    let names = Some(name).into_iter().chain(nick).filter(|name| !name.is_empty());
+    let bounded = |name: &str| {
+        let mut rest = name.chars();
+        let mut shown: String = rest.by_ref().take(LONGEST_NAME).collect();
+        if rest.next().is_some() {
+            shown.push('\u{2026}');
+        }
+        shown
+    };
+    names.map(bounded).collect()
+}
+
 /// Kind of session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -330,6 +350,20 @@ mod tests {
         assert_eq!(Mark::of("ticket", "k3v9"), Mark::of("ticket", "k3v9"));
         assert_ne!(Mark::of("ticket", "k3v9"), Mark::of("device", "k3v9"));
         assert_ne!(Mark::of("a", "b"), Mark::of("ab", ""));
+    }
+
+    #[test]
+    fn a_person_is_called_by_name_and_nick() {
+        for (name, nick, shown) in [
+            ("Zina", "45fc3d31", vec!["Zina", "45fc3d31"]),
+            ("", "Bob", vec!["Bob"]),
+            ("Bob", "Bob", vec!["Bob"]),
+            ("Zina", "?", vec!["Zina"]),
+            ("", "", vec![]),
+        ] {
+            assert_eq!(called(name, nick), shown);
+        }
+        assert_eq!(called(&"a".repeat(65), ""), [format!("{}\u{2026}", "a".repeat(64))]);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::policy::requester::called;
+
 names! {
     /// Kind of an audit entry.
     #[derive(
@@ -102,6 +104,9 @@ pub struct Entry {
     /// Nick of the person concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nick: Option<String>,
+    /// Display name of the person concerned (XEP-0172), as Jitsi's clients have one. The database keeps it in the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Of a decision: the kind of attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt_kind: Option<Word>,
@@ -160,6 +165,7 @@ impl Entry {
             room: text(5)?,
             person: text(6)?,
             nick: text(7)?,
+            name: self.name_of_body(),
             attempt_kind: word(8)?,
             class: word(9)?,
             verdict: word(10)?,
@@ -174,6 +180,21 @@ impl Entry {
         })
     }
 
+    fn name_of_body(&self) -> Option<String> {
+        let at = if self.kind == Kind::Decision { "/facts/who/name" } else { "/name" };
+        // Most bodies have none, and need not be parsed.
+        if !self.body.contains(r#""name":"#) {
+            return None;
+        }
+        let body: Value = serde_json::from_str(&self.body).ok()?;
+        body.pointer(at)?.as_str().map(str::to_owned)
+    }
+
+    /// Returns what others call the person concerned: display name and nick, for people to read.
+    pub fn called(&self) -> Vec<String> {
+        called(self.name.as_deref().unwrap_or_default(), self.nick.as_deref().unwrap_or_default())
+    }
+
     /// Creates an entry of that kind with nothing in it yet. The audit sets its number and its server.
     pub fn new(kind: Kind, at: Timestamp) -> Self {
         Self { kind, at, body: "{}".to_owned(), ..Self::default() }
@@ -181,8 +202,8 @@ impl Entry {
 
     /// Returns the approximate size in memory, in bytes.
     pub(super) fn weight(&self) -> usize {
-        let texts = [&self.id, &self.room, &self.person, &self.nick, &self.reason, &self.revision];
-        let texts = texts.into_iter().flatten().map(String::len);
+        let texts = [&self.id, &self.room, &self.person, &self.nick, &self.name, &self.reason];
+        let texts = texts.into_iter().chain([&self.revision]).flatten().map(String::len);
         texts.fold(size_of::<Self>().saturating_add(self.body.len()), usize::saturating_add)
     }
 }

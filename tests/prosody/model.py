@@ -317,7 +317,7 @@ class Model:
     def compare_near(self, room, near, state):
         line = {key: value for key, value in self.line(room, state).items() if key not in ("occupants", "waiting")}
         wrong = compared(f"the line of {room}", {key: near[key] for key in line}, line)
-        is_so = sorted((one["nick"], one["jid"], one["role"], one["affiliation"]) for one in near["occupants"])
+        is_so = sorted((one["nick"], one["jid"], one["role"], one["affiliation"]) for one in near["occupants"] + near["services"])
         should_be = sorted(
             (nick, one["bare"], one["role"], state["affiliations"].get(one["bare"], "none")) for nick, one in state["occupants"].items()
         )

@@ -151,7 +151,7 @@ async def test_a_nick_in_a_room_is_banned_as_its_bearer(start_prosody, start_ves
         bob = await inside(crowd, "bob", TEA, OTHER, nick="Mallory")
         done = read(vestibule, "ban", "mallory", "--room", TEA)
         assert (done["who"], done["kind"], done["room"], done["called"]) == (bob.bare, "jid", "tea", "mallory")
-        assert done["removed"] == [{"room": TEA, "jid": bob.bare}]
+        assert done["removed"] == [{"room": TEA, "jid": bob.bare, "nick": "Mallory"}]
         await out_of(bob, TEA)
         await refused(bob, TEA)
         assert set(bob.occupants(OTHER)) == {"Alice", "Mallory"}
@@ -271,7 +271,7 @@ async def test_a_ban_that_cannot_be_stored_is_in_force_and_says_so(start_prosody
         reply = json.loads(done.stdout)
         assert done.returncode == 0 and reply["kept"] is False
         assert "locked" in reply["not_kept"]
-        assert reply["removed"] == [{"room": room, "jid": mallory.bare}]
+        assert reply["removed"] == [{"room": room, "jid": mallory.bare, "nick": "Mallory"}]
         assert (await mallory.join(room, "Mallory", PASSWORD)).condition == "forbidden"
         [ban] = json.loads(vestibule.run("bans", "--json").stdout)["bans"]
         assert ban["id"] == reply["id"]

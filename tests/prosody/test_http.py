@@ -62,6 +62,7 @@ async def test_the_rooms_and_one_of_them_are_shown(door):
             "password": True,
             "lobby": False,
             "opener": alice.bare,
+            "opener_name": "Alice",
             "closed": None,
         }
         status, shown = api.get(f"/api/v1/rooms/{room}")

@@ -1,8 +1,12 @@
-"""On Jitsi: nobody comes in, or goes on, under a name that is kept for somebody else."""
+"""On Jitsi: nobody comes in, or goes on, under a name that is kept for somebody else; and operators read the names
+that people see."""
+
+import asyncio
+import json
 
 import pytest
 from lab.jitsi_client import NICKNAME
-from lab.jitsi_meeting import opened
+from lab.jitsi_meeting import inside, opened, vestibule
 from lab.meet import MEET_SERVICE
 from lab.stanza import CLIENT, element
 
@@ -17,6 +21,7 @@ reserved = ["focus", "Moderator"]
 match = "unique-*"
 names.unique = "everybody"
 """
+HOSTILE = "Eve\u202e\u2066 \x85ok"
 
 
 async def take(person, room, name):
@@ -63,3 +68,92 @@ async def test_a_second_one_of_the_same_name_is_refused_where_names_are_unique(m
         again, other = await crowd.person("SOMEBODY ELSE"), await crowd.person("Mallory")
         assert not (await again.enter(room)).joined
         assert (await other.enter(room)).joined
+
+
+async def test_operators_read_the_names_that_people_see(meet, tmp_path):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        zina, eve = await inside(crowd, room, "Zina"), await crowd.person("Eve")
+        eve.name = HOSTILE
+        assert (await eve.enter(room)).joined
+        shown = vestibule(meet, "room", room)
+        assert {who["nick"]: who["name"] for who in shown["occupants"]} == {
+            alice.nick: "Alice", zina.nick: "Zina", eve.nick: HOSTILE,
+        }
+        # The focus is no person.
+        assert [who["nick"] for who in shown["services"]] == ["focus"]
+        (line,) = [line for line in vestibule(meet, "rooms") if line["room"] == room]
+        assert (line["people"], line["occupants"], len(shown["occupants"])) == (3, 3, 3)
+        assert (line["opener"], line["opener_name"]) == (alice.bare, "Alice")
+        text = meet.component.run("room", room).stdout
+        assert f"inside   Zina  {zina.nick}  {zina.bare}  participant" in text
+        assert "service  focus" in text and "inside   focus" not in text
+        assert not any(c in text for c in "\u202e\u2066\x85")
+        # The session counts, not the host; and whatever they call themselves is harmless on a terminal.
+        why = meet.component.run("explain", "--live", f"--room={room}", f"--jid={eve.bare}").stdout
+        assert "mechanism ANONYMOUS" in why and "taken for: account" not in why, why
+        assert not any(c in why for c in "\u202e\u2066\x85"), why
+        # Another name is seen at once.
+        await take(zina, room, "Zoe")
+        for _ in range(50):
+            if "Zoe" in (text := meet.component.run("room", room).stdout):
+                break
+            await asyncio.sleep(0.02)
+        assert f"inside   Zoe  {zina.nick}" in text
+        # A look-alike of a moderator, and of another.
+        other = await crowd.person("Al\u0456ce")
+        assert (await other.enter(room)).joined
+        alike = {who["name"]: who.get("looks_like") for who in vestibule(meet, "room", room)["occupants"]}
+        assert alike == {"Alice": "occupant", "Al\u0456ce": "moderator", "Zoe": None, HOSTILE: None}
+        assert "LOOKS LIKE A MODERATOR'S NAME" in meet.component.run("room", room).stdout
+        # Commands take the name where one person has it, and name the candidates where several have.
+        second = await crowd.person("Zoe")
+        assert (await second.enter(room)).joined
+        both = meet.component.run("remove", room, "Zoe")
+        assert both.returncode == 1 and "2 people are called `Zoe`" in both.stderr, both
+        assert all(f'"Zoe", "{who.nick}" (`{who.bare}`), inside' in both.stderr for who in (zina, second)), both.stderr
+        await second.depart(room)
+        done = meet.component.run("remove", room, "zoe")
+        assert f'"Zoe", "{zina.nick}" ({zina.bare}): guest' in done.stdout, done
+        await meet.flushed()
+        log = meet.component.run("log", "--room", room).stdout
+        assert f"{zina.bare} (Zina, {zina.nick})  join: allow" in log
+        assert f"{zina.bare} (Zoe, {zina.nick})  left" in log
+        assert f"{zina.bare} (Zoe, {zina.nick})  remove done" in log
+        assert "\u202e" not in log
+        (left,) = [json.loads(line) for line in meet.component.run(
+            "log", "--room", room, "--kind", "left", "--person", zina.bare, "--json").stdout.splitlines()]
+        assert (left["name"], left["nick"]) == ("Zoe", zina.nick)
+        bundle = tmp_path / "incident.html"
+        made = meet.component.run("incident", "--room", room, "--out", str(bundle))
+        assert made.returncode == 0, made
+        html = bundle.read_text()
+        assert f"Zina, {zina.nick} ({zina.bare}) came in." in html and f"<bdi>Zoe, {zina.nick}</bdi>" in html
+        assert f"on Zoe, {zina.nick} ({zina.bare})" in html
+
+
+async def test_the_page_calls_people_by_name_and_lists_services_apart(meet, chromium):
+    async with meet.crowd() as crowd, chromium.sign_in(meet.component, "duty", width=390, height=800) as page:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        await inside(crowd, room, "Zina")
+        other = await crowd.person("Al\u0456ce")
+        assert (await other.enter(room)).joined
+        await page.go(f"room/{room}")
+        await page.shows("3 people inside")
+        await page.shows("1 service")
+        names = "[...document.querySelectorAll('.services .person, .people .person')].map(each => each.querySelector('.name').textContent)"
+        assert set(await page.read(names)) == {"Alice", "Zina", "Al\u0456ce", "focus"}
+        await page.shows(alice.nick)
+        await page.shows("like a moderator")
+        focus = "document.querySelector('.services').innerText"
+        assert "Moderator" not in await page.read(focus) and "Remove" not in await page.read(focus)
+        await page.until("document.querySelector('.timeline')?.innerText.includes('Zina came in')")
+        await page.shows("opened by Alice")
+        # Everything fits on a telephone, and nothing has to be scrolled sideways.
+        wide = "[...document.querySelectorAll('main *')].filter(each => each.getBoundingClientRect().right > innerWidth).map(each => each.outerHTML.slice(0, 120))"
+        assert await page.read("document.documentElement.scrollWidth - innerWidth") <= 0, await page.read(wide)
+        await page.click(".people .person:has-text('Zina') [data-command=remove]")
+        await page.shows("Zina · ")
+        await page.press("Escape")

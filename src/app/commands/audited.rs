@@ -82,10 +82,10 @@ impl Call<'_> {
             told.insert("jid".to_owned(), person.into());
         }
         if outcome.is_ok() {
-            engine.audit().event(command, room, told, now);
+            engine.write_event(command, room, told, now);
         }
         let room = Some(room);
-        engine.audit().action(Action { id, command, by, room, person, outcome, details }, now);
+        engine.write_action(Action { id, command, by, room, person, outcome, details }, now);
     }
 }
 
@@ -125,10 +125,10 @@ impl Operator {
         let id = engine.next_id();
         if outcome.is_ok() {
             let details = with(deed.given.clone(), &deed.by);
-            engine.audit().event(command, room.unwrap_or_default(), details, now());
+            engine.write_event(command, room.unwrap_or_default(), details, now());
         }
         let (by, details) = (deed.by.clone(), deed.given.clone());
-        engine.audit().action(Action { id, command, by, room, person, outcome, details }, now());
+        engine.write_action(Action { id, command, by, room, person, outcome, details }, now());
     }
 }
 

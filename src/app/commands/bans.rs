@@ -11,7 +11,6 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::outcome::LONGEST_NICK;
 use super::{Call, conflict, invalid, not_found};
 use crate::app::bans::{Pages, activate, holds};
 use crate::app::clock::now;
@@ -19,12 +18,13 @@ use crate::app::reload::{Enforced, enforce};
 use crate::app::rooms::{address, catch_up, each_room};
 use crate::app::traffic::proxies;
 use crate::component::registry::Room;
-use crate::control::{Answer, Failure, Length};
+use crate::control::{Answer, Called, Failure, Length};
 use crate::jid::{BareJid, folded, spellings};
 use crate::policy::Policy;
 use crate::policy::attempt::Requester;
 use crate::policy::bans::{Banned, canonical};
 use crate::policy::fingerprint::Mark;
+use crate::policy::requester::called;
 use crate::policy::room_name::{pattern, spellings as spellings_of};
 use crate::schema;
 use crate::store::{Ban as StoredBan, Store};
@@ -148,6 +148,9 @@ pub struct At {
     pub room: String,
     /// Bare JID of the person.
     pub jid: String,
+    /// What others called the person.
+    #[serde(flatten)]
+    pub called: Called,
 }
 
 /// A person who could not be removed from a room or its lobby.
@@ -157,6 +160,9 @@ pub struct Remaining {
     pub room: String,
     /// Bare JID of the person.
     pub jid: String,
+    /// What others call the person.
+    #[serde(flatten)]
+    pub called: Called,
     /// Why the person could not be removed.
     pub reason: String,
 }
@@ -176,21 +182,18 @@ impl Answer for Banishment {
     }
 
     fn words(&self) -> String {
-        let called = self.called.iter().map(|called| {
-            // A nick may be chosen to read like the rest of the line.
-            let called: String = called.chars().take(LONGEST_NICK).collect();
-            format!("{called:?} is {}", self.ban.ban.who)
-        });
-        let mut lines: Vec<_> = called.collect();
+        let names = self.called.iter().flat_map(|it| called("", it));
+        let mut lines: Vec<_> =
+            names.map(|name| format!("{name:?} is {}", self.ban.ban.who)).collect();
         lines.push(format!("banned: {}", self.ban));
-        for At { room, jid } in &self.removed {
-            lines.push(format!("  removed from {room}: {jid}"));
+        for At { room, jid, called } in &self.removed {
+            lines.push(format!("  removed from {room}: {}", called.with_jid(jid)));
         }
-        for Remaining { room, jid, reason } in &self.failed {
-            lines.push(format!("  STILL IN {room}: {jid}: {reason}"));
+        for Remaining { room, jid, called, reason } in &self.failed {
+            lines.push(format!("  STILL IN {room}: {}: {reason}", called.with_jid(jid)));
         }
-        for At { room, jid } in &self.turned_away {
-            lines.push(format!("  turned away from {room}: {jid}"));
+        for At { room, jid, called } in &self.turned_away {
+            lines.push(format!("  turned away from {room}: {}", called.with_jid(jid)));
         }
         for Unread { service, reason } in &self.unread {
             lines.push(format!("  NOT KNOWN who is in rooms of {service}: {reason}"));
@@ -291,11 +294,19 @@ impl Call<'_> {
         drop(book);
         let Enforced { removed, turned_away, failed, unread } =
             enforce(&self.shared, consequences).await;
-        let at =
-            |(room, jid): &(BareJid, BareJid)| At { room: room.to_string(), jid: jid.to_string() };
+        let engine = self.shared.engine();
+        let name = |room: &BareJid, jid: &BareJid| {
+            engine.person(room, jid).map(Called::from).unwrap_or_default()
+        };
+        let at = |(room, jid): &(BareJid, BareJid)| At {
+            room: room.to_string(),
+            jid: jid.to_string(),
+            called: name(room, jid),
+        };
         let failed = failed.iter().map(|(room, jid, error)| Remaining {
             room: room.to_string(),
             jid: jid.to_string(),
+            called: name(room, jid),
             reason: error.to_string(),
         });
         let unread = unread.iter().map(|(service, error)| Unread {

@@ -333,7 +333,7 @@ fn nobody(act: Act, spared: &[Person]) -> Failure {
         Act::Remove(Out::Kept) => "is inside or waits",
         Act::Remove(Out::Held) => "is inside",
     };
-    let spared: Vec<_> = spared.iter().map(|person| format!("`{}`", person.jid)).collect();
+    let spared: Vec<_> = spared.iter().map(Person::to_string).collect();
     let but = match spared.len() {
         0 => String::new(),
         count => format!(

@@ -13,7 +13,7 @@ use crate::app::Shared;
 use crate::app::clock::now;
 use crate::app::rooms::{RoomError, connected, each_room, room};
 use crate::component::decision_record::{Line, VERSION};
-use crate::config::Described;
+use crate::config::{Described, Visible};
 use crate::control::{Answer, Failure};
 use crate::jid::BareJid;
 use crate::policy::Policy;
@@ -268,7 +268,7 @@ fn plain(value: &Value) -> String {
         }
     };
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => Visible(text).to_string(),
         Value::Array(values) => format!("[{}]", all(&mut values.iter().map(plain))),
         Value::Object(values) => {
             all(&mut values.iter().map(|(name, value)| format!("{name} {}", inner(value))))

@@ -10,13 +10,16 @@ use super::unavailable;
 use crate::app::Shared;
 use crate::app::rooms::{address, each_room, room};
 use crate::component::engine::PolicyEngine;
+use crate::component::registry::namesakes;
 use crate::component::room_registry;
-use crate::control::{Answer, OccupantLine, RoomDetails, RoomLine, RoomState, WaitingLine};
+use crate::config::Visible;
+use crate::control::{Answer, Called, OccupantLine, RoomDetails, RoomLine, RoomState, WaitingLine};
 use crate::jid::BareJid;
+use crate::policy::Rules;
 use crate::policy::attempt::{Place, Requester, RoomView};
 use crate::policy::classify::class;
+use crate::policy::requester::called;
 use crate::policy::succession::is_moderator;
-use crate::policy::{Policy, Rules};
 use crate::wire::room::LiveRoom;
 
 verb! {
@@ -50,23 +53,35 @@ impl Answer for RoomList {
             return "no rooms are open".to_owned();
         }
         let lines = self.0.iter().map(|line| {
-            let RoomLine { room, state, people, opened, opener, closed, .. } = line;
+            let RoomLine { room, state, people, moderators, waiting, closed, .. } = line;
+            let moderators = match (people, moderators) {
+                (1.., 0) => ", NO MODERATOR",
+                _ => "",
+            };
+            let waiting = match waiting {
+                0 => String::new(),
+                waiting => format!(", {waiting} waiting"),
+            };
             let closed = match (state, closed) {
                 (RoomState::Suspended, _) => ", SUSPENDED",
                 (_, Some(_)) => ", closed",
                 (_, None) => "",
             };
-            let opened = opening(opened.as_deref(), opener.as_deref());
-            format!("{room}  {people} inside{closed}, {opened}")
+            let opened = opening([&line.opened, &line.opener, &line.opener_name]);
+            format!("{room}  {people} inside{moderators}{waiting}{closed}, {opened}")
         });
         lines.collect::<Vec<_>>().join("\n")
     }
 }
 
 /// Describes when a room was opened and by whom, as far as that is known.
-fn opening(opened: Option<&str>, opener: Option<&str>) -> String {
-    match (opened, opener.filter(|opener| !opener.is_empty())) {
-        (Some(at), Some(by)) => format!("opened {at} by {by}"),
+fn opening([opened, opener, name]: [&Option<String>; 3]) -> String {
+    match (opened, opener.as_deref().filter(|opener| !opener.is_empty())) {
+        (Some(at), Some(by)) => {
+            let name = name.clone().unwrap_or_default();
+            let called = Called { name, ..Called::default() };
+            format!("opened {at} by {}", called.with_jid(by))
+        }
         (Some(at), None) => format!("under the policy since {at}"),
         (None, _) => "under no policy yet".to_owned(),
     }
@@ -74,7 +89,7 @@ fn opening(opened: Option<&str>, opener: Option<&str>) -> String {
 
 impl Answer for RoomDetails {
     fn words(&self) -> String {
-        let opened = opening(self.opened.as_deref(), self.opener.as_deref());
+        let opened = opening([&self.opened, &self.opener, &self.opener_name]);
         let mut told = format!("{}, {opened}", self.room);
         for (is_so, words) in [
             (self.password, ", has a password"),
@@ -84,12 +99,26 @@ impl Answer for RoomDetails {
         ] {
             told += if is_so { words } else { "" };
         }
+        let person = |what: &str, called: &Called, jid: &Option<String>| {
+            let names = self::called(&called.name, &called.nick).join("  ");
+            let jid = jid.as_deref().unwrap_or("?");
+            Visible(&format!("  {what:8} {names}  {jid}")).to_string()
+        };
+        let alike = |whose: &Option<String>| match whose.as_deref() {
+            Some("moderator") => "  LOOKS LIKE A MODERATOR'S NAME",
+            Some(_) => "  looks like another's name",
+            None => "",
+        };
         for who in &self.occupants {
-            let jid = who.jid.as_deref().unwrap_or("?");
-            told += &format!("\n  inside   {}  {jid}  {}", who.nick, who.role);
+            let line = person("inside", &who.called, &who.jid);
+            told += &format!("\n{line}  {}{}", who.role, alike(&who.looks_like));
         }
         for who in &self.waiting {
-            told += &format!("\n  waiting  {}  {}", who.nick, who.jid.as_deref().unwrap_or("?"));
+            let line = person("waiting", &who.called, &who.jid);
+            told += &format!("\n{line}{}", alike(&who.looks_like));
+        }
+        for who in &self.services {
+            told += &format!("\n{}", person("service", &who.called, &who.jid));
         }
         told
     }
@@ -102,7 +131,7 @@ pub(in crate::app) fn listed(shared: &Shared) -> Vec<RoomLine> {
         let inside = room.occupants.values().map(|known| &known.who);
         let rules = engine.live().rules_in(engine.policy(), jid, room);
         let waiting = room.waiting.len();
-        lines.push(line(engine.policy(), &rules, (jid, &room.view), inside, waiting));
+        lines.push(line(engine, &rules, (jid, &room.view), inside, waiting));
     });
     lines
 }
@@ -116,11 +145,17 @@ pub(super) fn shown(engine: &PolicyEngine, live: &LiveRoom) -> RoomDetails {
         let mut same = known.occupants.values().filter(|known| known.who.nick == who.nick);
         same.next().map(|known| at(known.since))
     };
-    let mut occupants: Vec<_> = live
-        .occupants
-        .iter()
+    let services = policy.services.keys().map(|jid| jid.as_str());
+    let services: HashSet<_> = services.collect();
+    let is_named = |jid: &Option<String>| jid.as_deref().is_some_and(|it| services.contains(it));
+    let inside = || live.occupants.iter();
+    let waits = || live.waiting.iter().map(|(who, _)| who);
+    let mut alike = namesakes(policy, inside(), inside().chain(waits())).into_iter();
+    let mut looks_like = || alike.next().flatten().map(|whose| whose.name().to_owned());
+    let mut occupants: Vec<_> = inside()
         .map(|who| OccupantLine {
-            nick: who.nick.clone(),
+            called: who.into(),
+            looks_like: looks_like(),
             jid: who.jid.as_ref().map(BareJid::to_string),
             role: who.role.name().to_owned(),
             affiliation: who.affiliation.name().to_owned(),
@@ -128,22 +163,24 @@ pub(super) fn shown(engine: &PolicyEngine, live: &LiveRoom) -> RoomDetails {
             since: since(who),
         })
         .collect();
-    occupants.sort_by(|one, other| one.nick.cmp(&other.nick));
+    occupants.sort_by(|one, other| one.called.nick.cmp(&other.called.nick));
     // One for each nick, which may have several sessions.
-    occupants.dedup_by(|one, other| one.nick == other.nick);
+    occupants.dedup_by(|one, other| one.called.nick == other.called.nick);
+    let (services, occupants) = occupants.into_iter().partition(|it| is_named(&it.jid));
     let waiting = live.waiting.iter().map(|(who, since)| WaitingLine {
-        nick: who.nick.clone(),
+        called: who.into(),
+        looks_like: looks_like(),
         jid: who.jid.as_ref().map(BareJid::to_string),
         since: since.map(at),
     });
     let waiting: Vec<_> = waiting.collect();
-    let inside = live.occupants.iter();
-    let line = line(policy, &rules, (&live.jid, &live.view), inside, waiting.len());
+    let line = line(engine, &rules, (&live.jid, &live.view), inside(), waiting.len());
     RoomDetails {
         room: line.room,
         service: line.service,
         state: line.state,
         occupants,
+        services,
         people: line.people,
         moderators: line.moderators,
         waiting,
@@ -151,17 +188,19 @@ pub(super) fn shown(engine: &PolicyEngine, live: &LiveRoom) -> RoomDetails {
         lobby: line.lobby,
         opened: line.opened,
         opener: line.opener,
+        opener_name: line.opener_name,
         closed: line.closed,
     }
 }
 
 fn line<'a>(
-    policy: &Policy,
+    engine: &PolicyEngine,
     rules: &Rules,
     (jid, view): (&BareJid, &RoomView),
     inside: impl Iterator<Item = &'a Requester>,
     waiting: usize,
 ) -> RoomLine {
+    let policy = engine.policy();
     let is_person =
         |who: &&Requester| who.jid.as_ref().is_none_or(|jid| !policy.services.contains_key(jid));
     let sessions: Vec<_> = inside.filter(is_person).collect();
@@ -195,6 +234,10 @@ fn line<'a>(
         lobby: view.members_only,
         opened: record.map(|record| at(record.opened)),
         opener: record.map(|record| record.opener.clone()),
+        opener_name: record.and_then(|record| {
+            let who = engine.person(jid, &BareJid::stamped(&record.opener)?)?;
+            called(&who.name, &who.nick).into_iter().next()
+        }),
         closed: record.and_then(|record| record.closed).map(|closed| closed.name().to_owned()),
     }
 }

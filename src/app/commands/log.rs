@@ -52,9 +52,11 @@ impl Answer for Entries {
 pub fn line(entry: &Entry) -> String {
     let mut words = vec![entry.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()];
     words.extend(entry.room.clone());
-    words.extend(match (&entry.person, &entry.nick) {
-        (Some(person), Some(nick)) => Some(format!("{person} ({nick})")),
-        (person, nick) => person.as_ref().or(nick.as_ref()).cloned(),
+    let called = entry.called().join(", ");
+    words.extend(match (&entry.person, called.is_empty()) {
+        (Some(person), false) => Some(format!("{person} ({called})")),
+        (Some(person), true) => Some(person.clone()),
+        (None, is_nobody) => (!is_nobody).then_some(called),
     });
     words.push(what(entry));
     Visible(&words.join("  ")).to_string()
@@ -164,7 +166,8 @@ mod tests {
         Entry {
             room: Some("tea@conference.example.org".into()),
             person: Some("bob@example.org".into()),
-            nick: Some("Bob\u{1b}[2J\u{202e}".into()),
+            nick: Some("45fc3d31".into()),
+            name: Some("Bob\u{1b}[2J\u{202e}".into()),
             ..Entry::new(kind, Timestamp::UNIX_EPOCH)
         }
     }
@@ -182,7 +185,7 @@ mod tests {
         };
         assert_eq!(
             line(&denied),
-            "1970-01-01 00:00:00Z  tea@conference.example.org  bob@example.org (Bob\u{fffd}[2J\u{fffd})  \
+            "1970-01-01 00:00:00Z  tea@conference.example.org  bob@example.org (Bob\u{fffd}[2J\u{fffd}, 45fc3d31)  \
              join: deny by password.guesses.burst (line 41): Too many wrong passwords. Please try again in …. [c41-19]"
         );
     }
@@ -212,6 +215,7 @@ mod tests {
             reason: Some("there is no room".into()),
             person: None,
             nick: None,
+            name: None,
             ..entry(Kind::Action)
         };
         assert!(line(&failed).ends_with(

@@ -10,7 +10,7 @@ use super::people::{ForPeople, Plan, changed};
 use super::targets::{Found, Person, known};
 use crate::app::clock::now;
 use crate::app::rooms::RoomError;
-use crate::control::{Answer, HELD, REMOVED};
+use crate::control::{Answer, Called, HELD, REMOVED};
 use crate::jid::BareJid;
 use crate::policy::attempt::{Affiliation, Client, Place, Requester};
 use crate::policy::bans::Origin;
@@ -24,9 +24,6 @@ use crate::policy::verdict::Effects;
 use crate::policy::{Policy, Rules};
 use crate::wire::answer::remove;
 use crate::wire::room::LiveRoom;
-
-/// The number of characters of a nick that are shown.
-pub(super) const LONGEST_NICK: usize = 64;
 
 /// The result of a command on people at a room.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -75,8 +72,9 @@ impl Answer for PeopleDone {
 pub struct PersonDone {
     /// Bare JID of the person.
     pub jid: String,
-    /// Nick in the room.
-    pub nick: String,
+    /// What others call the person.
+    #[serde(flatten)]
+    pub called: Called,
     /// Class that the policy puts the person in, by the strongest proof.
     pub class: String,
     /// What they would be recognised by: `account`, `token`, `ticket`, `device`, `address`.
@@ -101,14 +99,9 @@ pub struct PersonDone {
 
 impl fmt::Display for PersonDone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { jid, nick, class, known_by, found, done, would, kept_out, ban, may_knock } =
+        let Self { jid, called, class, known_by, found, done, would, kept_out, ban, may_knock } =
             self;
-        // A nick may be chosen to read like the rest of the line.
-        let nick: String = nick.chars().take(LONGEST_NICK).collect();
-        match nick.as_str() {
-            "" | "?" => write!(f, "{jid}: {class}")?,
-            nick => write!(f, "{nick:?} ({jid}): {class}")?,
-        }
+        write!(f, "{}: {class}", called.with_jid(jid))?;
         if !known_by.is_empty() {
             write!(f, " by {}", known_by.join(", "))?;
         }
@@ -250,7 +243,7 @@ pub(super) fn told(
     });
     PersonDone {
         jid: person.jid.to_string(),
-        nick: person.who.nick.clone(),
+        called: (&person.who).into(),
         class: class.name().to_owned(),
         known_by: known_by.into_iter().map(|by| by.name().to_owned()).collect(),
         found: person.found,

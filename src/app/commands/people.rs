@@ -185,12 +185,14 @@ impl Call<'_> {
             return self.everybody(Act::Reject, &asked).await;
         }
         let reject = |jid: &BareJid, people: &[Person], _: &LiveRoom| {
-            let is_inside = people.iter().any(|person| person.found == Found::Inside);
+            let inside = people.iter().find(|person| person.found == Found::Inside);
+            let is_inside = inside.is_some();
             let waits = people.iter().filter(|person| person.found == Found::Waits);
             let people: Vec<_> = waits.map(|person| (person.clone(), Done::Rejected)).collect();
             match people.is_empty() {
                 true if is_inside => Err(conflict(format!(
-                    "`{jid}` is inside and does not wait: `vestibule remove` removes them"
+                    "{} is inside and does not wait: `vestibule remove` removes them",
+                    inside.map_or_else(|| format!("`{jid}`"), Person::to_string)
                 ))),
                 true => Err(not_found(format!(
                     "`{jid}` neither waits nor is inside: nobody is rejected"
@@ -312,9 +314,9 @@ impl Call<'_> {
         match people.iter().find(|(person, done)| !done.is_so(person, &live, rules)) {
             None => Ok(Some(live)),
             Some((person, Done::Removed | Done::Held)) => {
-                Err(conflict(format!("`{}` is inside still, or again", person.jid)))
+                Err(conflict(format!("{person} is inside still, or again")))
             }
-            Some((person, _)) => Err(conflict(format!("`{}` waits still, or again", person.jid))),
+            Some((person, _)) => Err(conflict(format!("{person} waits still, or again"))),
         }
     }
 

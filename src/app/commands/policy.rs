@@ -137,8 +137,8 @@ fn place(line: u32) -> String {
 }
 
 fn room(change: &RoomChange) -> String {
-    let RoomChange { room, rule, line, jid, is, should, repaired } = change;
-    let who = jid.as_ref().map(|jid| format!(" {jid}:")).unwrap_or_default();
+    let RoomChange { room, rule, line, jid, called, is, should, repaired } = change;
+    let who = jid.as_ref().map(|jid| format!(" {}:", called.with_jid(jid))).unwrap_or_default();
     let done = if *repaired { "repaired" } else { "only reported" };
     format!("{room}:{who} {is}, should be {should}, by {rule} ({}): {done}", place(*line))
 }
@@ -162,6 +162,6 @@ fn provider(change: &ProviderChange) -> String {
 }
 
 fn person(change: &PersonChange) -> String {
-    let PersonChange { room, jid, rule, line } = change;
-    format!("{jid} in {room}, by {rule} ({})", place(*line))
+    let PersonChange { room, jid, called, rule, line } = change;
+    format!("{} in {room}, by {rule} ({})", called.with_jid(jid), place(*line))
 }

@@ -1,6 +1,7 @@
 //! Finding the people that a command is about, by address, nick, decision id or description.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use ipnet::IpNet;
 use jiff::SignedDuration;
@@ -12,9 +13,9 @@ use super::people::{ForPeople, Whom};
 use super::{conflict, invalid, not_found};
 use crate::component::registry::{Last, Seen};
 use crate::config::nearest;
-use crate::control::Failure;
+use crate::control::{Called, Failure};
 use crate::jid::BareJid;
-use crate::policy::attempt::{Affiliation, Requester};
+use crate::policy::attempt::{Affiliation, Requester, Role};
 use crate::policy::bans::Banned;
 use crate::policy::class::Class;
 use crate::policy::fingerprint::Mark;
@@ -51,6 +52,13 @@ pub(super) struct Person {
     pub(super) jid: BareJid,
     pub(super) found: Found,
     pub(super) who: Requester,
+}
+
+impl fmt::Display for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let jid = format!("`{}`", self.jid);
+        f.write_str(&Called::from(&self.who).with_jid(&jid))
+    }
 }
 
 impl Person {
@@ -111,10 +119,17 @@ impl People {
                 0 => {}
                 1 => return Ok(meant.into_iter().next()),
                 count => {
-                    let meant: Vec<_> = meant.iter().map(|jid| format!("`{jid}`")).collect();
+                    let person = |jid: &BareJid| self.0.iter().find(|person| person.jid == *jid);
+                    let meant = meant.into_iter().filter_map(person).map(|person| {
+                        let Person { found, who, .. } = person;
+                        let moderates = who.role == Role::Moderator;
+                        let role = if moderates { ", moderator" } else { "" };
+                        format!("{person}, {found}{role}")
+                    });
+                    let meant: Vec<_> = meant.collect();
                     return Err(conflict(format!(
                         "{count} people are called `{name}`; give an address: {}",
-                        meant.join(", ")
+                        meant.join("; ")
                     )));
                 }
             }
@@ -148,8 +163,9 @@ impl People {
             let owner = self.0.iter().find(|person| person.names().contains(&near));
             owner.map(|person| person.jid.as_str())
         };
-        let hint = by_address.or_else(of_name);
-        let hint = hint.map_or_else(String::new, |jid| format!("; did you mean `{jid}`?"));
+        let meant = by_address.or_else(of_name);
+        let meant = self.0.iter().find(|person| Some(person.jid.as_str()) == meant);
+        let hint = meant.map_or_else(String::new, |person| format!("; did you mean {person}?"));
         not_found(format!("`{text}`: nobody of that address is inside or waits{hint}"))
     }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::component::audit::Action as OperatorAction;
 use crate::component::engine::PolicyEngine;
 use crate::component::registry::Watch;
 use crate::jid::BareJid;
 use crate::password;
 use crate::password::{MakingError, generate, judge, period_at};
 use crate::policy::Rules;
-use crate::policy::attempt::{Action, Attempt, Pressure, RoomView, Strength};
+use crate::policy::attempt::{Action, Attempt, Pressure, Requester, RoomView, Strength};
 use crate::policy::limits::Limits;
 use crate::policy::opinions::limits;
 use crate::policy::opinions::limits::{is_arrival, opener};
@@ -108,6 +109,49 @@ impl PolicyEngine {
         if let Some(jid) = attempt.room.as_ref().filter(|_| begins) {
             self.timed("raised", jid, limits::rule(rules), false, now);
         }
+    }
+
+    /// Returns the person of that address at a room, as last known: inside, waiting, or there recently.
+    pub fn person(&self, room: &BareJid, jid: &BareJid) -> Option<&Requester> {
+        let known = self.live.room(room);
+        let there =
+            known.into_iter().flat_map(|it| it.occupants.values().chain(it.waiting.values()));
+        let there = there.map(|known| &known.who);
+        let lately = self.lately.of(room).map(|seen| &seen.who);
+        there.chain(lately).find(|who| who.jid.as_ref() == Some(jid))
+    }
+
+    /// Adds to the details of an event or an action what others call the person whom they are about.
+    fn name(&self, room: &str, jid: Option<&str>, details: &mut Map<String, Value>) {
+        let (room, jid) = (BareJid::stamped(room), jid.and_then(BareJid::stamped));
+        let Some(who) = room.zip(jid).and_then(|(room, jid)| self.person(&room, &jid)) else {
+            return;
+        };
+        for (key, value) in [("nick", &who.nick), ("name", &who.name)] {
+            if !value.is_empty() && !details.contains_key(key) {
+                details.insert(key.to_owned(), value.as_str().into());
+            }
+        }
+    }
+
+    /// Records what was done to a room, with the names of the person whom the details are about.
+    pub fn write_event(
+        &self,
+        event: &str,
+        room: &str,
+        mut details: Map<String, Value>,
+        now: Timestamp,
+    ) {
+        let jid = details.get("jid").and_then(Value::as_str).map(str::to_owned);
+        self.name(room, jid.as_deref(), &mut details);
+        self.audit.event(event, room, details, now);
+    }
+
+    /// Records a command of an operator, with the names of the person whom it is about.
+    pub fn write_action(&self, mut action: OperatorAction<'_>, now: Timestamp) {
+        let room = action.room.unwrap_or_default();
+        self.name(room, action.person, &mut action.details);
+        self.audit.action(action, now);
     }
 
     /// Records what a timer did in a room; `observed`: what it would have done if that rule were enforced.

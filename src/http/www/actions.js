@@ -5,7 +5,7 @@ import { h } from './dom.js';
 import { ask } from './dialogs.js';
 import { done, failed } from './toast.js';
 import { state } from './state.js';
-import { named, parts, visible } from './names.js';
+import { called, named, parts, visible } from './names.js';
 
 /** Where a person must be, and in which state the room must be, for a command to make sense. A command that
  * is not listed makes sense everywhere. */
@@ -60,9 +60,9 @@ function known(command, { room, jid }) {
   return given;
 }
 
-/** A button for a command in a situation: `{ room, jid, nick, waits }`. */
+/** A button for a command in a situation: `{ room, jid, name, waits }`. */
 export function button(command, situation, looks = '') {
-  const target = situation.nick ? visible(situation.nick) : parts(situation.room?.room).local;
+  const target = situation.name ? visible(situation.name) : parts(situation.room?.room).local;
   const kind = command.stakes === 'final' ? '.danger-quiet' : looks;
   const act = event => carryOut(command, situation, event.currentTarget);
   return h(`button.act${kind}`, { type: 'button', 'data-command': command.name, title: command.about, 'aria-label': `${command.title}: ${target}`, onclick: act }, asks(command, situation) ? `${command.title}…` : command.title);
@@ -128,16 +128,18 @@ export async function send(known, values, pressed = null) {
   }
 }
 
-function described(command, { room, jid, nick }) {
+function described(command, { room, jid, name }) {
   const about = [h('p.about', {}, command.about)];
   if (room) about.push(h('p.target', {}, h('span', {}, 'Room'), named(room.room)));
-  if (jid) about.push(h('p.target', {}, h('span', {}, 'Person'), named(nick ? `${nick} · ${jid}` : jid)));
+  if (jid) about.push(h('p.target', {}, h('span', {}, 'Person'), named(name ? `${name} · ${jid}` : jid)));
   if (command.stakes === 'final') about.push(h('p.warn', {}, 'This cannot be undone.'));
   return about;
 }
 
 function said(command, values, result) {
-  const about = [values.jid ?? values.who ?? values.person, values.room ?? values.match].filter(Boolean).map(visible).join(' · ');
+  const [one] = result?.people ?? [];
+  const whom = values.jid && one?.jid === values.jid ? called(one)[0] : null;
+  const about = [whom, values.jid ?? values.who ?? values.person, values.room ?? values.match].filter(Boolean).map(visible).join(' · ');
   const counted = Number.isFinite(result?.ended) ? ` (${result.ended} ended)` : '';
   const people = values.jid ? '' : ofPeople(result?.people);
   const what = result?.dry_run ? 'Nothing done' : 'Done';
@@ -153,6 +155,6 @@ function ofPeople(people) {
     counts.set(done, (counts.get(done) ?? 0) + 1);
   }
   const told = [...counts].map(([done, count]) => `${count} ${done}`);
-  const left = people.filter(each => each.done === 'remains').map(each => visible(each.nick || each.jid));
+  const left = people.filter(each => each.done === 'remains').map(each => visible(called(each)[0] ?? each.jid));
   return ` (${told.join(', ')}${left.length ? `: ${left.join(', ')}` : ''})`;
 }

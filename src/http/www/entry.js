@@ -3,7 +3,7 @@
 import { h } from './dom.js';
 import { capital, exact, time, when, words } from './format.js';
 import { requesterClass, verdict, VERDICTS } from './badges.js';
-import { person, parts, visible, bare } from './names.js';
+import { alike, called, person, parts, visible, bare } from './names.js';
 import { place, rule as meaning, why } from './reasons.js';
 import { dialog } from './dialogs.js';
 import { command, get } from './api.js';
@@ -18,7 +18,7 @@ const DID = { join: 'to enter', open: 'to open the room', request: 'for the room
 export const tried = kind => DID[kind] ?? words(kind);
 
 /** Returns whom an entry is about, as short as is unambiguous. */
-export const who = entry => entry.nick || parts(entry.person).local || (entry.person ? bare(entry.person) : '');
+export const who = entry => called(entry)[0] || parts(entry.person).local || (entry.person ? bare(entry.person) : '');
 
 const EVENTS = {
   joined: ['allow', 'came in'], left: ['plain', 'left'], waiting: ['hold', 'waits'], gone: ['plain', 'waits no longer'],
@@ -62,10 +62,7 @@ export function bodyOf(entry) {
 }
 
 /** Returns a badge for a name that may be confused with that of a person inside; false for any other name. */
-export function namesake(entry) {
-  const whose = entry.kind === 'decision' && bodyOf(entry).facts?.namesake;
-  return whose && h('span.chip.hold', { title: `The name looks like that of ${whose === 'moderator' ? 'a moderator' : 'a person'} inside` }, whose === 'moderator' ? 'like a moderator' : 'look-alike');
-}
+export const namesake = entry => alike(entry.kind === 'decision' && bodyOf(entry).facts?.namesake);
 
 /** Returns the rule of a decision, with its line in the file. */
 export const ruleOf = entry => (entry.rule ? h('span.rule', { title: meaning(entry.rule) }, h('code', {}, entry.rule), h('span.line', {}, place(entry.line))) : null);
@@ -102,7 +99,7 @@ function summary(entry) {
   const pairs = [
     ['When', when(entry.at)],
     entry.verdict && ['Verdict', verdict(entry.verdict, entry.observed)],
-    (entry.person || entry.nick) && ['Who', [entry.nick && [...person(entry.nick), ' '], entry.person && h('bdi.jid', {}, visible(entry.person))]],
+    who(entry) && ['Who', [called(entry).map(name => [...person(name), ' ']), entry.person && h('bdi.jid', {}, visible(entry.person))]],
     entry.room && ['Room', h('a', { href: to('room', entry.room), onclick: closeDialog }, h('bdi', {}, visible(entry.room)))],
     entry.attempt_kind && ['Asked', tried(entry.attempt_kind)],
     entry.class && ['Taken for', words(entry.class)],

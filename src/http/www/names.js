@@ -25,6 +25,12 @@ export function named(text, kind = 'name') {
 /** Returns a badge for a name that may be confused with another; false for any other name. */
 export const mixed = text => isMixed(text ?? '') && h('span.chip.hold', { title: 'Letters of several alphabets that look alike' }, 'mixed letters');
 
+/** Returns the names by which others know a person: the display name, then the nick unless it is the same. */
+export const called = who => [...new Set([who.name, who.nick].filter(name => name && name !== '?'))];
+
+/** A badge for a name that may be taken for that of a person inside; false for any other name. */
+export const alike = whose => whose && h('span.chip.hold', { title: `The name looks like that of ${whose === 'moderator' ? 'a moderator' : 'a person'} inside` }, whose === 'moderator' ? 'like a moderator' : 'look-alike');
+
 /** A name, with a badge if it may be confused with another. */
 export const person = text => [named(text), mixed(text)].filter(Boolean);
 

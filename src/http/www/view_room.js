@@ -7,7 +7,7 @@ import { icon } from './icons.js';
 import { button, buttonForAll, buttonForSeveral, carryOut, fitting } from './actions.js';
 import { chip, isUrgent, requesterClass, roomState } from './badges.js';
 import { timeline, timelineItem } from './entry.js';
-import { bare, mixed, named, parts, person, visible } from './names.js';
+import { alike, bare, called, mixed, named, parts, person, visible } from './names.js';
 import { inOrder } from './live.js';
 import { to } from './router.js';
 import { may, on, onEntries, state } from './state.js';
@@ -24,13 +24,14 @@ export function room(main, jid) {
   const actions = h('div.actions', { role: 'group', 'aria-label': 'What can be done with the room' });
   const waiting = h('section.panel.waiting', { 'aria-labelledby': 'waiting-title' });
   const inside = h('section.panel', { 'aria-labelledby': 'inside-title' });
+  const services = h('section.panel.services', { 'aria-labelledby': 'services-title', hidden: true });
   const past = h('section.panel.past', { 'aria-labelledby': 'past-title' }, h('h2', { id: 'past-title' }, 'What happened'), h('p.hint', {}, 'Asking …'));
   const gone = h('div.gone', { hidden: true });
   put(main,
     h('p.crumbs', {}, h('a', { href: to('rooms') }, icon('back'), 'Rooms')),
     h('div.room-title', {}, heading(named(local, 'room'), ' ', mixed(local), h('bdi.domain', {}, visible(domain))), states),
     facts, actions, gone,
-    h('div.columns', {}, h('div.people', {}, waiting, inside), past));
+    h('div.columns', {}, h('div.people', {}, waiting, inside, services), past));
 
   let asked = 0;
   let again = false;
@@ -60,6 +61,7 @@ export function room(main, jid) {
     replace(waiting);
     waiting.hidden = true;
     inside.hidden = true;
+    services.hidden = true;
     text(facts, '');
     gone.hidden = false;
     replace(gone, nothing('This room is not open', 'What happened in it is still here, as far back as the log goes.'));
@@ -76,7 +78,7 @@ export function room(main, jid) {
     const opened = Number(found.opened) || found.opened;
     replace(facts, [
       opened && `Open for ${age(moment(opened))}`,
-      found.opener && ['opened by ', h('bdi', {}, visible(bare(found.opener)))],
+      found.opener && ['opened by ', h('bdi', { title: visible(bare(found.opener)) }, visible(found.opener_name || bare(found.opener)))],
       found.closed && `closed: ${found.closed === true ? 'yes' : found.closed}`,
       found.revision_line ? `rules of line ${found.revision_line}` : null,
     ].filter(Boolean).flatMap((each, index) => [index ? ' · ' : '', each]));
@@ -85,8 +87,11 @@ export function room(main, jid) {
     waiting.hidden = !knocking.length;
     rows(waiting, 'waiting-title', `${plural(knocking.length, 'person', 'people')} waiting`, knocking, each => personRow(each, brief, true), forAll(brief, knocking));
     waiting.classList.toggle('is-urgent', isUrgent(brief));
-    people.sort((one, other) => (other.role === 'moderator') - (one.role === 'moderator') || String(one.nick).localeCompare(String(other.nick)));
+    people.sort((one, other) => (other.role === 'moderator') - (one.role === 'moderator') || String(called(one)[0]).localeCompare(String(called(other)[0])));
     rows(inside, 'inside-title', people.length ? `${plural(found.people ?? people.length, 'person', 'people')} inside` : 'Nobody inside', people, each => personRow(each, brief, false), forSeveral(brief, people));
+    const services_ = Array.isArray(found.services) ? found.services : [];
+    services.hidden = !services_.length;
+    rows(services, 'services-title', plural(services_.length, 'service'), services_, serviceRow, []);
   }
 
   /** Buttons for everybody who waits. */
@@ -158,7 +163,7 @@ function rows(panel, id, title, people, make, several) {
   const place = panel.querySelector('.of-several');
   place.hidden = !several.length;
   buttons(place, several, []);
-  const keys = people.map(each => JSON.stringify([each.nick, each.jid, each.role, each.affiliation, each.class]));
+  const keys = people.map(each => JSON.stringify([each.name, each.nick, each.looks_like, each.jid, each.role, each.affiliation, each.class]));
   const old = new Map([...list.children].map(each => [each.key, each]));
   const wanted = people.map((each, index) => {
     const kept = old.get(keys[index]);
@@ -174,13 +179,20 @@ function rows(panel, id, title, people, make, several) {
 
 function personRow(who, room_, waits) {
   const jid = bare(who.jid);
-  const situation = { room: room_, jid, nick: who.nick ?? jid, waits };
+  const [name = jid, nick] = called(who);
+  const situation = { room: room_, jid, name, waits };
   const since = who.since && h('span.since', { 'data-since': moment(Number(who.since) || who.since) }, age(moment(Number(who.since) || who.since)));
   return h('li.person', {},
-    h('div.person-name', {}, person(who.nick ?? jid), who.role === 'moderator' && chip('Moderator', 'prompt')),
-    h('div.person-more', {}, h('bdi.jid', { title: visible(jid) }, visible(jid)), requesterClass(who.class), since,
+    h('div.person-name', {}, person(name), alike(who.looks_like), who.role === 'moderator' && chip('Moderator', 'prompt')),
+    h('div.person-more', {}, nick && h('bdi.nick', { title: 'Nick' }, visible(nick)), h('bdi.jid', { title: visible(jid) }, visible(jid)), requesterClass(who.class), since,
       who.address && h('span.address', {}, visible(who.address))),
     jid && h('div.person-actions', {}, fitting(situation).map(each => button(each, situation, each.name === 'admit' ? '.primary' : ''))));
+}
+
+/** A service of the file: it is no person, and nothing can be done with it. */
+function serviceRow(who) {
+  const jid = bare(who.jid);
+  return h('li.person', {}, h('div.person-name', {}, person(called(who)[0] ?? jid)), h('div.person-more', {}, h('bdi.jid', { title: visible(jid) }, visible(jid))));
 }
 
 /** Offers a text as a file to save. */

@@ -53,7 +53,7 @@ export function stream(main, _, query) {
   const matches = entry => entry.kind === 'decision'
     && (!filter.verdict || entry.verdict === filter.verdict)
     && (!filter.rule || entry.rule?.includes(filter.rule))
-    && (!filter.text || `${entry.room} ${entry.person} ${entry.nick}`.toLowerCase().includes(filter.text));
+    && (!filter.text || `${entry.room} ${entry.person} ${entry.nick} ${entry.name}`.toLowerCase().includes(filter.text));
 
   function settle() {
     still = paused ? state.entries.at(-1)?.seq ?? null : null;

@@ -54,6 +54,11 @@ impl Looks {
         self.is_like(&Self::of(name))
     }
 
+    /// Returns the keys of the look: names that share one look alike.
+    pub fn keys(&self) -> &[String] {
+        &self.keys
+    }
+
     /// Returns whether nothing of the name is visible.
     pub fn is_empty(&self) -> bool {
         self.keys.iter().all(String::is_empty)
