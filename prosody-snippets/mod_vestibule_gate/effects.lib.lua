@@ -198,6 +198,7 @@ return function (gate)
 		end
 		gate.permissions.apply(room, fx.may);
 		if fx.room and fx.room.media then gate.media.switch(room, fx.room.media); end
+		if fx.room and fx.room.suspended ~= nil then gate.buttons.settle_all(room); end
 		for _, who in ipairs(fx.reject or NOTHING) do dismiss(room, who.jid, who.text); end
 		for _, who in ipairs(fx.remove or NOTHING) do
 			for nick, occupant in room:each_occupant() do

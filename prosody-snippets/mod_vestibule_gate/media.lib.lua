@@ -227,7 +227,9 @@ return function (gate)
 	gate.guard("muc-broadcast-presence", PRIORITY.seated, function (event)
 		local known = event.room[gate.mark]; -- the role before: reports.lib.lua learns the new one after this
 		local before = known and known[event.occupant.nick];
-		if before and event.occupant.role and before ~= event.occupant.role then media.settle(event.room, event.occupant); end
+		if not before or not event.occupant.role or before == event.occupant.role then return; end
+		media.settle(event.room, event.occupant);
+		gate.buttons.settle_later(event.room, event.occupant);
 	end);
 	-- The module itself puts every new owner on the lists.
 	gate.guard("muc-set-affiliation", PRIORITY.seated, function (event)

@@ -720,7 +720,7 @@ gate.cancel = queue.cancel;
 
 for _, name in ipairs {
 	"addresses", "config_form", "affiliations", "invitations", "room_messages", "permissions", "names",
-	"jitsi_components", "media", "fail_closed", "entrance", "joins", "reports",
+	"jitsi_components", "media", "buttons", "fail_closed", "entrance", "joins", "reports",
 } do
 	gate[name] = module:require(name)(gate);
 end

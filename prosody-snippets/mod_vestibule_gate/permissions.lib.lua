@@ -19,7 +19,7 @@ return function (gate)
 	local permissions = {};
 
 	-- Permissions of people of whom nothing else was said.
-	local ABSENT = { form = "moderator", secret = "moderator" };
+	local ABSENT = { form = "moderator", secret = "moderator", record = "moderator", dial = "moderator" };
 
 	-- Returns the degree of a permission: "yes" for services, for people without restrictions, and where a gate only
 	-- observes. In a suspended room nobody but moderators has one.
@@ -72,7 +72,10 @@ return function (gate)
 			local seats = {};
 			each_seat(room, item.jid, function (occupant) seats[#seats + 1] = occupant; end);
 			set(room, item.jid, seats[1] and next(item.degrees) and item.degrees or nil);
-			for _, occupant in ipairs(seats) do gate.media.settle(room, occupant); end
+			for _, occupant in ipairs(seats) do
+				gate.media.settle(room, occupant);
+				gate.buttons.settle(room, occupant);
+			end
 		end
 	end
 
@@ -90,6 +93,7 @@ return function (gate)
 		if not fx or gate.is_observing() then return; end
 		set(room, occupant.bare_jid, answered(fx, occupant));
 		gate.media.settle(room, occupant);
+		gate.buttons.settle(room, occupant, true);
 	end);
 	gate.guard("muc-occupant-left", PRIORITY.seated, function (event)
 		local room, nick, bare = event.room, event.occupant.nick, event.occupant.bare_jid;

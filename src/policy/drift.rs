@@ -653,6 +653,10 @@ mod tests {
         for switch in SWITCHES.iter() {
             (switch.off)(&mut room.rules);
         }
+        // By such rules they were told so when they came in.
+        let is_free = |ability| matches!(ability, Ability::Record | Ability::Dial);
+        let may = May::told(|ability| is_free(ability).then_some("yes"));
+        room.may = room.occupants.iter().map(|who| (who.jid.clone().unwrap(), may)).collect();
         assert_eq!(room.in_short(), [""; 0]);
     }
 

@@ -234,6 +234,10 @@ names! {
         Video = "video",
         /// To share the screen.
         Desktop = "desktop",
+        /// To record, stream or transcribe: each request is asked about, and clients show no button without it.
+        Record = "record",
+        /// To call telephones: the same.
+        Dial = "dial",
         /// To read the room's configuration form, and whom it bans.
         Form = "form",
         /// To read the password in that form.
@@ -245,10 +249,10 @@ impl Ability {
     /// Abilities that are media.
     pub const MEDIA: [Self; 3] = [Self::Audio, Self::Video, Self::Desktop];
 
-    /// Returns the degree of a person of whom nothing is said: reading is for moderators only.
+    /// Returns the degree of a person of whom nothing is said: reading, recording and calling are for moderators only.
     pub const fn unsaid(self) -> Degree {
         match self {
-            Self::Form | Self::Secret => Degree::Moderator,
+            Self::Record | Self::Dial | Self::Form | Self::Secret => Degree::Moderator,
             Self::Chat
             | Self::Private
             | Self::Rename
@@ -319,10 +323,14 @@ impl May {
 
     /// Returns the permissions after a moderator has given voice (XEP-0045 §8.3): what they have in writing.
     pub(super) fn with_voice(self) -> Self {
-        let [chat, private, rest @ ..] = self.0;
-        let given = |degree| if degree == Degree::Moderator { Degree::Given } else { degree };
-        let [rename, audio, video, desktop, form, secret] = rest;
-        Self([given(chat), given(private), rename, audio, video, desktop, form, secret])
+        let mut given = self;
+        let [chat, private, ..] = &mut given.0;
+        for degree in [chat, private] {
+            if *degree == Degree::Moderator {
+                *degree = Degree::Given;
+            }
+        }
+        given
     }
 }
 

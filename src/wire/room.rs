@@ -211,9 +211,10 @@ mod tests {
             Ability::Desktop => Some("no"),
             Ability::Private => Some("yes"),
             Ability::Audio | Ability::Video | Ability::Form => Some("whatever"),
+            Ability::Record | Ability::Dial => None,
             Ability::Secret => Some("yes"),
         });
-        let degrees = [Given, Yes, Moderator, Yes, Yes, No, Moderator, Yes];
+        let degrees = [Given, Yes, Moderator, Yes, Yes, No, Moderator, Moderator, Moderator, Yes];
         assert!(may.iter().eq(Ability::ALL.into_iter().zip(degrees)));
         let moderated = Some(vec![Ability::Audio, Ability::Desktop]);
         let effects = Effects { may: vec![(ann.clone(), may)], moderated, ..Effects::default() };

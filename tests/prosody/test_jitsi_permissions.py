@@ -18,6 +18,7 @@ POLICY = MEET_SERVICE + trusted(RECORDER) + OPEN + rooms({
     "all": 'permissions = { record = ["everyone"], dial = ["everyone"] }',
     "encrypted": 'permissions.e2ee = "require"',
     "told": 'permissions.e2ee = "prefer"',
+    "unrecorded": 'permissions = { record = [], chat = ["moderator"], screen_share = [] }',
     "still": 'permissions = { chat = ["moderator"], rename = ["moderator"], audio = ["moderator"], screen_share = [] }',
 })
 JITSI = "http://jitsi.org/jitmeet"
@@ -154,6 +155,52 @@ async def test_everybody_may_where_the_file_says_so_and_nobody_from_outside(meet
         reply = await stranger.iq(f"{room}/focus", "set", recording())
         assert reply.error
         assert not [seen for seen in crowd.focus.seen if "Mallory" in repr(seen)]
+
+
+def buttons(person, room):
+    """The features that a client has by its own presences, as it was told last; None if it was told nothing."""
+    own = [seen for seen in person.seen if seen.name == "presence" and seen.sender == f"{room}/{person.nick}"]
+    told = [seen.find(JITSI, "permissions") for seen in own]
+    told = [each for each in told if each is not None]
+    return {p.get("name"): p.get("val") == "true" for p in told[-1]} if told else None
+
+
+async def until_buttons(person, room, **expected):
+    expected = {name.replace("_", "-"): value for name, value in expected.items()}
+    await person.ping()
+    await person.ping()
+    have = buttons(person, room) or {}
+    assert {name: have.get(name) for name in expected} == expected, have
+
+
+@needs_jitsi_plugins
+async def test_a_button_that_may_not_be_pressed_is_grey(meet):
+    async with meet.crowd() as crowd:
+        room, other, encrypted = meet.room("unrecorded"), meet.room(), meet.room("encrypted")
+        alice, bob = await two(crowd, room)
+        carol, dora = await two(crowd, other)
+        await until_buttons(carol, other, recording=True, livestreaming=True, outbound_call=True, send_groupchat=True)
+        assert buttons(dora, other) is None
+        grey = {"recording": False, "livestreaming": False, "transcription": False}
+        await until_buttons(alice, room, **grey, outbound_call=True, send_groupchat=True, flip=True, screen_sharing=False)
+        await until_buttons(bob, room, screen_sharing=False, recording=None)
+        assert await asked(crowd, alice, room, recording()) == MAY_NOT_RECORD, "a button says no more than the policy does"
+        # With the role and the permissions.
+        for where, who, whom, recorded in ((room, alice, bob, False), (other, carol, dora, True)):
+            assert not (await who.set_affiliation(where, whom.bare, "owner")).error
+            await until_buttons(whom, where, recording=recorded, outbound_call=True, send_groupchat=True)
+            assert not (await who.set_affiliation(where, whom.bare, "member")).error
+            await until_buttons(whom, where, recording=None, outbound_call=None, send_groupchat=None)
+        assert meet.component.run("suspend", other).returncode == 0
+        await until_buttons(carol, other, recording=False, outbound_call=False, send_groupchat=True)
+        assert meet.component.run("resume", other).returncode == 0
+        await until_buttons(carol, other, recording=True, outbound_call=True, send_groupchat=True)
+        assert buttons(bob, room)["screen-sharing"] is False
+        for person in (alice, bob):
+            assert set(person.occupants(room)) >= {alice.nick, bob.nick}, "nobody has left by it"
+        eve = await crowd.person("Eve")
+        assert (await joins(eve, encrypted, "https://jitsi.org/meet/e2ee")).joined
+        await until_buttons(eve, encrypted, recording=False, outbound_call=False, send_groupchat=True)
 
 
 # End-to-end encryption

@@ -3,11 +3,13 @@
 import contextlib
 
 from lab import MEET_SERVICE, needs_jitsi_plugins
-from lab.policy import PRESET
+from lab.policy import PRESET, rooms
 from lab.web_app import needs_web_app, web_app
 
 pytestmark = [needs_jitsi_plugins, needs_web_app]
-POLICY = MEET_SERVICE + PRESET
+POLICY = MEET_SERVICE + PRESET + rooms({
+    "unrecorded": 'permissions.record = []',
+})
 
 
 @contextlib.asynccontextmanager
@@ -31,3 +33,15 @@ async def test_a_guest_knocks_and_is_admitted(meet, chromium):
             await alice.picture("somebody-knocks")
             await alice.click("text=Admit")
             await bob.inside()
+
+
+async def test_the_app_knows_which_buttons_may_not_be_pressed(meet, chromium):
+    """It shows or greys its buttons by these features of the person."""
+    features = "APP.store.getState()['features/base/participants'].local?.features"
+    async with web_app(meet, chromium) as app:
+        for name, may in (("room", "true"), ("unrecorded", "false")):
+            async with app.visit("Alice") as alice:
+                await alice.enter(meet.room(name))
+                await alice.inside()
+                await alice.until(f"{features}?.livestreaming === '{may}' && {features}.recording === '{may}'", 8)
+                await alice.until(f"{features}['outbound-call'] === 'true'", 1)

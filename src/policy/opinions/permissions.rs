@@ -24,6 +24,11 @@ fn on(rules: &Rules, ability: Ability) -> (Rule, Permitted) {
         Ability::Audio => (permissions.audio.rule(), permissions.audio.value),
         Ability::Video => (permissions.video.rule(), permissions.video.value),
         Ability::Desktop => (permissions.screen_share.rule(), permissions.screen_share.value),
+        Ability::Record | Ability::Dial if permissions.e2ee.value == E2ee::Require => {
+            (permissions.e2ee.rule(), Permitted::OPERATORS)
+        }
+        Ability::Record => (permissions.record.rule(), permissions.record.value),
+        Ability::Dial => (permissions.dial.rule(), permissions.dial.value),
         Ability::Form => (fixed::READING.at(0), Permitted::MODERATORS),
         Ability::Secret => {
             let shown = rules.password.show_to_moderators;
@@ -176,7 +181,18 @@ mod tests {
         let degrees: Vec<_> = guest.with_voice().iter().map(|(_, degree)| degree.name()).collect();
         assert_eq!(
             degrees,
-            ["given", "no", "moderator", "yes", "yes", "yes", "moderator", "moderator"]
+            [
+                "given",
+                "no",
+                "moderator",
+                "yes",
+                "yes",
+                "yes",
+                "moderator",
+                "moderator",
+                "moderator",
+                "moderator"
+            ]
         );
     }
 
