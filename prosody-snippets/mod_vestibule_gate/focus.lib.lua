@@ -200,6 +200,7 @@ return function (gate)
 	function watched.client(host)
 		watch_once("client " .. host, function ()
 			gate.guard_at(module:context(host), "iq/full", gate.PRIORITY.reply, answered);
+			gate.permissions.watch(module:context(host));
 		end);
 	end
 

@@ -2,7 +2,7 @@
 -- permitted, by the role of the moment.
 
 local st, json = require "util.stanza", require "util.json";
-local jid_bare = require "util.jid".bare;
+local jid_bare, jid_host = require "util.jid".bare, require "util.jid".host;
 
 local xmlns_jitsi = "http://jitsi.org/jitmeet";
 local xmlns_jibri, xmlns_rayo = "http://jitsi.org/protocol/jibri", "urn:xmpp:rayo:1";
@@ -184,6 +184,33 @@ return function (gate)
 		stanza:maptags(function (tag) return (tag.name == "error" or is_silent(tag)) and tag or nil; end);
 		hush(stanza);
 	end);
+
+	local function is_there(room, address)
+		if room:get_occupant_by_real_jid(address) then return true; end
+		for _, occupant in pairs(room._occupants) do
+			if occupant.bare_jid == address then return true; end
+		end
+		return false;
+	end
+
+	-- In a meeting of Jitsi everybody knows everybody's address. What goes there past the room is a private message, too;
+	-- but only between sessions in one meeting, as other chats of these people are not the policy's. `context`: of a host
+	-- of Jitsi's clients.
+	function permissions.watch(context)
+		local function hold(event)
+			local stanza, session = event.stanza, event.origin;
+			local from, to = stanza.attr.from, stanza.attr.to;
+			if stanza.attr.type == "error" or session.type ~= "c2s" or gate.is_observing() then return; end
+			for place in pairs(session.directed or {}) do -- where the session has said that it is
+				local room = jid_host(place) == module.host and gate.get_room(jid_bare(place));
+				local occupant = room and room:get_occupant_by_real_jid(from);
+				if occupant and not may(room, occupant, "private") and is_there(room, to) then
+					return not says_nothing(stanza, is_key) and refuse(event, "private", room);
+				end
+			end
+		end
+		for _, name in ipairs { "message/full", "message/bare" } do gate.guard_at(context, name, PRIORITY.speech, hold); end
+	end
 
 	-- Prosody 13 looks for a role named `affiliated` where only members may send private messages: others get no
 	-- answer.

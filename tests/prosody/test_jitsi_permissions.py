@@ -18,6 +18,7 @@ POLICY = MEET_SERVICE + trusted(RECORDER) + OPEN + rooms({
     "all": 'permissions = { record = ["everyone"], dial = ["everyone"] }',
     "encrypted": 'permissions.e2ee = "require"',
     "told": 'permissions.e2ee = "prefer"',
+    "apart": 'permissions.private = ["moderator"]',
     "unrecorded": 'permissions = { record = [], chat = ["moderator"], screen_share = [] }',
     "still": 'permissions = { chat = ["moderator"], rename = ["moderator"], audio = ["moderator"], screen_share = [] }',
 })
@@ -266,6 +267,41 @@ async def test_an_error_is_shown_in_the_chat_and_a_name_stays(meet):
         seen = await alice.wait_for(lambda seen: seen.text(CLIENT, "audiomuted") == "true", since=since)
         assert seen.text(NICKNAME, "nick") == "Bob"
         await bob.wait_for(lambda seen: seen.body == "You cannot change your name in this meeting.")
+
+
+async def writes(sender, to, text, **attributes):
+    """Sends a message to an address past the room; the error, or None."""
+    message = element(CLIENT, "message", to=to, id=sender.new_id(), type="chat", **attributes)
+    message.append(element(CLIENT, "body", text))
+    since = sender.mark()
+    sender.send(message)
+    await sender.ping()
+    await sender.ping()
+    errors = [seen.error for seen in sender.seen[since:] if seen.id == message.get("id") and seen.error]
+    return errors[0] if errors else None
+
+
+async def test_a_message_past_the_room_is_a_private_one_between_people_of_one_meeting(meet):
+    async with meet.crowd() as crowd:
+        apart, other = meet.room("apart"), meet.room()
+        alice, bob = await two(crowd, apart)
+        carol, dora = await two(crowd, other)
+        for to in (alice.jid, alice.bare):
+            refused = await writes(bob, to, "past the room")
+            assert refused == ("auth", "forbidden", "You cannot send private messages in this meeting.")
+        assert await writes(alice, bob.jid, "from a moderator") is None
+        assert await writes(bob, carol.jid, "of another meeting") is None
+        assert await writes(dora, carol.jid, "where it is free") is None
+        await meet.decision(event="refused", room=apart)
+        for person in (alice, bob, carol):
+            await person.ping()
+        assert [seen.body for seen in alice.seen if seen.body == "past the room"] == []
+        assert [seen.body for seen in bob.seen if seen.body == "from a moderator"]
+        assert {"of another meeting", "where it is free"} <= {seen.body for seen in carol.seen}
+        assert meet.component.run("suspend", other).returncode == 0
+        assert await writes(dora, carol.jid, "while it is suspended")
+        await dora.depart(other)
+        assert await writes(dora, carol.jid, "from outside") is None
 
 
 # Media
