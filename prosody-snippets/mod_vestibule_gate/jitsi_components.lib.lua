@@ -229,6 +229,37 @@ return function (gate)
 		end,
 	});
 
+	-- Visitors: their module promotes whom a moderator's message names, as read by mod_muc_meeting_id. That is asked about
+	-- like an invitation.
+	local function promoted_by(message)
+		local list, targets = type(message.ids) == "table" and message.ids or { message.id }, {};
+		for _, address in pairs(list) do
+			local target = type(address) == "string" and jid.prep(address, true);
+			if not target or #targets == LIMIT.items then return nil; end
+			targets[#targets + 1] = target;
+		end
+		return targets[1] and targets;
+	end
+	gate.guard("jitsi-endpoint-message-received", PRIORITY.backstop, function (event)
+		local message, stanza, room = event.message, event.stanza, event.room;
+		local is_theirs = type(message) == "table" and message.type == "visitors" and message.action == "promotion-response";
+		if not is_theirs or not message.approved or gate.is_observing() or gate.is_service(stanza.attr.from) then return; end
+		local verdict = stanza[gate.mark];
+		if verdict then
+			-- They come by their own server: the room sends them no invitation.
+			for _, target in ipairs(verdict.invited and verdict.targets or {}) do verdict.invited[jid.bare(target)] = true; end
+			return verdict.kind ~= "invite" and not verdict.failing or nil;
+		end
+		local targets = promoted_by(message);
+		if not targets then return wrong_value(event, "json-message"); end
+		return gate.put(event, "invite", { targets = targets, detail = function (at)
+			for _, target in ipairs(targets) do
+				gate.text.element("target", { jid = gate.text.cut(target, LIMIT.address) });
+			end
+			gate.facts.write_persons(at, targets);
+		end }, room.jid);
+	end);
+
 	-- Statistics of speech and faces, shown as numbers.
 	for _, element in ipairs { "speakerstats", "faceLandmarks" } do
 		components.hear("speakerstats_component", { element = element, namespace = xmlns_jitsi, names_room = true });

@@ -26,7 +26,7 @@ Component "translation.{DOMAIN}" "audio_translation_component"
 POLICY = MEET_SERVICE + OPEN + rooms({
     "still": 'permissions = { chat = ["moderator"], audio = ["moderator"] }',
     "shown": 'permissions = { chat = ["moderator"], screen_share = ["moderator"] }',
-    "fixed": 'settings = { other = "operator" }',
+    "fixed": 'settings = { other = "operator" }\nmoderators = { admit = "operator" }',
 })
 JITSI = "http://jitsi.org/jitmeet"
 OUTSIDE = ("cancel", "not-acceptable", "You are not in this room. Please join first.")
@@ -212,6 +212,47 @@ async def test_translating_is_asked_about_like_a_recorder(meet):
         assert held(bob)["audioTranslation"] == {"enabled": False}
         rules = {decision["rule"] for decision in await meet.decisions(room=room, kind="record")}
         assert "permissions.record" in rules
+
+
+# Visitors
+
+
+def promotion(*visitors, approved=True):
+    content = {"type": "visitors", "action": "promotion-response", "approved": approved}
+    content |= {"ids": visitors} if len(visitors) > 1 else {"id": visitors[0]}
+    return element(JITSI, "json-message", json.dumps(content))
+
+
+async def promotes(person, room, payload):
+    """Sends this to the room; the error, or None."""
+    since, message = person.mark(), element(CLIENT, "message", to=room, type="groupchat", id=person.new_id())
+    message.append(payload)
+    person.send(message)
+    await person.iq(DOMAIN, "get", element("http://jabber.org/protocol/disco#info", "query"))
+    await asyncio.sleep(0.3)
+    errors = [seen.error for seen in person.seen[since:] if seen.id == message.get("id") and seen.error]
+    return errors[0] if errors else None
+
+
+async def test_visitors_are_promoted_by_those_who_may_let_people_in(meet):
+    async with meet.crowd() as crowd:
+        room, fixed = meet.room(), meet.room("fixed")
+        alice, bob = await two(crowd, room)
+        carol, dora = await two(crowd, fixed)
+        visitors = [f"{name}@visitors1.example.org/1" for name in ("vera", "vic")]
+        refused = await promotes(carol, fixed, promotion(visitors[0]))
+        assert refused[:2] == ("auth", "forbidden") and refused[2]
+        told = await meet.decision(room=fixed, kind="invite", jid=carol.bare)
+        assert (told["verdict"], told["rule"]) == ("deny", "moderators.admit")
+        assert await promotes(alice, room, promotion(*visitors)) is None
+        assert await promotes(alice, room, promotion(visitors[0], approved=False)) is None
+        for odd in (promotion("@@"), promotion(5), promotion(*visitors * 40)):
+            assert (await promotes(alice, room, odd))[1] == "not-acceptable"
+        assert (await promotes(bob, room, promotion(visitors[0])))[:2] == ("auth", "forbidden")
+        for person, expected in ((bob, 2), (dora, 0)):
+            await person.ping()
+            seen = [seen for seen in person.seen if "promotion-response" in repr(seen.text(JITSI, "json-message"))]
+            assert len(seen) == expected, "without visitors' servers everybody gets what went on"
 
 
 # What presences show everybody
