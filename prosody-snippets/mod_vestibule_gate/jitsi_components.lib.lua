@@ -232,8 +232,8 @@ return function (gate)
 	-- Visitors: their module promotes whom a moderator's message names, as read by mod_muc_meeting_id. That is asked about
 	-- like an invitation.
 	local function promoted_by(message)
-		local list, targets = type(message.ids) == "table" and message.ids or { message.id }, {};
-		for _, address in pairs(list) do
+		local list, targets = message.id and { message.id } or message.ids, {};
+		for _, address in pairs(type(list) == "table" and list or {}) do
 			local target = type(address) == "string" and jid.prep(address, true);
 			if not target or #targets == LIMIT.items then return nil; end
 			targets[#targets + 1] = target;

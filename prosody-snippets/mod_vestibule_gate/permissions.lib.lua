@@ -11,8 +11,8 @@ local E2EE = "https://jitsi.org/meet/e2ee";
 -- Elements of a presence by which Jitsi's clients show something to everybody, and the permission that each takes.
 local SHOWN = { ["shared-video"] = "desktop", etherpad = "chat", ["call-control"] = "chat" };
 
--- Names of the texts that refuse, where they are not called like the permission.
-local TEXTS = { desktop = "media" };
+-- Names of the texts that refuse, and of keys of the policy, where they are not called like the permission.
+local TEXTS, KEYS = { desktop = "media" }, { desktop = "screen_share" };
 
 return function (gate)
 	local PRIORITY, LIMIT, PASSES, guard_room = gate.PRIORITY, gate.LIMIT, gate.PASSES, gate.guard_room;
@@ -152,7 +152,7 @@ return function (gate)
 	-- Reports the first refusal of each kind during a stay: messages are frequent, and nothing was decided about them.
 	local function report_once(room, address, what)
 		if not is_news(room, jid_bare(address), "report " .. what, true) then return; end
-		gate.report_refusal(room, { jid = gate.text.cut(address, LIMIT.address), reason = what });
+		gate.report_refusal(room, { jid = gate.text.cut(address, LIMIT.address), reason = KEYS[what] or what });
 	end
 
 	local function refuse(event, what, room)

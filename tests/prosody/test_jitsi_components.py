@@ -297,7 +297,7 @@ async def test_a_video_or_a_document_for_everybody_is_shown_by_those_who_may(mee
         assert told.count("Audio, video and screen sharing are controlled by this server.") == 1
         assert told.count("You cannot write in this meeting.") == 1
         refused = await meet.decisions(event="refused", room=room)
-        assert {(each["details"]["jid"], each["details"]["reason"]) for each in refused} == {(bob.jid, "chat"), (bob.jid, "desktop")}
+        assert {(each["details"]["jid"], each["details"]["reason"]) for each in refused} == {(bob.jid, "chat"), (bob.jid, "screen_share")}
         # Newcomers bring nothing along, either.
         carol = await crowd.person("Carol")
         assert (await carol.request(room)).kind == "ready"

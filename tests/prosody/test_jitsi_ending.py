@@ -108,11 +108,17 @@ async def test_a_tenant_s_meeting_is_ended_and_no_other_of_that_name(meet):
 
 async def test_the_moderation_of_media_is_guarded_by_whatever_name_the_room_is_found(meet):
     async with meet.crowd() as crowd:
-        room = meet.room("still")
-        alice, _ = await two(crowd, room)
-        await connected_for(alice, room, DOMAIN)
-        message = element(CLIENT, "message", to=f"avmoderation.{DOMAIN}", id=alice.new_id())
-        message.append(element(CLIENT, "av_moderation", room=room, enable="false", mediaType="audio"))
-        alice.send(message)
-        refused = await alice.wait_for(lambda seen: seen.id == message.get("id"))
-        assert refused.error[1] == "not-acceptable"
+        for tenant, prefixes in ((None, ("", DOMAIN)), ("tenant", ("tenant",))):
+            node = meet.room("still").partition("@")[0]
+            room = f"{node}@conference.{f'{tenant}.' if tenant else ''}{DOMAIN}"
+            alice, bob = await two(crowd, room)
+            for prefix in prefixes:
+                await connected_for(alice, room, prefix)
+                message = element(CLIENT, "message", to=f"avmoderation.{DOMAIN}", id=alice.new_id())
+                message.append(element(CLIENT, "av_moderation", room=room, enable="false", mediaType="audio"))
+                alice.send(message)
+                refused = await alice.wait_for(lambda seen, message=message: seen.id == message.get("id"))
+                assert refused.error[1] == "not-acceptable", (room, prefix)
+            await bob.ping()
+            ended = [seen for seen in bob.seen if seen.sender == f"avmoderation.{DOMAIN}" and '"enabled":false' in "".join(seen.xml.itertext())]
+            assert not ended
