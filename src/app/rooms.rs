@@ -17,8 +17,9 @@ use crate::component::registry::Room;
 use crate::jid::{BareJid, JidError, Part};
 use crate::password::MakingError;
 use crate::policy::Policy;
+use crate::policy::attempt::Requester;
 use crate::policy::denial::Denial;
-use crate::policy::removal::expulsion;
+use crate::policy::removal::{expulsion, suspect};
 use crate::policy::verdict::Effects;
 use crate::secret::Secret;
 use crate::wire::NS;
@@ -260,8 +261,18 @@ async fn remove(
     jid: &BareJid,
     denial: Denial,
 ) -> Result<bool, RoomError> {
+    let suspected = if denial == Denial::Banned { known(shared, room, jid) } else { Vec::new() };
     let effects = |live: &LiveRoom| {
-        (expulsion(jid, live.person.as_ref(), live.affiliation, denial), Vec::new(), ())
+        let mut effects = expulsion(jid, live.person.as_ref(), live.affiliation, denial);
+        effects.record = live.view.record.clone().filter(|_| !suspected.is_empty());
+        if let Some(record) = &mut effects.record {
+            let engine = shared.engine();
+            let (policy, rules) = (engine.policy(), engine.live().rules_at(engine.policy(), live));
+            for who in &suspected {
+                suspect(record, &rules.removal, who, policy.proof(who), now());
+            }
+        }
+        (effects, Vec::new(), ())
     };
     // The list of the other occupants is not needed.
     let done = apply_reading(shared, room, || glance(room, Some(jid)), None, effects).await;
@@ -282,6 +293,14 @@ async fn remove(
             Err(error)
         }
     }
+}
+
+/// Returns the sessions of a person in a room, as far as the registry knows.
+fn known(shared: &Shared, room: &BareJid, jid: &BareJid) -> Vec<Requester> {
+    let engine = shared.engine();
+    let occupants = engine.live().room(room).into_iter().flat_map(|room| room.occupants.values());
+    let theirs = occupants.map(|known| &known.who).filter(|who| who.jid.as_ref() == Some(jid));
+    theirs.cloned().collect()
 }
 
 /// Returns the details of an audit event about one person.

@@ -143,8 +143,13 @@ impl Bans {
     }
 
     /// Returns the ban in force on one of these fingerprints.
-    pub fn on_marks(&self, marks: &[Mark], room: &str, now: Timestamp) -> Option<&Ban> {
-        marks.iter().find_map(|mark| find(self.marks.get(mark), room, now))
+    pub fn on_marks(
+        &self,
+        marks: impl IntoIterator<Item = Mark>,
+        room: &str,
+        now: Timestamp,
+    ) -> Option<&Ban> {
+        marks.into_iter().find_map(|mark| find(self.marks.get(&mark), room, now))
     }
 
     /// Returns the ban that keeps this requester out of the room of that name now, if any.

@@ -430,6 +430,9 @@ pub struct Removed {
     /// Whether they may come back once a person inside lets them in.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub knocks: bool,
+    /// Whether a ban removed them: whether they themselves may come in is the ban's to say.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub banned: bool,
     /// Fields of a newer program, which are written as they were read.
     #[serde(flatten)]
     pub unknown: Unknown,
@@ -474,6 +477,7 @@ pub(in crate::policy) mod list {
             marks: Vec::new(),
             proof: Proof::Account,
             knocks: false,
+            banned: false,
             unknown: Unknown::new(),
             unread: Some(one),
         }

@@ -53,16 +53,17 @@ impl Policy {
 
     /// Returns the fingerprints by which a person is recognised with certainty under another address: ticket, token, and
     /// the account behind them.
-    fn marks(&self, who: &Requester) -> Vec<Mark> {
+    fn marks(&self, who: &Requester) -> Vec<(By, Mark)> {
         let mut marks = returning_marks(&self.base.removal, who);
         let account = self.identify(who, Place::ANY).account;
-        marks.extend(account.map(|account| Mark::of(By::Account.name(), account.as_str())));
+        let of = |account: &BareJid| (By::Account, Mark::of(By::Account.name(), account.as_str()));
+        marks.extend(account.map(of));
         marks
     }
 
-    /// Returns the fingerprints that a ban on a person's address needs, so that they do not come back under another one.
-    /// None, where they log in with that address.
-    pub fn marks_to_ban(&self, who: &Requester) -> Vec<Mark> {
+    /// Returns the fingerprints that a ban on a person's address needs, so that they do not come back under another one,
+    /// and the means of each. None, where they log in with that address.
+    pub fn marks_to_ban(&self, who: &Requester) -> Vec<(By, Mark)> {
         match self.identify(who, Place::ANY).auth {
             Auth::Account => Vec::new(),
             Auth::Unknown | Auth::Anonymous | Auth::Token | Auth::Server | Auth::Component => {
@@ -101,7 +102,8 @@ fn find<'a>(
             policy.operators.contains_key(jid) || policy.services.contains_key(jid)
         });
         // An operator or a service with the same client is another person.
-        if is_named { None } else { bans.on_marks(&policy.marks(who), room, now) }
+        let marks = || policy.marks(who).into_iter().map(|(_, mark)| mark);
+        if is_named { None } else { bans.on_marks(marks(), room, now) }
     };
     let own = own.or_else(|| bans.have_marks().then(marked).flatten());
     let other = || named().find_map(|jid| bans.on(jid, who.address, room, now));
@@ -231,7 +233,7 @@ mod tests {
         let one = guest("x1@guest.example.org");
         let whom = Banned::Mark(ticket).to_string();
         let mut policy = policy(&[("b1", &whom)]);
-        assert_eq!(policy.marks_to_ban(&one.requester), [ticket]);
+        assert_eq!(policy.marks_to_ban(&one.requester), [(By::Ticket, ticket)]);
         assert!(policy.marks_to_ban(&join().requester).is_empty(), "an account is its address");
         assert_eq!(
             ends(&policy, guest("x2@guest.example.org"), NOW),

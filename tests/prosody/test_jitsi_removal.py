@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from lab import needs_jitsi_plugins
 from lab.jitsi_client import MACHINE, NICKNAME
-from lab.jitsi_meeting import inside, vestibule
+from lab.jitsi_meeting import inside, people, vestibule
 from lab.meet import MEET_SERVICE, MeetDoor
 from lab.policy import PRESET, SECRET, rooms
 from lab.stanza import CLIENT, element
@@ -56,6 +56,25 @@ async def test_another_browser_comes_in(meet):
         room = meet.room()
         await meeting(crowd, room)
         other = await inside(crowd, room, "Zoe")
+
+
+async def test_a_class_behind_one_address_comes_back_after_one_was_removed(meet):
+    """All thirty share the weak mark; each has a ticket, and one of them was removed."""
+    async with meet.crowd() as crowd:
+        room, machine = meet.room(), {MACHINE: "one machine for the whole class"}
+        alice = await crowd.person("Alice")
+        assert (await alice.enter(room)).joined
+        pupils = [await crowd.person(f"Pupil {number}", storage=dict(machine)) for number in range(30)]
+        came = await asyncio.gather(*(pupil.enter(room, SECRET) for pupil in pupils))
+        assert all(outcome.joined for outcome in came), came
+        mallory, *others = pupils
+        await kicked(alice, mallory, room)
+        for pupil in others[::5]:
+            again = await crowd.reload(pupil)
+            assert (await again.enter(room)).joined
+        assert (await (await crowd.reload(mallory)).enter(room, SECRET)).text == WORDS
+        stranger = await crowd.person("Robert", storage=dict(machine))
+        assert not (await stranger.enter(room, SECRET)).joined
 
 
 async def test_who_forgets_his_ticket_has_to_knock_whatever_he_knows(meet):
@@ -208,6 +227,57 @@ async def test_a_ban_on_an_address_is_also_one_on_its_token(prosody_version, pla
                 assert not (await other.enter(where, SECRET)).joined
             zoe = await crowd.person("Zoe", token=token(id="zoe"))
             assert (await zoe.enter(room, SECRET)).joined
+
+
+async def test_a_ban_holds_as_a_removal_does_and_says_by_what(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, bob = await two(crowd, room)
+        (await crowd.persons("Anonymous"))[0].abort()
+        reply = vestibule(meet, "ban", bob.bare, "--for", "7 days")
+        assert (reply["means"], reply["anonymous"], reply["marks"]) == (["ticket"], True, 1), reply
+        again = await crowd.reload(bob)
+        for where in (room, meet.room()):
+            assert not (await again.enter(where, SECRET)).joined
+        # Another browser on the same device is perhaps another person, as after a removal.
+        other = await crowd.person("Robert", storage={MACHINE: bob.storage[MACHINE]})
+        assert not (await other.enter(room, SECRET)).joined
+        assert (await meet.decisions(kind="join", room=room, jid=other.bare))[-1]["rule"] == "removal.keep_out_for"
+        assert (await other.enter(meet.room())).joined
+        done = meet.component.run("ban", "0123456789@" + alice.bare.partition("@")[2])
+        assert "NOT KEPT OUT: this address is anonymous" in done.stdout, done
+        done = meet.component.run("ban", alice.bare)
+        assert "by ticket" in done.stdout and "alone keeps nobody out" in done.stdout, done
+        for whom in (bob.bare, alice.bare, "0123456789@" + alice.bare.partition("@")[2]):
+            vestibule(meet, "unban", whom)
+        for where in (meet.room(), room):
+            assert (await again.enter(where, SECRET)).joined
+
+
+async def test_who_joins_at_the_moment_of_a_ban_is_out_when_it_is_done(meet):
+    """A join that was decided before the ban is reported after it, or the other way round."""
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, bob = await two(crowd, room)
+        storage = dict(bob.storage)
+        for delay in (0, 0.01, 0.02, 0.03, 0.04, 0.06):
+            tab = await crowd.person("Bob", storage=dict(storage))
+            assert (await tab.request(room)).kind == "ready"
+            banning = asyncio.create_task(asyncio.to_thread(vestibule, meet, "ban", bob.bare))
+            await asyncio.sleep(delay)
+            since = tab.mark()
+            tab.ask_to_join(room, tab.nick, SECRET)
+            await banning
+            await tab.outcome(room, since)
+            for _ in range(20):
+                await alice.ping()
+                if tab.nick not in people(alice, room):
+                    break
+                await asyncio.sleep(0.05)
+            assert tab.nick not in people(alice, room)
+            vestibule(meet, "unban", bob.bare)
+            bob = await crowd.reload(tab)
+            assert (await bob.enter(room, SECRET)).joined
 
 
 async def test_unban_lifts_the_marks_of_that_ban_and_of_no_other(meet):

@@ -121,10 +121,11 @@ pub(crate) fn removed() -> impl Strategy<Value = Removed> {
             .prop_map(|network| Mark::of("address", network)),
     ];
     let proof = select(vec![Proof::Guest, Proof::Server, Proof::Account]);
-    (moment(), vec(mark, 0..4), proof, any::<bool>()).prop_map(|(until, marks, proof, knocks)| {
+    let kind = (any::<bool>(), any::<bool>());
+    (moment(), vec(mark, 0..4), proof, kind).prop_map(|(until, marks, proof, (knocks, banned))| {
         let until = Timestamp::from_second(until.as_second()).unwrap();
         let unknown = std::collections::BTreeMap::new();
-        Removed { until, marks, proof, knocks, unknown, unread: None }
+        Removed { until, marks, proof, knocks, banned, unknown, unread: None }
     })
 }
 

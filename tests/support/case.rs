@@ -97,6 +97,8 @@ struct Gone {
     left: i64,
     #[serde(default)]
     knocks: bool,
+    #[serde(default)]
+    banned: bool,
     #[serde(flatten)]
     marks: BTreeMap<String, String>,
 }
@@ -212,6 +214,7 @@ impl Gone {
             marks: self.marks.iter().map(|(kind, text)| Mark::of(kind, text)).collect(),
             proof: Proof::default(),
             knocks: self.knocks,
+            banned: self.banned,
             unknown: BTreeMap::new(),
             unread: None,
         }

@@ -21,9 +21,11 @@ use crate::component::registry::Room;
 use crate::control::{Answer, Called, Failure, Length};
 use crate::jid::{BareJid, folded, spellings};
 use crate::policy::Policy;
-use crate::policy::attempt::Requester;
+use crate::policy::attempt::{Auth, Place, Requester};
 use crate::policy::bans::{Banned, canonical};
 use crate::policy::fingerprint::Mark;
+use crate::policy::providers::Proves;
+use crate::policy::removal::By;
 use crate::policy::requester::called;
 use crate::policy::room_name::{pattern, spellings as spellings_of};
 use crate::schema;
@@ -134,6 +136,12 @@ pub struct Banishment {
     pub called: Option<String>,
     /// Number of bans made with it on marks by which the person would be recognised under another address.
     pub marks: usize,
+    /// Means by which the person is recognised under another address: `token`, `ticket` or `account`.
+    #[serde(default)]
+    pub means: Vec<String>,
+    /// Whether the address is an anonymous one, which ends with its connection: alone it keeps nobody out.
+    #[serde(default)]
+    pub anonymous: bool,
     /// Whether the ban is stored and survives a restart.
     pub kept: bool,
     /// Why the ban is in force but not stored; absent if it is stored.
@@ -200,7 +208,17 @@ impl Answer for Banishment {
         }
         if self.marks > 0 {
             let then = "on marks by which they would come back under another address";
-            lines.push(format!("  and {} {then}", self.marks));
+            lines.push(format!("  and {} {then}: by {}", self.marks, self.means.join(" and ")));
+        }
+        if self.anonymous {
+            lines.push(match self.marks {
+                0 => "  NOT KEPT OUT: this address is anonymous and ends with its connection, and nothing else is \
+                      known of them; ban their network, or close the room"
+                    .to_owned(),
+                _ => "  the address itself is anonymous, and alone keeps nobody out; another browser is another \
+                      person, who has to knock with the same network or device where they were removed"
+                    .to_owned(),
+            });
         }
         lines.extend(not_kept(self.not_kept.as_deref()));
         lines.join("\n")
@@ -273,9 +291,9 @@ impl Call<'_> {
         let id = self.shared.engine().next_id();
         let room = rooms.map(|rooms| rooms.pattern);
         let ban = StoredBan { id, who: whom.to_string(), room, until, reason, by, at };
-        let marks = self.marks_to_ban(&whom);
+        let (marks, anonymous) = self.marks_to_ban(&whom);
         let mut bans = vec![ban.clone()];
-        for mark in &marks {
+        for mark in marks.keys() {
             let (id, who) = (self.shared.engine().next_id(), Banned::Mark(*mark).to_string());
             bans.push(StoredBan { id, who, ..ban.clone() });
         }
@@ -321,6 +339,8 @@ impl Call<'_> {
             unread: unread.collect(),
             called,
             marks: marks.len(),
+            means: names(marks.values()),
+            anonymous,
             kept: stored.is_ok(),
             not_kept: stored.err(),
         })
@@ -441,18 +461,25 @@ impl Call<'_> {
     }
 
     /// Returns the marks by which a person with a banned address would be recognised under another one, if they are
-    /// or were recently at a room.
-    fn marks_to_ban(&self, whom: &Banned) -> BTreeSet<Mark> {
-        let Banned::Jid(jid) = whom else { return BTreeSet::new() };
-        let mut marks = BTreeSet::new();
+    /// or were recently at a room, and whether the address is an anonymous one.
+    fn marks_to_ban(&self, whom: &Banned) -> (BTreeMap<Mark, By>, bool) {
+        let (mut marks, mut is_anonymous) = (BTreeMap::new(), false);
+        let Banned::Jid(jid) = whom else { return (marks, is_anonymous) };
+        let mut see = |policy: &Policy, who: &Requester| {
+            marks.extend(policy.marks_to_ban(who).into_iter().map(|(by, mark)| (mark, by)));
+            is_anonymous |= matches!(policy.identify(who, Place::ANY).auth, Auth::Anonymous);
+        };
         each_room(&self.shared, |engine, _, room| {
             let theirs = people_of(room).filter(|who| who.jid.as_ref() == Some(jid));
-            theirs.for_each(|who| marks.extend(engine.policy().marks_to_ban(who)));
+            theirs.for_each(|who| see(engine.policy(), who));
         });
         let engine = self.shared.engine();
-        let lately = engine.lately.everywhere(jid);
-        lately.for_each(|who| marks.extend(engine.policy().marks_to_ban(who)));
-        marks
+        engine.lately.everywhere(jid).for_each(|who| see(engine.policy(), who));
+        let policy = engine.policy();
+        let hosts = engine.services().filter_map(|(_, hello)| hello).flat_map(|it| &it.hosts.hosts);
+        let mut own = hosts.filter(|host| host.name == jid.domain());
+        is_anonymous |= own.any(|host| policy.proves(&host.provider) == Some(Proves::Guest));
+        (marks, is_anonymous)
     }
 
     /// Returns the runtime bans, and the number of bans in the file.
@@ -498,6 +525,13 @@ impl Call<'_> {
     pub(super) fn store(&self) -> Option<Arc<Store>> {
         self.shared.engine().audit().store().map(Arc::clone)
     }
+}
+
+/// Returns the names of means, each once, the strongest first.
+fn names<'a>(means: impl Iterator<Item = &'a By>) -> Vec<String> {
+    let means: Vec<_> = means.collect();
+    let named = By::ALL.iter().filter(|by| means.contains(by));
+    named.map(|by| by.name().to_owned()).collect()
 }
 
 /// Returns everyone who is inside or waits.

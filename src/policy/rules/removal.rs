@@ -49,7 +49,7 @@ family! {
     "removal": Removal {
         /// How long people stay out of a room that they were kicked or banned from; "never": they may come back and knock.
         keep_out_for: Option<Duration> = Some(Duration::from_secs(3600)), duration_or_never(SECOND),
-            rule "This person was removed from the room (kicked, banned, or by `vestibule remove`) and stays out for that time. Recognised by account, token or ticket, they are refused; by device or address alone, they have to knock, whatever else would let them in, unless they were let in or moderate. Letting them in or inviting them lifts it; operators are never kept out. A person who was sent back to the lobby by `vestibule hold` is recognised in the same way, and has to knock for that time, moderators by the file included, until they are let in. Who is removed has no authority from any session, and loses their affiliation until it is over or lifted: then it is given back."
+            rule "This person was removed from the room (kicked, banned, or by `vestibule remove`) and stays out for that time. Recognised by account, token or ticket, they are refused; by device or address alone, they have to knock, whatever else would let them in, unless they have been inside and were not removed, have an account or a token of their own (`removal.subject_claim`), or moderate. Letting them in or inviting them lifts it; operators are never kept out. A person who was sent back to the lobby by `vestibule hold` is recognised in the same way, and has to knock for that time, moderators by the file included, until they are let in. Who is removed has no authority from any session, and loses their affiliation until it is over or lifted: then it is given back."
             [off None; Compared Undescribed];
         /// What they are recognised by. One of "account", "token" and "ticket" (given to clients of Jitsi) keeps them out;
         /// "device" (of Jitsi) and "address" (the network) may mean another person, who has to knock.
@@ -108,35 +108,54 @@ pub fn keep_out(
     proof: Proof,
     now: Timestamp,
 ) {
-    remember(record, rules, who, (proof, false), now);
+    if let Some(removed) = removal(rules, who, proof, now) {
+        remember(record, removed, now);
+    }
 }
 
 /// Records that this person was sent back to the lobby at `now`, and lifts an earlier removal.
 pub fn hold(record: &mut Record, rules: &Removal, who: &Requester, proof: Proof, now: Timestamp) {
     lift(record, rules, who);
-    remember(record, rules, who, (proof, true), now);
+    if let Some(removed) = removal(rules, who, proof, now) {
+        remember(record, Removed { knocks: true, ..removed }, now);
+    }
 }
 
-fn remember(
+/// Records that a ban removed this person at `now`: others with their network or device have to knock, as after a removal.
+pub fn suspect(
     record: &mut Record,
     rules: &Removal,
     who: &Requester,
-    (proof, knocks): (Proof, bool),
+    proof: Proof,
     now: Timestamp,
 ) {
-    let Some(time) = rules.keep_out_for.value else { return };
+    if let Some(removed) = removal(rules, who, proof, now)
+        && !is_kept_out(record, rules, who, now)
+    {
+        remember(record, Removed { banned: true, ..removed }, now);
+    }
+}
+
+/// Returns the entry of a person who is removed at `now`, or `None` where the rules keep nobody out.
+fn removal(rules: &Removal, who: &Requester, proof: Proof, now: Timestamp) -> Option<Removed> {
+    let time = rules.keep_out_for.value?;
     let until = SignedDuration::try_from(time).ok().and_then(|time| now.checked_add(time).ok());
     let until = until.unwrap_or(Timestamp::MAX);
     let until = Timestamp::from_second(until.as_second()).unwrap_or(until);
     // The account is kept whatever `by` says: by it a person is let in again.
     let by = By::ALL.iter().filter(|by| **by == By::Account || rules.by.value.contains(by));
     let marks: Vec<_> = rules.marks(by, who).into_iter().map(|(_, mark)| mark).collect();
+    let (knocks, banned, unknown, unread) = (false, false, Unknown::new(), None);
+    Some(Removed { until, marks, proof, knocks, banned, unknown, unread })
+}
+
+fn remember(record: &mut Record, removed: Removed, now: Timestamp) {
     record.removed.retain(|one| {
-        let is_same = one.unread.is_none() && one.marks.iter().all(|mark| marks.contains(mark));
+        let is_in = |mark| removed.marks.contains(mark);
+        let is_same = one.unread.is_none() && one.marks.iter().all(is_in);
         one.until > now && !is_same
     });
-    let (unknown, unread) = (Unknown::new(), None);
-    record.removed.push(Removed { until, marks, proof, knocks, unknown, unread });
+    record.removed.push(removed);
     while record.removed.len() > MOST || record.write().len() > LONGEST_RECORD {
         let all = record.removed.iter().enumerate();
         let weakest = all.min_by_key(|(at, one)| (one.proof, *at)).map(|(at, _)| at);
@@ -149,7 +168,7 @@ fn remember(
 pub fn is_kept_out(record: &Record, rules: &Removal, who: &Requester, now: Timestamp) -> bool {
     let by = By::STRONG.iter().filter(|by| rules.by.value.contains(by));
     let marks = rules.marks(by, who);
-    let mut removed = record.removed.iter().filter(|one| one.until > now);
+    let mut removed = record.removed.iter().filter(|one| one.until > now && !one.banned);
     removed.any(|one| marks.iter().any(|(_, mark)| one.marks.contains(mark)))
 }
 
@@ -170,10 +189,9 @@ pub fn certain_marks(rules: &Removal, who: &Requester) -> Vec<Mark> {
 }
 
 /// Returns the fingerprints by which this person is recognised with certainty under another address.
-pub(in crate::policy) fn returning_marks(rules: &Removal, who: &Requester) -> Vec<Mark> {
+pub(in crate::policy) fn returning_marks(rules: &Removal, who: &Requester) -> Vec<(By, Mark)> {
     let by = [By::Token, By::Ticket];
-    let by = by.iter().filter(|by| rules.by.value.contains(by));
-    rules.marks(by, who).into_iter().map(|(_, mark)| mark).collect()
+    rules.marks(by.iter().filter(|by| rules.by.value.contains(by)), who)
 }
 
 /// Returns the means by which this person would be recognised, the strongest first.
@@ -374,6 +392,19 @@ mod tests {
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
         assert_eq!((of("127.0.0.1"), of("::1"), of("::ffff:127.0.0.1")), (None, None, None));
+    }
+
+    #[test]
+    fn a_ban_leaves_a_suspicion_that_is_on_others_and_takes_the_place_of_no_removal() {
+        let (mut record, rules) = (record(), Removal::default());
+        suspect(&mut record, &rules, &person("bob"), Proof::Guest, at(0));
+        assert!(record.removed[0].banned && record.removed[0].marks.len() == 5);
+        assert!(!is_kept_out(&record, &rules, &person("bob"), at(1)), "the ban does that");
+        assert_eq!(Record::read(&record.write()).unwrap(), record);
+        keep_out(&mut record, &rules, &person("bob"), Proof::Guest, at(1));
+        suspect(&mut record, &rules, &person("bob"), Proof::Guest, at(2));
+        assert_eq!(record.removed.len(), 1);
+        assert!(is_kept_out(&record, &rules, &person("bob"), at(3)));
     }
 
     #[test]
