@@ -78,6 +78,7 @@ return function (gate)
 		end
 		local data, known = gate.room_data.of(room), event.origin[mark];
 		if data and known then gate.room_data.recognise(data, occupant.bare_jid, known.mark); end
+		gate.room_data.retire(room);
 		if not verdict or not verdict.fx then return; end
 		if not verdict.kept and (verdict.fx.record or verdict.fx.person) then
 			gate.room_data.keep(gate.room_data.of(room), verdict.fx);
@@ -143,6 +144,7 @@ return function (gate)
 		gate.report("left", room, gate.facts.describe(room, occupant));
 		local former = gate.room_data.give_back(room, occupant.bare_jid);
 		if former then gate.effects.set_affiliation(room, occupant.bare_jid, former); end
+		gate.room_data.retire(room);
 	end);
 	gate.guard("muc-set-affiliation", PRIORITY.last, function (event)
 		local room, waits = event.room, gate.lobby_queue.people(event.room.jid)[event.jid];

@@ -30,7 +30,12 @@ return function (gate)
 		local people, other = data.people, data.tickets[ticket];
 		local person = people[bare] or other and people[other];
 		if not person then return; end
-		if other and other ~= bare then forget_person(data, other); end
+		data.former = data.former or {};
+		data.former[bare] = nil;
+		if other and other ~= bare then
+			forget_person(data, other);
+			data.former[other] = true;
+		end
 		if not people[bare] then
 			data.count = data.count + 1;
 			people[bare] = { text = person.text, at = person.at };
@@ -155,6 +160,22 @@ return function (gate)
 		return gate.affiliation_of(room, bare) == lent.is and lent.was or nil;
 	end
 
+	-- Takes what addresses have in a room under which people were here before, once these are gone: those who have
+	-- another address with each connection come back by their ticket. In a kept room affiliations are lent.
+	local function retire(room)
+		local data = of(room);
+		local former, inside = data and data.former or NOTHING, {};
+		if next(former) == nil then return; end
+		for _, occupant in pairs(room._occupants) do inside[occupant.bare_jid] = true; end
+		for bare in pairs(former) do
+			local affiliation = not inside[bare] and gate.affiliation_of(room, bare);
+			if affiliation then former[bare] = nil; end
+			if affiliation and affiliation ~= "none" and affiliation ~= "outcast" and not data.keep then
+				gate.effects.set_affiliation(room, bare, "none");
+			end
+		end
+	end
+
 	-- Restores a kept room to what it would be without the gate; returns whether it was one.
 	local function release(contents, affiliations, details)
 		local data = of { _data = contents };
@@ -200,6 +221,7 @@ return function (gate)
 		of = of, new = keep_new, keep = keep, recognise = recognise, person = person_of,
 		unmoderated_since = unmoderated_since, lasts = lasts, count_affiliations = count_affiliations,
 		keep_room = keep_room, noting = noting, lend = lend, give_back = give_back, take = take, taken = taken,
+		retire = retire,
 		is_rename = is_rename, release_all = release_all,
 	};
 end;

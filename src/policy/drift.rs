@@ -198,14 +198,17 @@ fn standing(scene: &Scene<'_>, one: &Standing) -> Option<Drift> {
     let sessions: Vec<_> =
         scene.occupants.iter().filter(|who| who.jid.as_ref() == Some(&one.jid)).collect();
     let is_inside = !sessions.is_empty();
+    // The tab before a reload is a ghost for a while: what the room remembers is under the new address, by the ticket.
+    let remembered = |who: &Requester| {
+        let is_same = |it: &&Requester| it.ticket.is_some() && it.ticket == who.ticket;
+        let mut same = scene.occupants.iter().filter(is_same);
+        one.person.clone().or_else(|| same.find_map(|it| it.person.clone()))
+    };
     let mut shapes = if is_inside { sessions } else { vec![&away] }.into_iter();
     let is_entitled = shapes.any(|who| {
         // Judged as if they were no owner yet.
-        let who = Requester {
-            affiliation: Affiliation::None,
-            person: one.person.clone(),
-            ..(*who).clone()
-        };
+        let who =
+            Requester { affiliation: Affiliation::None, person: remembered(who), ..(*who).clone() };
         let attempt = Attempt::default();
         let calm = Pressure::default();
         moderators::entitlement(&case(scene, &attempt, &who, &one.jid, &calm)).is_some()

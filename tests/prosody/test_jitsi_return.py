@@ -10,9 +10,10 @@ from lab.jitsi_meeting import admit, at_the_door, ended, inside, opened, owner, 
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import CHAIR
 from lab.policy import MEET_CHAIR, rooms
+from lab.stanza import MUC_ADMIN, element
 
 MEET = {"accounts": True}
-POLICY = MEET_SERVICE + MEET_CHAIR + rooms({"lasting": 'access = { persistent = true }'})
+POLICY = MEET_SERVICE + MEET_CHAIR + rooms({"lasting": 'access = { persistent = true }'}) + '[audit]\nevery = "1 second"\n'
 AWAITED = 15  # seconds for which the place of the opener is kept
 
 
@@ -58,6 +59,31 @@ async def test_a_moderator_who_drops_is_not_locked_out_by_his_own_lobby(meet, co
         lobby = await again.attend_lobby(room)
         for bob in guests:
             await admit(again, room, lobby, bob)
+
+
+@pytest.mark.parametrize("leaves_first", [True, False])
+async def test_the_address_before_a_reload_has_nothing_left_and_is_no_difference(meet, leaves_first):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, password = await opened(crowd, room)
+        await inside(crowd, room, "Bob", password=password)
+        if leaves_first:
+            again = await crowd.reload(alice)
+            assert (await again.enter(room)).joined and owner(again, room)
+        else:
+            # The old tab is there still, as a ghost is until its server misses it.
+            again = await crowd.person("Alice", storage=alice.storage)
+            assert (await again.enter(room)).joined and owner(again, room)
+            assert owner(alice, room)
+            await asyncio.sleep(1.2)
+            await alice.depart(room)
+        query = element(MUC_ADMIN, "query")
+        query.append(element(MUC_ADMIN, "item", affiliation="owner"))
+        owners = {item.get("jid") for item in (await again.iq(room, "get", query)).child(MUC_ADMIN, "query")}
+        assert alice.bare not in owners and again.bare in owners, owners
+        await asyncio.sleep(1.5)
+        drift = [line for line in meet.component.decisions() if line.get("event") == "drift" and line["room"] == room]
+        assert not drift, drift
 
 
 async def test_a_moderator_without_his_ticket_is_a_stranger(meet):
