@@ -9,6 +9,7 @@ use super::out::{Ended, note, say, status, working};
 use super::running::block_on;
 use crate::app::commands::{Ban, Close, End, Incident, request};
 use crate::app::write_new;
+use crate::config::counted;
 use crate::control::{ENDED, Failure, FailureKind, Length, Reply, Request, ask};
 use crate::incident::{check, page};
 
@@ -127,10 +128,10 @@ fn write(sealed: &Value, out: Option<&Path>, json: bool) -> Result<(), String> {
     write_new(&path, &text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     let count = |name: &str| bundle.get(name).and_then(Value::as_array).map_or(0, Vec::len);
     say(&format!(
-        "{}: {} entries, {} policies\nSHA-256 {sha256}",
+        "{}: {}, {}\nSHA-256 {sha256}",
         path.display(),
-        count("entries"),
-        count("policies")
+        counted(count("entries"), "entry", "entries"),
+        counted(count("policies"), "policy", "policies")
     ));
     if bundle.get("cut") == Some(&Value::Bool(true)) {
         note(

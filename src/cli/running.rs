@@ -16,7 +16,7 @@ use crate::app::commands::{
     Doctor, End, EndMany, Explained, Given, Password, Reopen, ReopenLog, Verb, request,
 };
 use crate::app::{self, commands, now};
-use crate::config::{Described, Environment, Loaded, Visible};
+use crate::config::{Described, Environment, Loaded, Visible, counted};
 use crate::control::{ClientError, Failure, Reply, Request, Shown, Typed, ask as ask_component};
 use crate::doctor::in_words;
 use crate::policy::Policy;
@@ -201,7 +201,8 @@ fn is_meant(request: &Request, socket: &Result<PathBuf, String>) -> bool {
         let dry = commands::request(&EndMany { dry_run: true, ..many }).ok();
         let rooms = dry.and_then(|dry| reply(socket.clone(), &dry).ok()?.ok());
         let count = rooms.and_then(|it| it.get("rooms")?.as_array().map(Vec::len));
-        format!("This ends {} rooms.", count.map_or("?".to_owned(), |count| count.to_string()))
+        let rooms = count.map_or("? rooms".to_owned(), |it| counted(it, "room", "rooms"));
+        format!("This ends {rooms}.")
     })
 }
 

@@ -1,6 +1,7 @@
 //! Loading of the policy file, and the report that `vestibule check` prints.
 
 use std::collections::{BTreeSet, HashSet};
+use std::fmt::Display;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
@@ -68,7 +69,7 @@ pub enum LoadError {
 fn in_words(problems: &[Problem]) -> String {
     let lines: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
     let errors = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
-    format!("{lines}{}; nothing was changed", counted(errors, "problem"))
+    format!("{lines}{}; nothing was changed", counted(errors, "problem", "problems"))
 }
 
 /// Reads a file, and the files that it names (relative to its own directory).
@@ -282,9 +283,9 @@ pub fn report(result: &Result<Loaded, LoadError>, now: Timestamp) -> (String, Ex
                 "{} is valid: revision {}, {}, {}, {}",
                 loaded.file,
                 loaded.policy.revision,
-                counted(loaded.settings.services.len(), "service"),
-                counted(loaded.policy.rooms.len(), "override"),
-                counted(loaded.bans, "ban"),
+                counted(loaded.settings.services.len(), "service", "services"),
+                counted(loaded.policy.rooms.len(), "override", "overrides"),
+                counted(loaded.bans, "ban", "bans"),
             );
             for Written { text: address, prepared, line } in &loaded.written {
                 _ = writeln!(
@@ -304,8 +305,11 @@ pub fn report(result: &Result<Loaded, LoadError>, now: Timestamp) -> (String, Ex
     }
 }
 
-fn counted(n: usize, what: &str) -> String {
-    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+/// Returns a number with what it counts: `1 policy`, `2 policies`.
+pub fn counted(number: impl Display, one: &str, many: &str) -> String {
+    let number = number.to_string();
+    let what = if number == "1" { one } else { many };
+    format!("{number} {what}")
 }
 
 /// Parses the text; `None` if it is not TOML, which is reported.

@@ -38,8 +38,8 @@ pub use environment::Environment;
 pub use file::read_file;
 pub use json_schema::json_schema;
 pub use load::{
-    ExitKind, LoadError, Loaded, NOT_ALLOWED, Socket, load, load_to_look, parse, report, schema,
-    socket,
+    ExitKind, LoadError, Loaded, NOT_ALLOWED, Socket, counted, load, load_to_look, parse, report,
+    schema, socket,
 };
 pub use settings::{
     Audit, Component, Doctor, Format, Limit, Log, NO_SECRET, NO_SECRET_HINT, Service, Settings,

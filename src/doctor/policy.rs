@@ -3,7 +3,7 @@
 use super::case::{Case, doors, has_anywhere, has_s2s};
 use super::exposure::is_open_to_all;
 use super::{COMPONENT, Check, Looked, PROSODY, SHELL, Severity, checks};
-use crate::config::{Listen, Role};
+use crate::config::{Listen, Role, counted};
 use crate::wire::server_inventory::{Host, Setting};
 
 pub(super) static CHECKS: &[Check] = &[
@@ -27,7 +27,7 @@ pub(super) static CHECKS: &[Check] = &[
         id: "policy-suspicious",
         severity: Severity::Warning,
         looks_at: "what the file can hardly mean: rules that nobody satisfies, that others undo, or that have no effect",
-        why: "people wait for what does not come, or a rule that a person relies on does nothing",
+        why: "each line says what is wrong with it: the file does less than it says, or more",
         source: "vestibule check",
         look: suspicious,
     },
@@ -53,7 +53,10 @@ fn pending(case: &Case<'_>, looked: &mut Looked) {
     match case.on_disk {
         Some(keys) if keys > 0 => looked.find(
             COMPONENT,
-            format!("{keys} keys of the file are not what is in force (revision {running})"),
+            format!(
+                "{} not what is in force (revision {running})",
+                counted(keys, "key of the file is", "keys of the file are")
+            ),
             (SHELL, "vestibule reload --plan, then vestibule reload"),
         ),
         Some(_) => {}
@@ -65,7 +68,8 @@ fn pending(case: &Case<'_>, looked: &mut Looked) {
 }
 
 /// First words of warnings that another check covers with more knowledge.
-const ELSEWHERE: [&str; 1] = ["guests may open rooms"];
+const ELSEWHERE: [&str; 2] =
+    ["guests may open rooms", "other accounts of this machine can read this file"];
 
 fn suspicious(case: &Case<'_>, looked: &mut Looked) {
     let told = |message: &str| ELSEWHERE.iter().any(|start| message.starts_with(start));

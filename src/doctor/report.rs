@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Case, Check, Finding, Looked, Severity};
+use crate::config::counted;
 
 /// The version of the report's JSON.
 const VERSION: u8 = 1;
@@ -189,8 +190,13 @@ pub fn in_words(report: &Report, all: bool) -> String {
     let counts = report.counts;
     _ = write!(
         text,
-        "{} critical, {} warnings, {} notes; {} not known, {} ignored, {} fine",
-        counts.critical, counts.warning, counts.note, counts.unknown, counts.ignored, counts.fine
+        "{} critical, {}, {}; {} not known, {} ignored, {} fine",
+        counts.critical,
+        counted(counts.warning, "warning", "warnings"),
+        counted(counts.note, "note", "notes"),
+        counts.unknown,
+        counts.ignored,
+        counts.fine
     );
     if let Some(reason) = &report.incomplete {
         _ = write!(text, "\nthis is a part of it: {reason}");

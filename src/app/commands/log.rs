@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Call, unavailable};
-use crate::config::Visible;
+use crate::config::{Visible, counted};
 use crate::control::{Answer, Failure};
 use crate::incident::denial;
 use crate::store::{Entry, Kind, Query, Store};
@@ -104,13 +104,15 @@ fn what(entry: &Entry) -> String {
 fn doctor(body: &Value) -> String {
     let count = |name: &str| body.pointer(&format!("/counts/{name}")).and_then(Value::as_u64);
     let found = body.get("found").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let counted = found.iter().filter(|row| row.get("ignored") != Some(&Value::Bool(true)));
-    let ids: Vec<_> = counted.filter_map(|row| row.get("id")?.as_str()).collect();
+    let counts = found.iter().filter(|row| row.get("ignored") != Some(&Value::Bool(true)));
+    let ids: Vec<_> = counts.filter_map(|row| row.get("id")?.as_str()).collect();
     let names = if ids.is_empty() { String::new() } else { format!(": {}", ids.join(", ")) };
     let part = if body.get("complete") == Some(&Value::Bool(false)) { ", of a part" } else { "" };
     let [critical, warnings, notes] =
         ["critical", "warning", "note"].map(|name| count(name).unwrap_or_default());
-    format!("the doctor found {critical} critical, {warnings} warnings, {notes} notes{part}{names}")
+    let warnings = counted(warnings, "warning", "warnings");
+    let notes = counted(notes, "note", "notes");
+    format!("the doctor found {critical} critical, {warnings}, {notes}{part}{names}")
 }
 
 fn decision(entry: &Entry) -> String {

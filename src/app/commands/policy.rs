@@ -2,6 +2,7 @@
 
 use super::{conflict, invalid};
 use crate::app::reload::{Reloaded, plan, reload};
+use crate::config::counted;
 use crate::config::{KeyChange, Said};
 use crate::control::{self, Answer, List, PersonChange, ProviderChange, RoomChange, Typed};
 use crate::schema;
@@ -53,7 +54,12 @@ impl Answer for Reloaded {
         let Self { revision, removed, restart } = self;
         let mut lines = vec![format!("policy {revision} is in force")];
         if *removed > 0 {
-            lines.push(format!("{removed} people may no longer be inside, and are removed"));
+            let they = counted(
+                removed,
+                "person may no longer be inside, and is",
+                "people may no longer be inside, and are",
+            );
+            lines.push(format!("{they} removed"));
         }
         if !restart.is_empty() {
             lines.push(format!("NOT IN FORCE until a restart: {}", restart.join(", ")));
@@ -75,30 +81,38 @@ impl Answer for control::Plan {
         } else {
             lines.push(format!("policy {} -> {}", self.running, self.revision));
         }
-        section(&mut lines, "keys that change", self.keys.len(), &self.keys, key);
+        let keys = ("key that changes", "keys that change");
+        section(&mut lines, keys, self.keys.len(), &self.keys, key);
         let Some(rooms) = self.rooms else {
             lines.push("there is no link to the server, so the rooms are not known".to_owned());
             return lines.join("\n");
         };
-        lines.push(format!("{rooms} rooms with {} people inside", self.inside));
+        let people = counted(self.inside, "person", "people");
+        lines.push(format!("{} with {people} inside", counted(rooms, "room", "rooms")));
         if self.stored > 0 {
-            let stored = self.stored;
+            let stored = counted(self.stored, "room is stored", "rooms are stored");
             lines.push(match self.kept {
-                0 => format!("{stored} rooms are stored, none of them from before the policy"),
+                0 => format!("{stored}, none of them from before the policy"),
                 kept => format!(
-                    "{stored} rooms are stored; {kept} of them were there before the policy and are kept as they are"
+                    "{stored}; {kept} of them were there before the policy and are kept as they are"
                 ),
             });
         }
         lines.extend(self.providers.iter().map(provider));
-        list(&mut lines, "differences in rooms", &self.changes, room);
-        list(&mut lines, "people inside who would be removed", &self.removed, person);
-        list(&mut lines, "people waiting who would be let in", &self.let_in, person);
-        list(&mut lines, "people waiting who would be turned away", &self.turned_away, person);
+        let differences = ("difference in rooms", "differences in rooms");
+        list(&mut lines, differences, &self.changes, room);
+        for (who, people) in [
+            ("inside who would be removed", &self.removed),
+            ("waiting who would be let in", &self.let_in),
+            ("waiting who would be turned away", &self.turned_away),
+        ] {
+            let [one, many] = ["person", "people"].map(|people| format!("{people} {who}"));
+            list(&mut lines, (&one, &many), people, person);
+        }
         if self.refused {
             lines.push(format!(
-                "a reload would be REFUSED: it may remove {} people ([reload] in the running file), unless it is forced",
-                self.limit
+                "a reload would be REFUSED: it may remove {} ([reload] in the running file), unless it is forced",
+                counted(self.limit, "person", "people")
             ));
         }
         lines.push("nothing was changed".to_owned());
@@ -106,18 +120,19 @@ impl Answer for control::Plan {
     }
 }
 
-fn list<T>(lines: &mut Vec<String>, what: &str, all: &List<T>, shown: fn(&T) -> String) {
+fn list<T>(lines: &mut Vec<String>, what: (&str, &str), all: &List<T>, shown: fn(&T) -> String) {
     section(lines, what, all.count, &all.first, shown);
 }
 
 fn section<T>(
     lines: &mut Vec<String>,
-    what: &str,
+    (one, many): (&str, &str),
     count: usize,
     first: &[T],
     shown: fn(&T) -> String,
 ) {
-    lines.push(format!("{count} {what}{}", if count > 0 { ":" } else { "" }));
+    let colon = if count > 0 { ":" } else { "" };
+    lines.push(format!("{}{colon}", counted(count, one, many)));
     lines.extend(first.iter().take(MOST).map(|one| format!("  {}", shown(one))));
     if count > MOST {
         lines.push(format!("  … and {} more (--json has up to 1000)", count.saturating_sub(MOST)));
@@ -155,9 +170,10 @@ fn provider(change: &ProviderChange) -> String {
         Some(_) => "",
     };
     format!(
-        "a log-in by {name} ({hosts}) proves: {} -> {}, of {inside} people inside{more}",
+        "a log-in by {name} ({hosts}) proves: {} -> {}, of {} inside{more}",
         known(before),
-        known(after)
+        known(after),
+        counted(inside, "person", "people")
     )
 }
 

@@ -13,6 +13,7 @@ use super::{Call, invalid, unavailable};
 use crate::app::clock::now;
 use crate::app::rooms::{AT_ONCE, RoomError, address, apply, catch_up, each_room, order};
 use crate::component::registry::Room;
+use crate::config::counted;
 use crate::control::{Answer, ENDED, Failure, Length};
 use crate::jid::BareJid;
 use crate::policy::Rules;
@@ -396,12 +397,14 @@ impl Answer for ManyEnded {
     fn words(&self) -> String {
         if let Some(rooms) = &self.rooms {
             let each: String = rooms.iter().map(|room| format!("would end: {room}\n")).collect();
-            return format!("{each}{} rooms would end", rooms.len());
+            return format!("{each}{} would end", counted(rooms.len(), "room", "rooms"));
         }
         let failed = self.failed.as_deref().unwrap_or_default();
         let each = failed.iter().map(|it| format!("NOT ENDED: {}: {}\n", it.room, it.reason));
         let ended = self.ended.as_ref().map_or(0, Vec::len);
-        format!("{}{ended} rooms have ended, {} have not", each.collect::<String>(), failed.len())
+        let each = each.collect::<String>();
+        let ended = counted(ended, "room has", "rooms have");
+        format!("{each}{ended} ended, {} not", failed.len())
     }
 }
 

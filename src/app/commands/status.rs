@@ -9,6 +9,7 @@ use crate::app::tasks::threads_down;
 use crate::app::{PAGE, doctor};
 use crate::component::engine::Mode;
 use crate::config::Role;
+use crate::config::counted;
 use crate::control;
 use crate::control::{Answer, Failure, LogIn, ServiceStatus};
 use crate::doctor::{Report, in_words};
@@ -79,8 +80,13 @@ impl Answer for control::Status {
         }
         let decided = self.decisions;
         lines.push(format!(
-            "{} rooms open; decided: {} allowed, {} held, {} asked for a password, {} denied; {} settled by a gate alone",
-            self.rooms, decided.allow, decided.hold, decided.prompt, decided.deny, decided.by_gate
+            "{} open; decided: {} allowed, {} held, {} asked for a password, {} denied; {} settled by a gate alone",
+            counted(self.rooms, "room", "rooms"),
+            decided.allow,
+            decided.hold,
+            decided.prompt,
+            decided.deny,
+            decided.by_gate
         ));
         let would = decided.would;
         if would.any() {
@@ -92,8 +98,12 @@ impl Answer for control::Status {
         }
         let drift = self.drift;
         lines.push(format!(
-            "rooms compared with the policy {} times, {} the last time: {} differences found, {} repaired, {} there now",
-            drift.audits, drift.rooms, drift.found, drift.repaired, drift.present
+            "rooms compared with the policy {}, {} the last time: {} found, {} repaired, {} there now",
+            counted(drift.audits, "time", "times"),
+            drift.rooms,
+            counted(drift.found, "difference", "differences"),
+            drift.repaired,
+            drift.present
         ));
         if let Some(counts) = self.doctor.filter(|counts| counts.critical > 0 || counts.warning > 0)
         {

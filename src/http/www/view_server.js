@@ -11,6 +11,15 @@ import { tree } from './tree.js';
 /** Values that have a place of their own below. */
 const SHOWN = new Set(['version', 'ready', 'linked', 'trouble', 'revision', 'file', 'observe', 'services', 'rooms', 'decisions', 'log_lines_lost', 'uptime', 'drift']);
 
+/** Words for names of the API that say too little by themselves. */
+const LABELS = {
+  by_gate: 'Settled by a gate alone', audits: 'Comparisons since the start', found: 'Differences found', present: 'Differences there now',
+  repaired: 'Repaired', rooms: 'Rooms, the last time', store: 'Audit database', lost: 'Entries lost', trouble: 'What is wrong',
+  elections: 'Times that another server took over', unlisted: 'Log-ins that the file does not name', down: 'Parts that are down', doctor: 'What the doctor found last',
+};
+const named_ = value => Object.fromEntries(Object.entries(value).map(([name, each]) =>
+  [LABELS[name] ?? name, each && typeof each === 'object' && !Array.isArray(each) ? named_(each) : each]));
+
 export function server(main) {
   const place = h('div');
   put(main, h('div.title', {}, heading('Server')), place);
@@ -38,9 +47,9 @@ function about(status) {
       figure('Running for', length(status.uptime * 1000), `version ${status.version}`),
       figure('Audit', entriesLost(status) ? `${count(entriesLost(status))} lost` : 'Complete')),
     h('section', {}, h('h2', {}, 'Services'), h('ul.plain.cards', {}, (status.services ?? []).map(service))),
-    tally.length ? h('section', {}, h('h2', {}, 'Decisions since the start'), h('div.figures', {}, tally.map(([name, value]) => figure(VERDICTS[name] ?? words(name), count(value))))) : null,
-    status.drift && Object.keys(status.drift).length ? h('section', {}, h('h2', {}, 'Rooms that differed from the policy'), tree(status.drift)) : null,
-    Object.keys(rest).length ? h('section', {}, h('h2', {}, 'Other'), tree(rest)) : null,
+    tally.length ? h('section', {}, h('h2', {}, 'Decisions since the start'), h('div.figures', {}, tally.map(([name, value]) => figure(VERDICTS[name] ?? LABELS[name] ?? words(name), count(value))))) : null,
+    status.drift && Object.keys(status.drift).length ? h('section', {}, h('h2', {}, 'Rooms that differed from the policy'), tree(named_(status.drift))) : null,
+    Object.keys(rest).length ? h('section', {}, h('h2', {}, 'Other'), tree(named_(rest))) : null,
   ];
 }
 
