@@ -32,6 +32,7 @@ VirtualHost "meet.example.org"
 --                        moderators.claim
 --   modules that start, leave out or end the lobby, or set a password, by token or for all rooms (lobby_autostart,
 --   token_lobby_bypass, token_security_ondemand and their like); say lobby, access and password
+-- `vestibule doctor` names every one that is loaded, and those that act in meetings over HTTP (docs/jitsi-modules.md).
 --
 -- Jicofo stays as it is: with jicofo.conference.enable-auto-owner it goes on making the first who comes a moderator,
 -- and the gate refuses that unless the policy agrees.

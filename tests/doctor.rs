@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use vestibule::component::drift::{HTTP_COMMANDS, NEIGHBOURS, Neighbour};
 use vestibule::config::{Environment, Loaded, Outside, parse};
 use vestibule::doctor::{
     Case, File, Jicofo, Kind, Machine, Report, Server, State, checks, dotenv, examine,
@@ -477,6 +478,16 @@ const DEFECTS: &[(&str, Change, &str)] = &[
     ),
     (
         "docker-env",
+        |it| it.machine.docker = Some(Ok(dotenv("MAX_PARTICIPANTS=30\n"))),
+        "muc_max_occupants refuses",
+    ),
+    (
+        "docker-env",
+        |it| it.machine.docker = Some(Ok(dotenv("PROSODY_RESERVATION_ENABLED=1\n"))),
+        "reservations asks",
+    ),
+    (
+        "docker-env",
         |it| it.machine.docker = Some(Ok(dotenv("XMPP_MUC_MODULES=other\n"))),
         "does not load the gate",
     ),
@@ -760,6 +771,20 @@ fn the_form_of_the_json_stays() {
     assert_eq!((&row["state"], &row["severity"]), (&"found".into(), &"note".into()));
     let again: Report = serde_json::from_value(json).unwrap();
     assert_eq!(again, situation.report());
+}
+
+#[test]
+fn every_conflicting_module_is_found() {
+    for (check, listed) in [("neighbours", NEIGHBOURS), ("http-commands", HTTP_COMMANDS)] {
+        for Neighbour { module: name, advice } in listed {
+            let mut situation = Situation::new();
+            situation.door += &module(name);
+            let report = situation.report();
+            let row = report.checks.iter().find(|row| row.id == check).unwrap();
+            let [found] = &row.findings[..] else { panic!("{name}: {row:?}") };
+            assert_eq!(found.found, format!("{name} {advice}"));
+        }
+    }
 }
 
 #[test]

@@ -44,8 +44,9 @@ return function (gate)
 		end);
 	end
 
-	local function refuse(event, room)
+	local function refuse(event, room, kind)
 		local text, language = gate.messages.of("gate-media", event.stanza);
+		gate.permissions.report_once(room, event.stanza.attr.from, kind);
 		gate.client_response.plain(event, "cancel", "not-acceptable", text, language);
 		gate.effects.say(room, { { to = "requester", text = text } }, event.stanza.attr.from, nil);
 		return true;
@@ -56,11 +57,11 @@ return function (gate)
 		local is_ours = false;
 		for _, moderated in ipairs(moderated_in(room)) do is_ours = is_ours or moderated == kind; end
 		if not is_ours or not room:get_occupant_by_real_jid(event.stanza.attr.from) then return; end
-		if command.attr.enable and command.attr.enable ~= "true" then return refuse(event, room); end
+		if command.attr.enable and command.attr.enable ~= "true" then return refuse(event, room, kind); end
 		for _, occupant in pairs(target and room._occupants or {}) do
 			local is_meant = occupant.nick == target or external(occupant.nick) == target;
 			local degree = is_meant and gate.permissions.degree(room, occupant, kind);
-			if degree == "no" then return refuse(event, room); end
+			if degree == "no" then return refuse(event, room, kind); end
 		end
 	end
 	gate.jitsi_components.hear("av_moderation_component", { element = "av_moderation", act = command_of });

@@ -161,7 +161,7 @@ return function (gate)
 			what == "rename" and "not-acceptable" or "forbidden", words_for(room, what, event.stanza));
 	end
 
-	permissions.refuse = refuse;
+	permissions.refuse, permissions.report_once = refuse, report_once;
 
 	-- Refuses a message to the room, other than `!word`, by a person who may not chat. Returns whether it was refused.
 	function permissions.refuse_chat(event, room, occupant)
@@ -271,7 +271,6 @@ return function (gate)
 		if not occupant then return; end
 		if not may(room, occupant, "chat") then hush(stanza); end
 		for what in pairs(stanza.name == "presence" and hide(event, room, occupant) or {}) do
-			report_once(room, stanza.attr.from, what);
 			permissions.inform(room, occupant, what, true, stanza);
 		end
 	end
@@ -292,6 +291,7 @@ return function (gate)
 	-- along, and the client out of the room.
 	function permissions.inform(room, occupant, what, value, stanza)
 		if not is_news(room, occupant.bare_jid, what, value) then return; end
+		report_once(room, stanza.attr.from, what);
 		gate.effects.say(room, { { to = "requester", text = (words_for(room, what, stanza)) } }, stanza.attr.from);
 	end
 

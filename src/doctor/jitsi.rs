@@ -22,7 +22,7 @@ pub struct Jicofo {
 }
 
 /// Variables of docker-jitsi-meet that are checked, in addition to that of the secret.
-const VARIABLES: [&str; 11] = [
+const VARIABLES: [&str; 13] = [
     "XMPP_MUC_MODULES",
     "XMPP_LOBBY_MUC_MODULES",
     "XMPP_BREAKOUT_MUC_MODULES",
@@ -34,6 +34,8 @@ const VARIABLES: [&str; 11] = [
     "ENABLE_GUESTS",
     "COMPOSE_FILE",
     "WAIT_FOR_HOST",
+    "MAX_PARTICIPANTS",
+    "PROSODY_RESERVATION_ENABLED",
 ];
 const SECRET: &str = "VESTIBULE_COMPONENT_SECRET";
 
@@ -224,6 +226,19 @@ fn docker(case: &Case<'_>, looked: &mut Looked) {
         let found = "the module lets in everybody who waits as soon as anybody with a token comes";
         let value = "0, and close.hold_until = [\"moderator\"] in component.toml";
         find("WAIT_FOR_HOST", found, value);
+    }
+    if env.get("MAX_PARTICIPANTS").is_some_and(|value| !value.is_empty()) {
+        let found = "muc_max_occupants refuses people by that number";
+        find("MAX_PARTICIPANTS", found, " (empty), and limits.occupants in component.toml");
+    }
+    if env
+        .get("PROSODY_RESERVATION_ENABLED")
+        .is_some_and(|value| !is_off(value) && !value.is_empty())
+    {
+        let found =
+            "reservations asks another server who may open a room, and ends it by its own clock";
+        let value = "0, and access.create, hours and limits.duration in component.toml";
+        find("PROSODY_RESERVATION_ENABLED", found, value);
     }
     if env.get("COMPOSE_FILE").is_some_and(|files| !files.contains("vestibule.yml")) {
         let found = "a plain `docker compose up` leaves Vestibule's container out, and every join is refused";

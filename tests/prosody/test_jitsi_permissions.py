@@ -390,6 +390,9 @@ async def test_a_moderator_lets_single_people_speak_and_cannot_end_the_moderatio
         await until_listed(meet, crowd.focus, room, "audio", alice)
         assert await commands(jidToWhitelist=f"{room}/{bob.nick}", mediaType="desktop") == refused
         await until_listed(meet, crowd.focus, room, "desktop")
+        told = await meet.decisions(event="refused", room=room)
+        expected = {(alice.jid, "audio"), (alice.jid, "screen_share")}
+        assert {(each["details"]["jid"], each["details"]["reason"]) for each in told} == expected
         assert await commands(jidToWhitelist=f"{room}/{bob.nick}", mediaType="audio") == []
         await until_listed(meet, crowd.focus, room, "audio", alice, bob)
         bob.say(room, "still no chat")
