@@ -250,8 +250,10 @@ return function (gate)
 
 	-- Removes from a presence what its sender may not show. Returns the permissions that they would need.
 	local function hide(event, room, occupant, degrees)
-		local hidden, session = {}, event.origin;
-		event.stanza:maptags(function (tag)
+		local hidden, session, stanza, is_any = {}, event.origin, event.stanza, false;
+		for _, tag in ipairs(stanza.tags) do is_any = is_any or SHOWN[tag.name] ~= nil; end
+		if not is_any then return hidden; end -- as nearly always
+		stanza:maptags(function (tag)
 			local what = SHOWN[tag.name];
 			if what and not may(room, occupant, what, degrees) and not stops(tag, session) then
 				hidden[what] = true;
