@@ -439,7 +439,7 @@ for name, value in pairs {
 	PRIORITY = hooks.PRIORITY, PASSES = hooks.PASSES, LIMIT = LIMIT, mark = {}, text = text, messages = messages,
 	room_data = room_data, client_response = client_response, guard = hook, guard_room = hook,
 	effects = { say = function (_, list, to) said[#said + 1] = { text = list[1].text, to = to }; end },
-	media = { settle = nothing },
+	media = { settle = nothing }, buttons = { settle = nothing }, report_refusal = nothing,
 	is_observing = function () return is_observing; end, is_service = function (bare) return is_service[bare]; end,
 } do
 	gate[name] = value;
@@ -469,10 +469,11 @@ function tests.a_permission_is_compared_with_the_role_of_the_moment()
 	end
 end
 
-function tests.of_whom_nothing_is_said_all_but_the_form_and_password_is_permitted()
+function tests.of_whom_nothing_is_said_what_is_for_moderators_is_not_permitted()
 	local room, occupant = seated("participant", nil);
-	for what, expected in pairs { chat = true, audio = true, rename = true, form = false, secret = false } do
-		equal(permissions.may(room, occupant, what), expected, what);
+	for _, what in ipairs { "chat", "audio", "rename" } do equal(permissions.may(room, occupant, what), true, what); end
+	for _, what in ipairs { "record", "dial", "form", "secret" } do
+		equal(permissions.may(room, occupant, what), false, what);
 	end
 	room, occupant = seated("moderator", nil);
 	assert(permissions.may(room, occupant, "form") and permissions.may(room, occupant, "secret"));
@@ -550,11 +551,24 @@ end
 
 function tests.a_refused_name_is_told_once()
 	local room, occupant = seated("participant", { rename = "no" });
+	local presence = st.presence { from = "a@b/c" };
 	said = {};
-	for _ = 1, 3 do permissions.refuse_name({ stanza = st.presence { from = "a@b/c" } }, room, occupant, "Zoe"); end
+	for _ = 1, 3 do permissions.inform(room, occupant, "rename", "Zoe", presence); end
 	equal(#said, 1); equal(said[1].to, "a@b/c");
-	permissions.refuse_name({ stanza = st.presence { from = "a@b/c" } }, room, occupant, "Yan");
+	permissions.inform(room, occupant, "rename", "Yan", presence);
 	equal(#said, 2);
+end
+
+function tests.who_may_not_share_the_screen_shows_no_video_and_is_told_once()
+	local room = seated("participant", { desktop = "no" });
+	said = {};
+	for _ = 1, 2 do
+		local presence = st.presence { from = "a@b/c", to = "r@m/a" };
+		presence:text_tag("shared-video", "loud"):text_tag("show", "away");
+		hooked["presence/full " .. hooks.PRIORITY.words]({ stanza = presence, origin = {} }, room);
+		equal(presence:get_child("shared-video"), nil); equal(presence:get_child_text("show"), "away");
+	end
+	equal(#said, 1);
 end
 
 function tests.end_to_end_encryption_is_claimed_among_the_features()
