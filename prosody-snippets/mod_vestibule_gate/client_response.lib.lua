@@ -2,6 +2,8 @@
 
 local st, jid = require "util.stanza", require "util.jid";
 
+local in_dialog = module:require "text".in_dialog;
+
 local xmlns_stanzas = "urn:ietf:params:xml:ns:xmpp-stanzas";
 local xmlns_jitsi, xmlns_focus = "http://jitsi.org/jitmeet", "http://jitsi.org/protocol/focus";
 
@@ -61,7 +63,7 @@ function respond.destroyed(event, _, _, text)
 	return send(event.origin, st.presence({ type = "unavailable", from = attr.to, to = attr.from, id = attr.id })
 		:tag("x", { xmlns = "http://jabber.org/protocol/muc#user" })
 			:tag("item", { affiliation = "none", role = "none" }):up()
-			:tag("destroy"):text_tag("reason", text):up():up());
+			:tag("destroy"):text_tag("reason", in_dialog(text or "")):up():up());
 end
 
 function respond.reservation(event, _, _, text, lang)

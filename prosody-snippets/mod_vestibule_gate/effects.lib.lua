@@ -202,7 +202,10 @@ return function (gate)
 		for _, who in ipairs(fx.reject or NOTHING) do dismiss(room, who.jid, who.text); end
 		for _, who in ipairs(fx.remove or NOTHING) do
 			for nick, occupant in room:each_occupant() do
-				if occupant.bare_jid == who.jid then set_role(room, nick, nil, who.text); end
+				if occupant.bare_jid == who.jid then
+					gate.dialogs.tell_removed(room, occupant, who.text);
+					set_role(room, nick, nil, who.text);
+				end
 			end
 			-- A ban of the room stays.
 			local affiliation = gate.affiliation_of(room, who.jid);

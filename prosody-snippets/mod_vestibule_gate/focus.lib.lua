@@ -10,6 +10,9 @@ local TICKET = "^vt%-[%w_-]+$";
 local PATIENCE = 15; -- seconds that a focus waits for the first participant
 local LONGEST = 64; -- bytes of a ticket or a client's own mark
 local ASKING = 100; -- people who asked for one room and are remembered
+local JOINS_AT_ONCE = 30; -- seconds within which a client joins after its request
+local TRIES = 3; -- requests of a client in a row that wait for nothing until it is told why: about 20 seconds
+local IN_A_ROW = 60; -- seconds at most between two of them
 local LOG_INS, LOG_IN_LASTS = 10000, 24 * 60 * 60; -- as long as Jitsi's focus itself remembers one
 
 return function (gate)
@@ -125,7 +128,7 @@ return function (gate)
 			return gate.entrance.refuse(event, "elsewhere", "cancel", "item-not-found", "reservation");
 		end
 		local given, device = conference.attr["session-id"], conference.attr["machine-uid"];
-		known.client = "jitsi";
+		known.client, known.refused = "jitsi", nil;
 		known.device = device and gate.text.cut(device, LONGEST);
 		if given and given:match(TICKET) and #given <= LONGEST then
 			know_ticket(known, given);
@@ -142,6 +145,45 @@ return function (gate)
 	end
 
 	local function is_there(one) return os.time() - one.at <= PATIENCE and not one.session.destroyed; end
+
+	-- Refuses a request in words. Jitsi Meet shows those of a room that was destroyed alone and in a dialog, and calls
+	-- every other refusal a fault of the server. So the answer is that the room is ready, and the join gets the words:
+	-- they are kept in the session, for one room.
+	function focus.refuse(e, text, language)
+		local session, to = e.origin, e.stanza.attr.to;
+		local address = focuses[jid.bare(to)] and jid.bare(to) or proxies[to];
+		if session.type ~= "c2s" or not address then
+			return gate.client_response.reservation(e, nil, nil, text, language);
+		end
+		local known, asked_for = known_of(session), e.stanza:get_child("conference", xmlns_focus).attr.room;
+		known.refused, known.waits = { room = e.room, text = text, till = os.time() + JOINS_AT_ONCE }, nil;
+		session.send(st.reply(e.stanza)
+			:tag("conference", { xmlns = xmlns_focus, room = asked_for, ready = "true", focusjid = address }):up());
+		return true;
+	end
+
+	-- Answers the join that follows a refused request. Returns whether it was one.
+	function focus.refuse_join(event, room_jid)
+		local known = event.origin.type == "c2s" and event.origin[gate.mark];
+		local refused = known and known.refused;
+		if not refused or refused.room ~= room_jid then return false; end
+		local room = gate.get_room(room_jid);
+		known.refused = nil;
+		if os.time() > refused.till or room and room:get_occupant_jid(event.stanza.attr.from) then return false; end
+		return gate.client_response.destroyed(event, nil, nil, refused.text);
+	end
+
+	-- Tells a client to ask again, and a person for whom it has done so for a while why they wait.
+	function focus.put_off(e, text, language)
+		local known, time = known_of(e.origin), os.time();
+		local waits = known.waits;
+		if not waits or waits.room ~= e.room or time - waits.last > IN_A_ROW then waits = { room = e.room, tries = 0 }; end
+		waits.tries, waits.last, known.waits = waits.tries + 1, time, waits;
+		if not text or waits.tries < TRIES then return gate.client_response["not-ready"](e); end
+		return focus.refuse(e, text, language);
+	end
+
+	function focus.let_pass(e) known_of(e.origin).waits = nil; end
 
 	-- Remembers for whom the focus opens a room: the first person who asked, while they are connected, unless the focus
 	-- refuses them.
@@ -178,8 +220,9 @@ return function (gate)
 		for _, one in ipairs(list or {}) do
 			local stanza = st.iq({ type = "set", id = one.id, from = one.jid, to = one.to })
 				:tag("conference", { xmlns = xmlns_focus, room = one.room }):up();
+			local event = { origin = one.session, stanza = stanza, room = room_jid };
 			if is_there(one) and not one.answered then
-				gate.client_response[way]({ origin = one.session, stanza = stanza }, ...);
+				if way == "reservation" then focus.refuse(event, ...); else gate.client_response[way](event); end
 			end
 		end
 	end
@@ -208,7 +251,7 @@ return function (gate)
 		if not rawget(prosody.hosts, host) then return; end
 		local target = module:context(host):get_option_string("target_address");
 		if target and focuses[target] then
-			proxies[host] = true;
+			proxies[host] = target;
 			watch_once("proxy " .. host, function ()
 				gate.guard_at(module:context(host), "iq/host", gate.PRIORITY.request, request);
 			end);

@@ -32,6 +32,7 @@ return function (gate)
 			return gate.cancel(room_jid, stanza.attr.from) or is_over;
 		end
 		if kind ~= nil or stanza[mark] or not stanza:get_child("x", xmlns_muc) then return; end
+		if gate.focus.refuse_join(event, room_jid) then return true; end
 		if gate.get_room(room_jid) ~= nil then return; end -- there is one, or it cannot be loaded
 		if gate.focus.is_health_check(room_jid, stanza.attr.from) then
 			stanza[mark] = { failing = true };

@@ -252,7 +252,7 @@ return function (gate)
 					module:context(host):send(st.presence({ type = "unavailable", from = nick, to = address })
 						:tag("x", { xmlns = "http://jabber.org/protocol/muc#user" })
 							:tag("item", { affiliation = "none", role = "none" }):up()
-							:tag("destroy"):text_tag("reason", text):up():up());
+							:tag("destroy"):text_tag("reason", gate.text.in_dialog(text)):up():up());
 				end
 				lobby_room:set_role(true, nick, nil, text);
 			end

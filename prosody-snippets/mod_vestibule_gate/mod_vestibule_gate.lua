@@ -19,7 +19,8 @@
 --     invitations        invitations, declines              room_messages      `!word`, voice, answers to knocks
 --     permissions        chat, recording, dialling          media              microphones, cameras, screens (Jitsi)
 --     lobby, lobby_queue those who wait to be let in        jitsi_components   what clients tell Jitsi's components
---     focus              Jitsi's conference requests        fail_closed        changes that no answer names
+--     focus              Jitsi's conference requests        dialogs            reasons that Jitsi's clients show
+--     fail_closed        changes that no answer names
 --
 -- What they use:
 --
@@ -161,10 +162,15 @@ local send_error = respond.plain;
 -- Refuses without an answer of the component. Jitsi's clients retry if they are told in their way.
 local function refuse(event, reason, kind, condition, text, lang)
 	local attr = event.stanza.attr;
-	local way = kind == "wait" and (event.kind == "request" and "not-ready"
-		or attr.type == nil and event.stanza.name == "presence"
-			and focus.describe(event.origin, event.stanza) == "jitsi" and "retry") or "plain";
-	respond[way](event, kind, condition, text, lang);
+	local way = kind == "wait" and attr.type == nil and event.stanza.name == "presence"
+		and focus.describe(event.origin, event.stanza) == "jitsi" and "retry" or "plain";
+	if event.kind ~= "request" then
+		respond[way](event, kind, condition, text, lang);
+	elseif kind == "wait" then
+		focus.put_off(event, text, lang);
+	else
+		focus.refuse(event, text or message_of("gate-away", event.stanza), lang);
+	end
 	if event.kind == "join" and focus.is_one(event.from) then focus.failed(event.room, "not-ready"); end
 	if event.more and event.more.unanswered then event.more.unanswered(); end
 	local room_jid = type(event.room) == "string" and event.room or jid_bare(attr.to);
@@ -277,9 +283,13 @@ local function reject(e, room, fx)
 	-- Only Jitsi's clients can be asked for one.
 	local is_jitsi = held and focus.describe(e.origin, e.stanza) == "jitsi";
 	if is_jitsi and lobby.lacks_name(e.stanza) then way = "name-required"; end
-	respond[way](e, fx.error[1], fx.error[2], fx.error[3], fx.error[4], held and lobby.raise(room) or nil);
+	if way == "reservation" then
+		focus.refuse(e, fx.error[3], fx.error[4]);
+	else
+		respond[way](e, fx.error[1], fx.error[2], fx.error[3], fx.error[4], held and lobby.raise(room) or nil);
+	end
 	if e.kind == "join" and focus.is_one(e.from) then
-		focus.failed(e.room, "reservation", nil, nil, fx.error[3], fx.error[4]);
+		focus.failed(e.room, "reservation", fx.error[3], fx.error[4]);
 	end
 	return way ~= "name-required";
 end
@@ -411,6 +421,7 @@ local function settle(e, fx, room)
 		if is_replayed then
 			local steps = steps_of(e, fx, room);
 			if not steps then return; end
+		focus.let_pass(e);
 			replay(e, verdict, room, steps);
 			local after = get_room(e.room);
 			if verdict.failed or not data_of(after) then return; end
@@ -720,7 +731,7 @@ gate.cancel = queue.cancel;
 
 for _, name in ipairs {
 	"addresses", "config_form", "affiliations", "invitations", "room_messages", "permissions", "names",
-	"jitsi_components", "media", "buttons", "fail_closed", "entrance", "joins", "reports",
+	"jitsi_components", "media", "buttons", "dialogs", "fail_closed", "entrance", "joins", "reports",
 } do
 	gate[name] = module:require(name)(gate);
 end

@@ -9,6 +9,10 @@ local function cut(text, limit)
 	return text:sub(1, limit);
 end
 
+-- Returns a text as Jitsi Meet's dialogs show it whole: they take what is before a colon for a key's namespace, and
+-- drop it. A ratio sign looks the same.
+local function in_dialog(text) return (text:gsub(":", "\226\136\182")); end
+
 -- What goes to the component with every join is written as text, into one buffer: in a server that collects garbage
 -- all the time, a join costs what it leaves behind. It is made of what was parsed from XML, or has been checked.
 local ESCAPED = { ["<"] = "&lt;", [">"] = "&gt;", ["&"] = "&amp;" };
@@ -33,5 +37,6 @@ local function element(name, attr, text)
 end
 
 return {
-	cut = cut, begin = begin, write = write, written = written, attributes = attributes, element = element,
+	cut = cut, in_dialog = in_dialog,
+	begin = begin, write = write, written = written, attributes = attributes, element = element,
 };

@@ -28,6 +28,7 @@ end
 module = { log = nothing };
 function module.send(_, stanza) sent[#sent + 1] = stanza; end
 function module.context() return { get_option_string = nothing, send = module.send }; end
+function module.require(_, name) return harness.load(name); end
 local client_response = harness.load "client_response";
 
 -- text
@@ -166,10 +167,10 @@ function tests.jitsi_clients_are_told_in_their_way()
 		:get_child("displayname-required", "http://jitsi.org/jitmeet"));
 	local _, condition, said = refused("retry", join()):get_error();
 	equal(condition, "not-allowed"); equal(said, "Room creation is restricted", "the words that clients look for");
-	local destroyed = refused("destroyed", join(), nil, nil, "over");
+	local destroyed = refused("destroyed", join(), nil, nil, "over: go");
 	equal(destroyed.attr.type, "unavailable");
 	local x = destroyed:get_child("x", "http://jabber.org/protocol/muc#user");
-	equal(x:get_child("destroy"):get_child_text("reason"), "over");
+	equal(x:get_child("destroy"):get_child_text("reason"), "over\226\136\182 go", "no colon, which would be cut");
 	local reservation = refused("reservation", conference(), nil, nil, "full", "en"):get_child("error");
 	equal(reservation:get_child("reservation-error", "http://jitsi.org/protocol/focus").attr["error-code"], "403");
 	local not_ready = refused("not-ready", conference()):get_child("conference", "http://jitsi.org/protocol/focus");

@@ -96,7 +96,6 @@ class Row:
 OPEN = (Scene.open,)
 LOBBY = "conference.connectionError.membersOnly"
 FAILS = ("conference.connectionError",)
-REFUSED = ("conference.reservationError", "403")
 ENDED = ("conference.destroyed",)
 NAME = "This meeting name is not allowed here. Please choose another name."
 CLOSED = "This meeting is closed to new participants."
@@ -112,13 +111,9 @@ TABLE = {
     "log-in, join": Row("room", OPEN, (Scene.keep_guests_out,), "<authentication-required", FAILS),
     # Later libraries try three times more, and say nothing if one of them succeeds.
     "retry": Row("room", OPEN, (Scene.freeze,), "Room creation is restricted", FAILS),
-    "reservation, name": Row("refused", (), (), "<reservation-error", (*REFUSED, NAME)),
-    "reservation, closed": Row(
-        "room", (Scene.open, Scene.close), (), "<reservation-error", (*REFUSED, CLOSED)
-    ),
-    "reservation, banned": Row(
-        "room", (Scene.open, Scene.ban), (), "<reservation-error", (*REFUSED, NOT_WELCOME)
-    ),
+    "request, name": Row("refused", (), (), "<destroy>", (*ENDED, NAME)),
+    "request, closed": Row("room", (Scene.open, Scene.close), (), "<destroy>", (*ENDED, CLOSED)),
+    "request, banned": Row("room", (Scene.open, Scene.ban), (), "<destroy>", (*ENDED, NOT_WELCOME)),
     "destroyed, closed": Row("room", OPEN, (Scene.close,), "<destroy>", (*ENDED, CLOSED)),
     "destroyed, banned": Row("room", OPEN, (Scene.ban,), "<destroy>", (*ENDED, NOT_WELCOME)),
     # Not even the right one is taken then.

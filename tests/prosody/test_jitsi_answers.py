@@ -43,13 +43,13 @@ reason = "spam"
 @dataclasses.dataclass(frozen=True)
 class Refusal:
     """Somebody who comes to a room that is there. `asked` is what Jitsi shows when he asks for
-    it, `joined` when he joins, and `error` is what a plain client gets, with `words` in it."""
+    it ("ready": nothing yet), `joined` when he joins, and `error` is what a plain client gets, with `words` in it."""
 
     code: str
     room: str
     error: tuple
     words: str
-    asked: str = "reservation"
+    asked: str = "ready"
     joined: str = "destroyed"
     jid: str | None = None
     typed: str | None = None
@@ -111,7 +111,6 @@ REFUSALS = [
         "locked",
         ("auth", "not-authorized"),
         "This meeting requires a password.",
-        asked="ready",
         joined="prompt",
     ),
     Refusal(
@@ -119,7 +118,6 @@ REFUSALS = [
         "locked",
         ("auth", "not-authorized"),
         "That password is not correct.",
-        asked="ready",
         joined="prompt",
         typed="a wrong guess",
     ),
@@ -154,15 +152,17 @@ async def test_each_client_is_told_no_in_its_own_way(meet, refusal):
 
         asked = await jitsi.request(room)
         assert asked.shown == refusal.asked, asked
-        if asked.shown == "reservation":
-            assert refusal.words in asked.text and asked.code == "403"
+        if refusal.joined == "destroyed":
             await meet.decision(kind="request", room=room, denial=refusal.code)
+            joined = await jitsi.join(room)
+            assert joined.shown == "destroyed" and joined.text.startswith(refusal.words), joined
 
+        since = jitsi.mark()
         joined = await jitsi.join(room, password=refusal.typed)
         assert joined.shown == refusal.joined, joined
         if joined.shown == "destroyed":
             assert refusal.words in joined.text
-        assert len(jitsi.answers(room)) == 1
+        assert len(jitsi.answers(room, since)) == 1
 
         answer = await plain.join(room, "Plain", refusal.typed)
         assert (answer.type, answer.condition) == refusal.error, answer
@@ -176,22 +176,22 @@ async def test_each_client_is_told_no_in_its_own_way(meet, refusal):
 @pytest.mark.parametrize(
     ("name", "code", "asked", "words"),
     [
-        ("refused", "room-name", "reservation", "This meeting name is not allowed"),
-        ("hosted", "may-not-open", "reservation", "You cannot start a meeting on this server."),
+        ("refused", "room-name", "destroyed", "This meeting name is not allowed"),
+        ("hosted", "may-not-open", "destroyed", "You cannot start a meeting on this server."),
         ("team", "log-in-to-open", "log-in", ""),
         ("staff", "log-in-to-enter", "log-in", ""),
-        ("encrypted", "not-encrypted", "reservation", "requires an encrypted connection"),
+        ("encrypted", "not-encrypted", "destroyed", "requires an encrypted connection"),
     ],
 )
 async def test_who_may_not_open_a_room_hears_it_before_the_focus_does(meet, name, code, asked, words):
     async with meet.crowd() as crowd:
         room = meet.room(name)
         guest = await crowd.person("Guest")
-        refused = await guest.request(room)
+        refused = await guest.enter(room)
         assert refused.shown == asked, refused
-        if asked == "reservation":
-            assert words in refused.text and refused.code == "403"
+        assert words in refused.text
         await meet.decision(kind="request", room=room, denial=code)
+        assert len(guest.answers(room)) == (1 if asked == "destroyed" else 0)
         assert not crowd.focus.requests
 
 
@@ -248,7 +248,7 @@ async def test_whoever_may_not_open_rooms_does_not_become_the_opener(meet):
     async with meet.crowd() as crowd:
         room = meet.room("hosted")
         account = await crowd.person("Somebody", f"somebody@{DOMAIN}")
-        assert (await account.enter(room)).shown == "reservation"
+        assert (await account.enter(room)).shown == "destroyed"
         chair, guest = await crowd.person("Chair", CHAIR), await crowd.person("Guest")
         assert (await chair.request(room)).kind == "ready"
         assert (await guest.join(room)).shown == at_the_door(meet.server)
@@ -279,8 +279,8 @@ async def test_without_a_lobby_to_wait_in_jitsi_is_told_so(meet):
         jitsi, plain = await crowd.person("Jitsi"), await others.connect(GUEST)
         refused = await jitsi.enter(rooms["knocking"])
         assert refused.shown == "destroyed" and "for invited people only" in refused.text
-        refused = await jitsi.request(rooms["chaired"])
-        assert refused.shown == "reservation" and "not open yet" in refused.text
+        refused = await jitsi.enter(rooms["chaired"])
+        assert refused.shown == "destroyed" and "not open yet" in refused.text
         refused = await jitsi.join(rooms["chaired"])
         assert refused.shown == "destroyed" and "not open yet" in refused.text
         answer = await plain.join(rooms["knocking"], "Plain")

@@ -1,5 +1,6 @@
 """On Jitsi: who ends a meeting for all. Its component takes the room from the address that a client connected to."""
 
+from lab import Crowd
 from lab.jitsi_meeting import ended, is_open
 from lab.jitsi_plugins import needs_jitsi_plugins
 from lab.meet import MEET_SERVICE
@@ -11,9 +12,10 @@ from lab.stanza import CLIENT, element
 pytestmark = needs_jitsi_plugins
 MEET = {"plugin_paths": [ROOT / "tests/prosody/modules"], "modules": ["lab_web_query"]}
 POLICY = MEET_SERVICE + OPEN + rooms({
+    "shut": 'hours = { open = ["mon 00:00-00:01"] }',
     "kept": 'moderators.end = "operator"',
     "still": 'permissions.audio = ["moderator"]',
-})
+}) + '[text.en]\nnotice-refused = "Please come back at 8:00."\n'
 MAY_NOT_END = ("auth", "forbidden", "You cannot end this meeting.")
 
 
@@ -54,6 +56,21 @@ async def test_a_moderator_ends_the_meeting_for_all(meet):
         await ended(meet, room)
         told = await meet.decision(room=room, jid=alice.bare, kind="destroy")
         assert (told["verdict"], told["rule"]) == ("allow", "moderators.end")
+
+
+async def test_no_word_of_a_reason_is_lost_at_a_colon(meet):
+    """Jitsi's dialog drops what is before one; other clients get it as it was written."""
+    async with meet.crowd() as crowd, Crowd(meet.server) as others:
+        room, reason = meet.room(), "Fire drill: we go on at 18:00."
+        alice, bob = await two(crowd, room)
+        plain = await others.connect(meet.server.guests)
+        assert (await plain.join(room, "Plain")).joined
+        assert meet.component.run("end", room, "--reason", reason).returncode == 0
+        for person, words in ((alice, reason.replace(":", "∶")), (bob, reason.replace(":", "∶")), (plain, reason)):
+            gone = await person.wait_for(lambda seen: seen.room == room and seen.destroyed is not None)
+            assert gone.destroyed == words and gone.nick == (person.nick if person is not plain else "Plain")
+        again, wait = await crowd.person("Again"), meet.room("shut")
+        assert "come back at 8∶00" in (await again.enter(wait)).text
 
 
 async def test_who_may_not_is_refused_and_everybody_stays(meet):

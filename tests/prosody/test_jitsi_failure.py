@@ -10,6 +10,7 @@ from lab.meet import MEET_SERVICE
 from storm import QUICK, until
 
 FAST = {"vestibule_grace": 1, "vestibule_timeout": 1}
+AWAY = "The meeting service is briefly unavailable. Please try again in a moment."
 POLICY = f"""{MEET_SERVICE}
 trusted = ["recorder@recorder.meet.localhost"]
 """
@@ -146,7 +147,7 @@ async def test_refused_after_all_when_the_focus_opens_the_client_is_told_why(sce
 
         before_the_focus_opens(s.crowd.focus, forbid)
         refused = await alice.enter(s.room, seconds=5)
-        assert (refused.shown, refused.code) == ("reservation", "403"), refused
+        assert refused.shown == "destroyed", refused
         assert "meeting name is not allowed" in refused.text
 
 
@@ -172,6 +173,19 @@ async def test_frozen_a_client_is_told_to_try_again_and_thawed_it_is_in(scene):
 
 
 async def test_away_services_work_and_the_meeting_goes_on(scene):
+async def test_away_for_long_the_person_reads_so_and_comes_in_later(scene):
+    async with scene(muc_options=FAST) as s:
+        alice, bob = await s.crowd.persons("Alice", "Bob")
+        s.component.kill()
+        for person in (alice, bob):
+            told = await person.enter(s.room, seconds=15)
+            assert (told.shown, told.text) == ("destroyed", AWAY), told
+        assert not s.crowd.focus.requests, "no room is opened for them"
+        assert (await alice.ask_focus(s.room, seconds=5)).find(FOCUS, "conference").get("ready") == "false", "anew"
+        await s.back()
+        assert (await alice.enter(s.room)).joined
+
+
     async with scene(muc_options=FAST) as s:
         alice, _ = await s.opened()
         s.component.kill()

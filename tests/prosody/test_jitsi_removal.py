@@ -44,8 +44,9 @@ async def test_who_was_kicked_and_reloads_is_told_so_before_he_joins(meet):
         _, bob = await meeting(crowd, room)
         again = await crowd.reload(bob)
         assert again.bare != bob.bare
-        refused = await again.request(room)
-        assert (refused.shown, refused.text) == ("reservation", WORDS), refused
+        assert (await again.request(room)).shown == "ready"
+        refused = await again.join(room, password=SECRET)
+        assert (refused.shown, refused.text) == ("destroyed", WORDS), refused
         refused = await again.join(room, password=SECRET)
         assert (refused.shown, refused.text) == ("destroyed", WORDS), refused
         assert (await again.request(meet.room())).kind == "ready"
@@ -128,9 +129,14 @@ async def test_the_operator_removes_and_lets_in_again(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
         alice, bob = await two(crowd, room)
-        since = bob.mark()
-        assert meet.component.run("remove", room, bob.bare).returncode == 0
+        since, before = bob.mark(), alice.mark()
+        reason = "The room is needed at 18:00."
+        assert meet.component.run("remove", room, bob.bare, "--reason", reason).returncode == 0
         await bob.wait_for(lambda seen: 307 in seen.statuses, since=since)
+        shown = [seen for seen in bob.seen[since:] if seen.room == room and seen.type == "unavailable"]
+        assert shown[0].destroyed == reason.replace(":", "∶") and 110 in shown[0].statuses, "that is what he reads"
+        left = await alice.wait_for(lambda seen: seen.nick == bob.nick and seen.type == "unavailable", since=before)
+        assert 307 in left.statuses and left.destroyed is None, "to others it is a removal"
         again = await crowd.reload(bob)
         assert (await again.enter(room, SECRET)).text == WORDS
         assert meet.component.run("admit", room, bob.bare).returncode == 0
@@ -189,12 +195,12 @@ async def test_a_token_keeps_its_bearer_out_in_every_browser(prosody_version):
             await kicked(alice, bob, room)
             other = await crowd.person("Robert", token=token(id="bob"))
             refused = await other.enter(room, SECRET)
-            assert (refused.shown, refused.text) == ("reservation", WORDS), refused
+            assert (refused.shown, refused.text) == ("destroyed", WORDS), refused
             zoe = await crowd.person("Zoe", token=token(id="zoe"))
             assert (await zoe.enter(room, SECRET)).joined
             assert door.component.run("remove", room, zoe.bare).returncode == 0
             again = await crowd.person("Zoe", token=token(id="zoe"))
-            assert (await again.enter(room, SECRET)).shown == "reservation"
+            assert (await again.enter(room, SECRET)).shown == "destroyed"
 
 
 @needs_jitsi_plugins

@@ -73,7 +73,7 @@ async def test_a_recorder_does_not_count_as_a_person(meet):
         bob, carol = await crowd.persons("Bob", "Carol")
         assert (await bob.enter(room, password)).joined
         closed = await carol.enter(room, password)
-        assert closed.shown == "reservation" and "closed" in closed.text, closed
+        assert closed.shown == "destroyed" and "closed" in closed.text, closed
         again = await crowd.reload(recorder)
         assert (await again.enter(room)).joined, "nor is the room closed to it"
 

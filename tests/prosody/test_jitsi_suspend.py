@@ -126,7 +126,7 @@ async def test_the_lobby_is_up_and_down_again_as_it_was(meet):
                 await alice.wait_for(lambda seen: seen.error and seen.error[2] == INSIDE, since=since)
             stranger = await crowd.person("Stranger")
             refused = await stranger.enter(room, password)
-            assert refused.shown == "reservation" or "suspended" in (refused.text or ""), refused
+            assert refused.shown == "destroyed" and "suspended" in (refused.text or ""), refused
             assert people(alice, room) == {bob.nick}, "nobody went, and nobody came"
             vestibule(meet, "resume", room)
             assert await has_lobby() == had_one

@@ -41,7 +41,7 @@ async def test_outside_of_the_hours_the_request_is_refused_in_words(meet):
     async with meet.crowd() as crowd:
         alice = await crowd.person("Alice")
         refused = await alice.enter(meet.room("never"))
-        assert refused.shown == "reservation"
+        assert refused.shown == "destroyed"
         assert "open again on Monday" in refused.text
 
 
@@ -66,7 +66,7 @@ async def test_one_account_opens_so_many_meetings_and_no_more(meet):
         alice = await crowd.person("Alice", f"alice@{DOMAIN}")
         assert (await alice.enter(first)).joined
         refused = await alice.enter(second)
-        assert refused.shown == "reservation"
+        assert refused.shown == "destroyed"
         assert "as many meetings as one person can have" in refused.text
         bob = await crowd.person("Bob", f"bob@{DOMAIN}")
         assert (await bob.enter(second)).joined

@@ -147,7 +147,7 @@ async def test_somebody_who_is_banned_is_answered(meet):
         assert not (await alice.set_affiliation(room, eve.bare, "outcast")).error
         for typed in (None, SECRET):
             refused = await eve.enter(room, typed)
-            assert refused.shown in ("destroyed", "not-allowed", "reservation"), refused
+            assert refused.shown in ("destroyed", "not-allowed"), refused
         assert not (await eve.knock(f"{room.partition('@')[0]}@{meet.server.lobby}")).joined
 
 

@@ -177,7 +177,7 @@ async def test_the_next_meeting_in_a_room_is_under_the_same_rules(meet):
         assert (await again.enter(room)).shown == at_the_door(meet.server)
         assert (await carol.enter(room, second)).joined
         refused = await carol.enter(meet.room("refused"))
-        assert refused.shown == "reservation" and "is not allowed here" in refused.text
+        assert refused.shown == "destroyed" and "is not allowed here" in refused.text
 
 
 async def test_a_lasting_room_keeps_its_password_and_its_door(meet):
@@ -212,7 +212,7 @@ async def test_whoever_was_removed_does_not_walk_in_again(meet):
         for typed in (None, password):
             bob = await crowd.reload(bob)
             back = await bob.enter(room, typed)
-            assert back.shown == "reservation" and "You were removed" in back.text, back
+            assert back.shown == "destroyed" and "You were removed" in back.text, back
 
 
 # The nick `focus`

@@ -1,0 +1,51 @@
+-- Has Jitsi Meet show why a meeting ends and why a person is removed: in the dialog that it shows with the reason of a
+-- room that was destroyed.
+
+local st = require "util.stanza";
+
+return function (gate)
+	local PRIORITY, in_dialog = gate.PRIORITY, gate.text.in_dialog;
+	local dialogs = {};
+
+	local function each_of_jitsi(occupant, act)
+		for address in occupant:each_session() do
+			if gate.focus.describe(prosody.full_sessions[address]) == "jitsi" then act(address); end
+		end
+	end
+
+	local function has_jitsi(occupant)
+		local has = false;
+		each_of_jitsi(occupant, function () has = true; end);
+		return has;
+	end
+
+	-- Each occupant is told of the end by a presence of their own: `x.self`, or else `x`, which all share.
+	gate.guard("muc-broadcast-presence", PRIORITY.backstop, function (event)
+		local x, occupant = event.x, event.occupant;
+		local destroy = occupant.role == nil and x:get_child("destroy");
+		local reason = destroy and destroy:get_child_text("reason");
+		if not reason or gate.is_observing() then return; end
+		local spelled = in_dialog(reason);
+		x.self = nil;
+		if spelled == reason or not has_jitsi(occupant) then return; end
+		x.self = st.clone(x):maptags(function (tag)
+			if tag.name ~= "destroy" then return tag; end
+			return st.stanza("destroy", tag.attr):text_tag("reason", spelled);
+		end);
+	end);
+
+	-- Tells a person who is removed why, as a client of Jitsi's shows no reason of a removal. The others in the room see
+	-- the removal that follows.
+	function dialogs.tell_removed(room, occupant, text)
+		if text == "" then return; end
+		each_of_jitsi(occupant, function (address)
+			module:send(st.presence({ type = "unavailable", from = occupant.nick, to = address })
+				:tag("x", { xmlns = "http://jabber.org/protocol/muc#user" })
+					:tag("item", { affiliation = room:get_affiliation(occupant.bare_jid) or "none", role = "none" }):up()
+					:tag("status", { code = "110" }):up()
+					:tag("destroy"):text_tag("reason", in_dialog(text)):up():up());
+		end);
+	end
+
+	return dialogs;
+end;
