@@ -407,7 +407,7 @@ local function settle(e, fx, room)
 	if fx.verdict ~= "allow" then
 		e.settled = true;
 		if e.more and e.more.refused then return e.more.refused(e, fx); end
-		local is_held = reject(e, room, fx) and fx.verdict == "hold" and e.kind == "join";
+		local is_held = reject(e, room, fx) and e.kind == "join";
 		if is_held and room and fx.knock then lobby_queue.remember(room, e, fx.knock); end
 	elseif e.kind == "request" then
 		if not room then focus.ask_for(e); run_sweep(); end

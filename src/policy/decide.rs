@@ -245,6 +245,9 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
             lobby::wait(case, *credential, &mut effects);
             names::knocks(case, &mut effects);
         }
+        (Verdict::Prompt, Action::Join { .. }) => {
+            lobby::wait_on(case, opinion.denial, &mut effects);
+        }
         (
             Verdict::Allow,
             Action::Request

@@ -117,12 +117,16 @@ pub fn end(reason: &str) -> Element {
 
 fn error(question: &Question, decision: &Decision, texts: &Texts, denial: Denial) -> Element {
     let attempt = &question.attempt;
-    let shown = if decision.verdict == Verdict::Hold && question.room.lobby {
+    // Where there is a lobby, a wrong password is one more try of a person who waits: Jitsi's client says that it is wrong.
+    let is_one_more_try = decision.verdict == Verdict::Prompt && decision.effects.knock.is_some();
+    let is_sent_to_lobby = decision.verdict == Verdict::Hold || is_one_more_try;
+    let shown = if is_sent_to_lobby && question.room.lobby {
         Shown::Lobby
     } else {
         shown(denial, attempt.requester.client, &attempt.action)
     };
-    let (kind, condition) = denial.condition();
+    let (kind, condition) =
+        if is_one_more_try { Denial::Lobby.condition() } else { denial.condition() };
     let language = attempt.requester.language.as_deref();
     let said = texts.denial(denial, language);
     let mut words = said.text.into_owned();

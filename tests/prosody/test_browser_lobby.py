@@ -77,9 +77,17 @@ async def test_the_password_opens_the_door_as_well(meet, browser):
         room = meet.room()
         alice, bob = await opened(visit, room, "alice", "bob")
         assert (await bob.join(room, name="Bob")).error == LOBBY
-        assert (await bob.join(room, "a wrong guess")).error == PROMPT
+        # The client shows the lobby still and "Invalid password" in it.
+        assert (await bob.join(room, "a wrong guess")).error == LOBBY
         assert (await bob.join(room, SECRET)).joined
         assert not alice.events(KNOCKED)
+
+
+async def test_after_a_wrong_password_one_may_still_knock(meet, browser):
+    async with at(meet, browser) as visit:
+        room = meet.room()
+        alice, bob = await opened(visit, room, "alice", "bob")
+        await admitted(bob, alice, room, "a wrong guess")
 
 
 async def test_where_both_are_asked_for_the_prompt_comes_before_the_lobby(meet, browser):

@@ -290,7 +290,7 @@ async def test_the_password_may_be_typed_while_waiting(meet):
         alice, _ = await opened(crowd, room)
         (bob,) = await waiting(crowd, room, "Bob")
         wrong = await bob.join(room, password="a wrong guess")
-        assert wrong.shown == "prompt", wrong
+        assert (wrong.shown, wrong.text) == ("lobby", "That password is not correct."), wrong
         assert waiting_at(meet, room) == [bob.bare]
         assert (await bob.join(room, password=SECRET)).joined
         assert waiting_at(meet, room) == []

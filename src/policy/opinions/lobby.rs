@@ -138,6 +138,19 @@ pub(in crate::policy) fn wait(case: &Case<'_>, credential: Credential, effects: 
     }
 }
 
+/// Adds the effects of a wrong password where the requester may wait in the service's own lobby: they stay there, or
+/// still go.
+pub(in crate::policy) fn wait_on(case: &Case<'_>, denial: Option<Denial>, effects: &mut Effects) {
+    let has_lobby = case.room.lobby && case.room.members_only && case.who.client == Client::Jitsi;
+    if denial == Some(Denial::PasswordWrong)
+        && has_lobby
+        && admission(case) == Admission::PasswordOrLobby
+        && knock(case).verdict == Verdict::Hold
+    {
+        effects.knock = Some(case.rules.lobby.wait.value);
+    }
+}
+
 /// Returns how long the room takes no passwords from strangers; `None`: it takes them.
 fn room_pressure(case: &Case<'_>) -> Option<Duration> {
     let limit = case.rules.password.guesses.room_burst.value;
