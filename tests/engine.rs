@@ -245,7 +245,7 @@ fn a_new_policy_is_applied_to_those_inside() {
     let [removed] = &done.removed[..] else { panic!("{done:?}") };
     assert_eq!(removed.about().unwrap().1, &jid("eve@example.org"));
     let told = removed.decision.denial.unwrap().text();
-    assert_eq!(told, "You are banned from this meeting.");
+    assert_eq!(told, "You have been banned by the operator of this server.");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::component::registry::Watch;
 use crate::component::timetable::{confirm_due, confirm_plan, plans, timetable};
 use crate::jid::BareJid;
 use crate::policy::attempt::RoomView;
+use crate::policy::rules::kinds::Who;
 use crate::policy::succession::{Plan, Remedy};
 use crate::policy::timers::{Deed, Due, effects};
 use crate::policy::verdict::Effects;
@@ -185,17 +186,18 @@ pub(super) async fn watch(shared: Shared) {
 async fn carry_out(shared: &Shared, room: &BareJid, plan: &Plan) -> Outcome {
     let person = match &plan.remedy {
         Remedy::Promote(jid) | Remedy::Admit(jid) => Some(jid),
-        Remedy::Refuse(_) => None,
-        Remedy::Nobody => {
-            write_down(shared, room, plan);
-            return Outcome::Nobody;
-        }
+        Remedy::Refuse(_) | Remedy::Nobody => None,
     };
     let make = |live: &LiveRoom| {
         let again = confirm_plan(&mut shared.engine(), live, person, now());
         // What the room remembers was only read for this person.
         let again = again.filter(|again| again.is_about(person));
-        let effects = again.as_ref().map(|plan| plan.remedy.effects(live.person.as_ref()));
+        let says_nothing =
+            |plan: &Plan| plan.remedy == Remedy::Nobody && !is_locked(shared, &live.view, room);
+        let effects = again
+            .as_ref()
+            .filter(|plan| !says_nothing(plan))
+            .map(|plan| plan.remedy.effects(live.person.as_ref()));
         let conditions = again.as_ref().map(|plan| conditions(&plan.remedy, &live.view));
         (effects.unwrap_or_default(), conditions.unwrap_or_default(), again)
     };
@@ -224,10 +226,17 @@ fn conditions(remedy: &Remedy, view: &RoomView) -> Vec<Element> {
     let there = match remedy {
         Remedy::Promote(jid) => Some(Only::Inside(jid)),
         Remedy::Admit(jid) => Some(Only::Waiting(jid)),
-        Remedy::Refuse(_) => None,
-        Remedy::Nobody => return Vec::new(),
+        Remedy::Refuse(_) | Remedy::Nobody => None,
     };
     unmoderated.into_iter().chain(there).map(only).collect()
+}
+
+/// Returns whether people have to be let into the room, and nobody inside can do that.
+fn is_locked(shared: &Shared, view: &RoomView, room: &BareJid) -> bool {
+    let engine = shared.engine();
+    let rules = engine.live().rules(engine.policy(), Some(room));
+    let knocks = rules.lobby.admission.value.has_lobby() || view.lobby && view.members_only;
+    knocks && view.moderators == 0 && rules.moderators.admit.value != Who::Anybody
 }
 
 fn patience(shared: &Shared, room: &BareJid) -> SignedDuration {

@@ -105,7 +105,7 @@ denials! {
     /// A ban of the file, or one made at run time.
     Banned =>
         "banned", "auth" "forbidden", Words,
-        "You are banned from this meeting.";
+        "You have been banned by the operator of this server.";
     /// A ban of the room (affiliation `outcast`).
     Outcast =>
         "outcast", "auth" "forbidden", Words,

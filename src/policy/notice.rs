@@ -70,6 +70,9 @@ notices! {
     /// To those who wait: they are turned away.
     NobodyThere =>
         "say-nobody-there", "Nobody is here to let you in. Please try again later.";
+    /// To everybody inside: no moderator is left, and nobody takes over.
+    Unattended =>
+        "say-unattended", "No moderator is in this meeting any more, so nobody can let in people who knock.";
     /// The room closes to newcomers after this time.
     ClosesIn(Duration) like Self::ClosesIn(WAIT) =>
         "say-closes-in", "This meeting closes to new participants in {left}.";

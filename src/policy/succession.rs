@@ -12,7 +12,7 @@ use super::notice::Notice;
 use super::record::Person;
 use super::rules::kinds::Who;
 use super::rules::lobby::Rescue;
-use super::verdict::{Effects, Rule, Verdict};
+use super::verdict::{Audience, Effects, Rule, Verdict};
 use super::{Policy, Rules};
 use crate::jid::BareJid;
 use crate::policy::opinions::moderators;
@@ -78,7 +78,10 @@ impl Remedy {
             Self::Refuse(people) => {
                 Effects::rejecting(people.iter().cloned(), Some(Notice::NobodyThere))
             }
-            Self::Nobody => Effects::default(),
+            Self::Nobody => Effects {
+                notices: vec![(Audience::Room, Notice::Unattended)],
+                ..Effects::default()
+            },
         }
     }
 }

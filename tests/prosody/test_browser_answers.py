@@ -99,7 +99,7 @@ FAILS = ("conference.connectionError",)
 ENDED = ("conference.destroyed",)
 NAME = "This meeting name is not allowed here. Please choose another name."
 CLOSED = "This meeting is closed to new participants."
-NOT_WELCOME = "You are banned from this meeting."
+NOT_WELCOME = "You have been banned by the operator of this server."
 TOO_MANY = "Too many wrong passwords. Please try again in "
 TABLE = {
     "prompt": Row("room", OPEN, (), "<not-authorized", (PROMPT,)),

@@ -63,7 +63,7 @@ REFUSALS = [
         "banned",
         "room",
         ("auth", "forbidden"),
-        "You are banned from this meeting.",
+        "You have been banned by the operator of this server.",
         jid=MALLORY,
     ),
     Refusal(

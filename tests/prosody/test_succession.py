@@ -86,6 +86,8 @@ async def test_no_guest_takes_over(door):
         await asyncio.sleep(2)
         assert guest.occupants(room)["Guest"]["role"] == "participant"
         assert len(await events(door, room)) == 1, "it is said once"
+        told = [seen.body for seen in guest.seen if seen.sender == room and seen.body and "No moderator is" in seen.body]
+        assert told == ["No moderator is in this meeting any more, so nobody can let in people who knock."]
 
 
 async def test_an_account_that_waits_is_let_in_and_moderates(door):
