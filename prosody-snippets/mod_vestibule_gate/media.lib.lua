@@ -198,11 +198,15 @@ return function (gate)
 			if is_permitted ~= has(list, name) then
 				if is_permitted then list:push(name); else take_out(list, name); end
 				tell_lists(room, kind);
+				-- Clients ask a person who is approved to take part; a moderator's knows that they may.
+				local is_told = not is_permitted or occupant.role ~= "moderator";
 				for address in occupant:each_session() do
-					say_to(address, {
-						room = external(room.jid), mediaType = kind,
-						approved = is_permitted or nil, removed = not is_permitted or nil,
-					});
+					if is_told then
+						say_to(address, {
+							room = external(room.jid), mediaType = kind,
+							approved = is_permitted or nil, removed = not is_permitted or nil,
+						});
+					end
 				end
 			end
 		end
