@@ -1,5 +1,5 @@
 -- Has Jitsi Meet show why a meeting ends and why a person is removed: in the dialog that it shows with the reason of a
--- room that was destroyed.
+-- room that was destroyed. Tells people who become moderators what they can do.
 
 local st = require "util.stanza";
 
@@ -18,6 +18,16 @@ return function (gate)
 		each_of_jitsi(occupant, function () has = true; end);
 		return has;
 	end
+
+	gate.guard("muc-broadcast-presence", PRIORITY.raised, function (event)
+		local room, occupant = event.room, event.occupant;
+		local before = room[gate.mark] and room[gate.mark][occupant.nick]; -- reports.lib.lua learns the new role after this
+		if occupant.role ~= "moderator" or not before or before == occupant.role then return; end
+		if gate.is_observing() or not gate.room_data.of(room) or gate.is_service(occupant.bare_jid) then return; end
+		local knows = room:get_password() and gate.permissions.may(room, occupant, "secret");
+		local text = gate.messages.of(knows and "gate-moderator-password" or "gate-moderator");
+		each_of_jitsi(occupant, function (address) gate.effects.tell(room, address, "groupchat", text); end);
+	end);
 
 	-- Each occupant is told of the end by a presence of their own: `x.self`, or else `x`, which all share.
 	gate.guard("muc-broadcast-presence", PRIORITY.backstop, function (event)

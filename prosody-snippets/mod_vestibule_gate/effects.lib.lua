@@ -266,7 +266,7 @@ return function (gate)
 
 	return {
 		message = message, each_session = each_session, set_affiliation = set_affiliation, set_role = set_role,
-		look_first = look_first, admit = admit, say = say, dismiss_all = dismiss_all,
+		look_first = look_first, admit = admit, tell = tell, say = say, dismiss_all = dismiss_all,
 		set_room = set_room, give_affiliation = give_affiliation, before = apply_before, after = apply_after,
 		are_being_applied = function () return applying; end,
 	};

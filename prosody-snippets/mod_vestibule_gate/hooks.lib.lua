@@ -42,6 +42,7 @@ local PRIORITY = {
 	ended = 0.5; -- before other modules (0) and the core (-1) end a room that nobody is in
 	lone = -0.99; -- just above the core, which ends such a room (-1),
 	lone_over = -1.01; -- and just below it
+	raised = -998; -- just above what reports the role
 	loaded = -1; -- after the modules of a host are loaded (0)
 	seated = -999; -- after the modules that give roles and moderate media, before what is reported (-1000)
 	last = -1000;

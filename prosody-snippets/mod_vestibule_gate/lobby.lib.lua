@@ -153,7 +153,9 @@ return function (gate)
 			local hold = name:find("^presence") and gate.names.hold or gate.names.hold_message;
 			gate.guard_at(service, name, gate.PRIORITY.rename, function (event)
 				local lobby_room = governed(event) and rooms().get_room_from_jid(jid.bare(event.stanza.attr.to));
-				if lobby_room then return hold(event, lobby_room, IN_LOBBY); end
+				if not lobby_room then return; end
+				if name == "message/full" and gate.room_messages.refuse_password(event) then return true; end
+				return hold(event, lobby_room, IN_LOBBY);
 			end);
 		end
 		gate.guard_at(service, "iq-set/bare/http://jabber.org/protocol/muc#admin:query", gate.PRIORITY.admin, function (event)

@@ -20,6 +20,11 @@ local ENGLISH = {
 	["gate-read"] = "Only moderators can see this.",
 	["gate-elsewhere"] = "No meetings are held at this address.",
 	["gate-speaker"] = "Meeting rules",
+	["gate-password-set"] = "The password of this meeting has been changed.",
+	["gate-password-word"] = "This was shown to nobody. To change the password, write !password NEW-PASSWORD to everyone.",
+	["gate-moderator"] = "You are a moderator now. In the chat, !help shows what you can write.",
+	["gate-moderator-password"] =
+		"You are a moderator now. In the chat, !password shows the password and !help what else you can write.",
 	["gate-see-chat"] = "The chat shows the password of this meeting, to you alone.",
 	["say-suspended-here"] =
 		"This meeting has been suspended by the server's operator. Only moderators can speak and write.",

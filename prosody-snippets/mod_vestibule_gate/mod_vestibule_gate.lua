@@ -159,6 +159,15 @@ end
 
 local send_error = respond.plain;
 
+-- Jitsi's clients show no words of most errors: people inside are told by the room, too. What they write gets an error
+-- that is shown.
+local HAS_WORDS = { join = true, request = true, command = true };
+local function tell_why(e, text)
+	local room = text and not HAS_WORDS[e.kind or "join"] and get_room(e.room);
+	if not room or not room:get_occupant_jid(e.from) or focus.describe(e.origin) ~= "jitsi" then return; end
+	effects.tell(room, e.from, "groupchat", text);
+end
+
 -- Refuses without an answer of the component. Jitsi's clients retry if they are told in their way.
 local function refuse(event, reason, kind, condition, text, lang)
 	local attr = event.stanza.attr;
@@ -173,6 +182,7 @@ local function refuse(event, reason, kind, condition, text, lang)
 	end
 	if event.kind == "join" and focus.is_one(event.from) then focus.failed(event.room, "not-ready"); end
 	if event.more and event.more.unanswered then event.more.unanswered(); end
+	tell_why(event, text);
 	local room_jid = type(event.room) == "string" and event.room or jid_bare(attr.to);
 	report_refusal({ jid = room_jid }, { jid = cut(attr.from, LIMIT.address), reason = reason });
 	return true;
@@ -291,6 +301,7 @@ local function reject(e, room, fx)
 	if e.kind == "join" and focus.is_one(e.from) then
 		focus.failed(e.room, "reservation", fx.error[3], fx.error[4]);
 	end
+	tell_why(e, fx.error[3]);
 	return way ~= "name-required";
 end
 
@@ -410,6 +421,7 @@ local function settle(e, fx, room)
 		local is_held = reject(e, room, fx) and e.kind == "join";
 		if is_held and room and fx.knock then lobby_queue.remember(room, e, fx.knock); end
 	elseif e.kind == "request" then
+		focus.let_pass(e);
 		if not room then focus.ask_for(e); run_sweep(); end
 		replay(e, { fx = fx }, room);
 		return;
@@ -421,7 +433,6 @@ local function settle(e, fx, room)
 		if is_replayed then
 			local steps = steps_of(e, fx, room);
 			if not steps then return; end
-		focus.let_pass(e);
 			replay(e, verdict, room, steps);
 			local after = get_room(e.room);
 			if verdict.failed or not data_of(after) then return; end

@@ -1,11 +1,16 @@
--- Gates messages to a room: chat commands (`!word`), the subject, invitations, voice, and answers to knocks.
+-- Gates messages to a room: chat commands (`!word`), the subject, invitations, voice, and answers to knocks. A message
+-- that may have a password in it is shown to nobody.
+
+local st = require "util.stanza";
 
 local xmlns_muc = "http://jabber.org/protocol/muc";
 local xmlns_user = xmlns_muc .. "#user";
+local SECRET = "muc#roomconfig_roomsecret";
 
 return function (gate)
 	local PRIORITY, LIMIT, requests = gate.PRIORITY, gate.LIMIT, gate.requests;
 	local cut, element = gate.text.cut, gate.text.element;
+	local room_messages = {};
 
 	local function write_waiting(room)
 		local addresses = {};
@@ -16,8 +21,59 @@ return function (gate)
 		gate.facts.write_persons(room, addresses);
 	end
 
+	-- Returns whether a line of a message begins with `!password`: what follows may be one.
+	local function names_password(stanza)
+		for body in stanza:childtags("body") do
+			if ("\n" .. body:get_text():lower()):find("\n%s*!password") then return true; end
+		end
+		return false;
+	end
+
+	-- `!password NEW`: the change of a setting, with the effect that the room's form would have.
+	local function set_password(event, new)
+		local request = { form = { names = { SECRET }, values = { [SECRET] = { new } } } };
+		local field = requests.check_configuration(request, { { name = SECRET, type = "text-private" } });
+		if not field then return gate.refuse_value(event, "password"); end
+		return gate.put(event, "configure", {
+			detail = function () element("field", { var = SECRET }, new); end,
+			granted = function (e, fx)
+				local room = gate.get_room(e.room);
+				-- Without an answer, as for the form: it is the owners'.
+				local may = fx or room and gate.affiliation_of(room, e.from) == "owner";
+				if not room then return gate.client_response.plain(e, "cancel", "item-not-found"); end
+				if not may then return gate.client_response.plain(e, "auth", "forbidden"); end
+				if room:set_password(new) then
+					room:save();
+					gate.report("configured", room, { jid = cut(e.from, LIMIT.address) });
+					room:broadcast_message(st.message({ type = "groupchat", from = room.jid })
+						:tag("x", { xmlns = xmlns_user }):tag("status", { code = "104" }):up():up());
+				end
+				if fx and fx.say then return; end
+				gate.effects.say(room, { { to = "requester", text = (gate.messages.of("gate-password-set")) } }, e.from);
+			end,
+		});
+	end
+
+	local function hear_password(event)
+		local body = event.stanza:get_child_text("body") or "";
+		local word, rest = body:match("^%s*(![Pp][Aa][Ss][Ss][Ww][Oo][Rr][Dd])(.*)$");
+		local new = word and rest:match("^%s+(.-)%s*$");
+		if new and new ~= "" then return set_password(event, new); end
+		local name = word and rest:find("^%s*$") and "password" or "!"; -- an unknown word, whose text goes nowhere
+		return gate.put(event, "command", { detail = function () element("command", { name = name }); end });
+	end
+
+	-- Messages from one occupant to another: it was meant for the room.
+	function room_messages.refuse_password(event)
+		if gate.is_observing() or event.stanza.attr.type == "error" or not names_password(event.stanza) then return; end
+		local text, language = gate.messages.of("gate-password-word", event.stanza);
+		return gate.client_response.plain(event, "cancel", "not-acceptable", text, language);
+	end
+	gate.guard_room("message/full", PRIORITY.message, room_messages.refuse_password);
+
 	local function hear(event, room, occupant)
 		local body = occupant and event.stanza:get_child_text("body") or "";
+		if occupant and not gate.is_observing() and names_password(event.stanza) then return hear_password(event); end
 		local word, about_all = body:match("^!([%w_-]+)%s*$"), body:match("^!([%w_-]+)%s+all%s*$");
 		if word or about_all then
 			return gate.put(event, "command", { detail = function (at)
@@ -80,4 +136,6 @@ return function (gate)
 			requests.reduce(stanza, requests.build_voice(stanza));
 		end
 	end);
+
+	return room_messages;
 end;

@@ -209,11 +209,15 @@ denials! {
     /// The room must have a password.
     PasswordMandatory =>
         "password-mandatory", "cancel" "not-acceptable", Never,
-        "Meetings on this server must have a password. You can change it, but not remove it.";
+        "Meetings on this server must have a password. You cannot remove it. To change it, write !password NEW-PASSWORD in the chat.";
     /// The requester may not change the password.
     PasswordLocked =>
         "password-locked", "cancel" "not-acceptable", Never,
         "The password of this meeting is set by the server and cannot be changed.";
+    /// Only moderators may change the password.
+    PasswordModerators =>
+        "password-moderators", "auth" "forbidden", Never,
+        "Only moderators can change the password of this meeting.";
     /// The lobby may not be turned off.
     LobbyMandatory =>
         "lobby-mandatory", "cancel" "not-acceptable", Never,
@@ -324,7 +328,7 @@ denials! {
     /// The room knows no such command.
     UnknownWord =>
         "unknown-word", "modify" "bad-request", Never,
-        "Unknown command. This room understands !password, !close, !reopen, !admit all and !reject all.";
+        "Unknown command. This room understands !password, !password NEW-PASSWORD, !close, !reopen, !admit all and !reject all.";
     /// Nobody is waiting in the lobby.
     NobodyWaits =>
         "nobody-waits", "cancel" "item-not-found", Never,

@@ -9,7 +9,7 @@ use super::denial::{Clock, Denial};
 use super::form_field::FormField;
 
 /// Name and English text of each message that the gate has built in.
-pub const GATE_WORDS: [(&str, &str); 20] = [
+pub const GATE_WORDS: [(&str, &str); 24] = [
     ("gate-chat", "You cannot write in this meeting."),
     ("gate-private", "You cannot send private messages in this meeting."),
     ("gate-rename", "You cannot change your name in this meeting."),
@@ -32,6 +32,16 @@ pub const GATE_WORDS: [(&str, &str); 20] = [
     ("gate-read", "Only moderators can see this."),
     ("gate-elsewhere", "No meetings are held at this address."),
     ("gate-speaker", "Meeting rules"),
+    ("gate-password-set", "The password of this meeting has been changed."),
+    (
+        "gate-password-word",
+        "This was shown to nobody. To change the password, write !password NEW-PASSWORD to everyone.",
+    ),
+    ("gate-moderator", "You are a moderator now. In the chat, !help shows what you can write."),
+    (
+        "gate-moderator-password",
+        "You are a moderator now. In the chat, !password shows the password and !help what else you can write.",
+    ),
     ("gate-see-chat", "The chat shows the password of this meeting, to you alone."),
 ];
 

@@ -107,6 +107,7 @@ async def test_the_lobby_cannot_be_switched_off(meet, browser):
         await alice.lobby(False)
         words = "The lobby cannot be turned off on this server."
         await alice.hears(words, since)
+        await alice.wait_for("conference.messageReceived", None, words, since=since)
         assert (await alice.state())["membersOnly"]
         await admitted(bob, alice, room)
         assert not alice.events("conference.membersOnlyChanged", since)

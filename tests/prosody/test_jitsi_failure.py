@@ -5,12 +5,13 @@ import time
 
 import pytest
 from lab import Failed, JitsiCrowd, Meet, needs_jitsi_plugins
-from lab.jitsi_meeting import opened
+from lab.jitsi_meeting import opened, popped_up
+from lab.jitsi_outcome import FOCUS
 from lab.meet import MEET_SERVICE
 from storm import QUICK, until
 
-FAST = {"vestibule_grace": 1, "vestibule_timeout": 1}
 AWAY = "The meeting service is briefly unavailable. Please try again in a moment."
+FAST = {"vestibule_grace": 1, "vestibule_timeout": 1}
 POLICY = f"""{MEET_SERVICE}
 trusted = ["recorder@recorder.meet.localhost"]
 """
@@ -172,7 +173,6 @@ async def test_frozen_a_client_is_told_to_try_again_and_thawed_it_is_in(scene):
         assert carol.nick not in bob.occupants(s.room)
 
 
-async def test_away_services_work_and_the_meeting_goes_on(scene):
 async def test_away_for_long_the_person_reads_so_and_comes_in_later(scene):
     async with scene(muc_options=FAST) as s:
         alice, bob = await s.crowd.persons("Alice", "Bob")
@@ -186,6 +186,7 @@ async def test_away_for_long_the_person_reads_so_and_comes_in_later(scene):
         assert (await alice.enter(s.room)).joined
 
 
+async def test_away_services_work_and_the_meeting_goes_on(scene):
     async with scene(muc_options=FAST) as s:
         alice, _ = await s.opened()
         s.component.kill()
@@ -199,6 +200,12 @@ async def test_away_for_long_the_person_reads_so_and_comes_in_later(scene):
         await alice.wait_for(lambda seen: seen.body == "recording")
         refused = await alice.lock_room(s.room, "five loud paper boats")
         assert refused.error[:2] == ("wait", "remote-server-timeout"), refused
+        await alice.ping()
+        assert popped_up(alice, s.room)[-1] == AWAY
+        alice.say(s.room, "!password five loud paper boats")
+        await alice.wait_for(lambda seen: seen.name == "message" and seen.error and seen.error[2] == AWAY)
+        await recorder.ping()
+        assert not [seen for seen in recorder.seen if "paper boats" in (seen.body or "")]
 
 
 async def test_a_hold_is_shorter_than_the_patience_of_the_focus(scene, prosody_version):

@@ -2,11 +2,13 @@
 
 import pytest
 from lab import Crowd
-from lab.jitsi_meeting import at_the_door, opened
+from lab.jitsi_meeting import at_the_door, inside, opened, popped_up
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
 from lab.policy import PRESET, SECRET, rooms
+from lab.stanza import CLIENT, element
 
+BETTER = "nine wide copper kettles"
 MEET = {"accounts": True}
 POLICY = MEET_SERVICE + PRESET + rooms({
     "locked": 'password = { change = "nobody" }',
@@ -37,7 +39,7 @@ async def test_whoever_guesses_is_told_how_long_to_wait(meet):
 @pytest.mark.parametrize(
     ("name", "password", "words"),
     [
-        ("room", "", "You can change it, but not remove it"),
+        ("room", "", "To change it, write !password NEW-PASSWORD in the chat."),
         ("room", "1234", "This password is too easy to guess. Use at least 8 characters"),
         ("room", "password1", "This password is too easy to guess."),
         ("locked", "twelve slow violet ferries", "set by the server and cannot be changed"),
@@ -48,8 +50,11 @@ async def test_a_moderator_is_told_why_the_password_stays(meet, name, password, 
         room = meet.room(name)
         alice = await crowd.person("Alice")
         assert (await alice.enter(room)).joined
+        since = alice.mark()
         reply = await alice.lock_room(room, password)
         assert reply.error and words in reply.error[2], reply
+        await alice.ping()
+        assert popped_up(alice, room, since) == [reply.error[2]], "Jitsi's client shows no words of the error"
         weak = ("auth", "not-authorized") if "guess" in words else ("cancel", "not-acceptable")
         assert reply.error[:2] == weak
         bob = await crowd.person("Bob")
@@ -68,4 +73,76 @@ async def test_whoever_opens_a_room_chooses_its_password_inside(meet):
         assert (await bob.enter(room, "12")).shown == at_the_door(meet.server)
         assert not (await alice.lock_room(room, SECRET)).error
         assert (await bob.enter(room, SECRET)).joined
-        assert first != SECRET and (await carol.enter(room, first)).shown == "prompt"
+        assert first != SECRET and (await carol.enter(room, first)).shown == at_the_door(meet.server)
+
+
+# `!password`, whatever comes after it
+
+
+def wrote(person, words):
+    return [seen for seen in person.seen if seen.name == "message" and seen.nick and words in "".join(seen.xml.itertext())]
+
+
+async def refused_in_chat(person, room, text):
+    since = person.mark()
+    person.say(room, text)
+    seen = await person.wait_for(lambda seen: seen.name == "message" and seen.error, since=since)
+    return seen.error
+
+
+async def test_a_moderator_sets_the_password_by_a_word_that_nobody_else_reads(meet):
+    async with meet.crowd() as crowd, Crowd(meet.server) as others:
+        room = meet.room()
+        alice = await crowd.person("Alice")
+        assert (await alice.enter(room)).joined
+        bob = await inside(crowd, room, "Bob")
+        weak = await refused_in_chat(alice, room, "!password 1234")
+        assert weak[:2] == ("auth", "not-authorized") and "too easy to guess" in weak[2]
+        since, before = alice.mark(), bob.mark()
+        alice.say(room, f" !Password  {BETTER} ")
+        await bob.wait_for(lambda seen: 104 in seen.statuses, since=before)
+        told = await alice.wait_for(lambda seen: seen.sender == room and BETTER in (seen.body or ""), since=since)
+        assert told.type == "normal" and not any(BETTER in words for words in popped_up(alice, room))
+        may_not = await refused_in_chat(bob, room, f"!password {SECRET}")
+        assert may_not == ("auth", "forbidden", "Only moderators can change the password of this meeting.")
+        for text in (f"!password: {SECRET}", f"!password{SECRET}", f"look\n!password {SECRET}"):
+            assert "Unknown command" in (await refused_in_chat(alice, room, text))[2]
+        for words in ("1234", BETTER, SECRET):
+            assert not wrote(bob, words) and not wrote(alice, words)
+        carol = await others.connect(meet.server.guests)
+        assert (await carol.join(room, "Carol", SECRET)).condition == "not-authorized"
+        assert (await carol.join(room, "Carol", BETTER)).joined
+        changed = await meet.decision(kind="configure", room=room, verdict="allow")
+        assert changed["jid"] == alice.bare
+        assert not meet.component.run("rotate", room).returncode, "the record knows of the change"
+
+
+async def test_it_is_shown_to_nobody_in_private_either_and_locked_is_locked(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("locked")
+        alice = await crowd.person("Alice")
+        assert (await alice.enter(room)).joined
+        bob = await inside(crowd, room, "Bob")
+        message = element(CLIENT, "message", to=f"{room}/{bob.nick}", type="chat", id=alice.new_id())
+        message.append(element(CLIENT, "body", f"!password {BETTER}"))
+        alice.send(message)
+        refused = await alice.wait_for(lambda seen: seen.name == "message" and seen.error)
+        assert "This was shown to nobody." in refused.error[2]
+        locked = await refused_in_chat(alice, room, f"!password {BETTER}")
+        assert "set by the server and cannot be changed" in locked[2]
+        await bob.ping()
+        assert not wrote(bob, BETTER)
+
+
+async def test_who_becomes_a_moderator_is_told_what_that_means(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice = await crowd.person("Alice")
+        assert (await alice.enter(room)).joined
+        bob = await inside(crowd, room, "Bob")
+        assert not (await alice.set_affiliation(room, bob.bare, "owner")).error
+        await bob.wait_for(lambda seen: seen.body and seen.body.startswith("You are a moderator now."))
+        assert "!password" in popped_up(bob, room)[-1]
+        bob.say(room, "!password")
+        await bob.wait_for(lambda seen: SECRET in (seen.body or ""))
+        assert not any("moderator now" in words for words in popped_up(alice, room))

@@ -142,7 +142,11 @@ fn one(case: &Case<'_>, field: &FieldChange) -> Option<Opinion> {
             Opinion::deny(rule, Denial::PasswordMandatory)
         }),
         FieldChange::PasswordSet(_) if !may(case, password.change.value) => {
-            Some(require(case, &password.change, Denial::PasswordLocked))
+            let denial = match password.change.value {
+                Who::Moderator | Who::Anybody => Denial::PasswordModerators,
+                Who::Operator | Who::Nobody => Denial::PasswordLocked,
+            };
+            Some(require(case, &password.change, denial))
         }
         FieldChange::PasswordSet(strength) => {
             password.weakness(*strength).map(|(rule, denial)| Opinion::deny(rule, denial))
