@@ -161,6 +161,21 @@ async def test_who_was_removed_stays_out_after_a_reload(meet, browser):
         assert not bob.events(JOINED, since)
 
 
+async def test_who_is_removed_by_the_operator_reads_why_and_the_others_see_a_kick(meet, browser):
+    async with at(meet, browser) as visit:
+        room, reason = meet.room(), "Fire drill: please leave until 18:00."
+        alice, bob = await visit.people("alice", "bob")
+        await moderating(alice, room)
+        assert (await bob.join(room, SECRET)).joined
+        nick, since, before = (await bob.state())["id"], bob.mark(), alice.mark()
+        bare = bob.jid.partition("/")[0]
+        assert meet.component.run("remove", room, bare, "--reason", reason).returncode == 0
+        await bob.wait_for("conference.failed", "conference.destroyed", reason.replace(":", "∶"), since=since)
+        await alice.wait_for("conference.userLeft", nick, since=before)
+        assert "307" in (await alice.hears("unavailable", before)).params[0]
+
+
+
 @pytest.mark.parametrize("transport", ["websocket", "bosh"])
 async def test_a_refused_setting_is_shown_in_the_default_language(meet, browser, transport):
     """The client says `en` over BOSH and nothing over WebSocket, whatever its user reads."""
