@@ -19,20 +19,18 @@ return function (gate)
 		return has;
 	end
 
-	gate.guard("muc-broadcast-presence", PRIORITY.raised, function (event)
-		local room, occupant = event.room, event.occupant;
+	local function tell_moderator(room, occupant)
 		local before = room[gate.mark] and room[gate.mark][occupant.nick]; -- reports.lib.lua learns the new role after this
-		if occupant.role ~= "moderator" or not before or before == occupant.role then return; end
-		if gate.is_observing() or not gate.room_data.of(room) or gate.is_service(occupant.bare_jid) then return; end
+		if not before or before == occupant.role or gate.is_service(occupant.bare_jid) then return; end
+		if gate.is_observing() or not gate.room_data.of(room) then return; end
 		local knows = room:get_password() and gate.permissions.may(room, occupant, "secret");
 		local text = gate.messages.of(knows and "gate-moderator-password" or "gate-moderator");
 		each_of_jitsi(occupant, function (address) gate.effects.tell(room, address, "groupchat", text); end);
-	end);
+	end
 
 	-- Each occupant is told of the end by a presence of their own: `x.self`, or else `x`, which all share.
-	gate.guard("muc-broadcast-presence", PRIORITY.backstop, function (event)
-		local x, occupant = event.x, event.occupant;
-		local destroy = occupant.role == nil and x:get_child("destroy");
+	local function spell_reason(x, occupant)
+		local destroy = x:get_child("destroy");
 		local reason = destroy and destroy:get_child_text("reason");
 		if not reason or gate.is_observing() then return; end
 		local spelled = in_dialog(reason);
@@ -42,6 +40,12 @@ return function (gate)
 			if tag.name ~= "destroy" then return tag; end
 			return st.stanza("destroy", tag.attr):text_tag("reason", spelled);
 		end);
+	end
+
+	gate.guard("muc-broadcast-presence", PRIORITY.raised, function (event)
+		local occupant = event.occupant;
+		if occupant.role == "moderator" then return tell_moderator(event.room, occupant); end
+		if occupant.role == nil then return spell_reason(event.x, occupant); end
 	end);
 
 	-- Tells a person who is removed why, as a client of Jitsi's shows no reason of a removal. The others in the room see
