@@ -100,6 +100,7 @@ ENDED = ("conference.destroyed",)
 NAME = "This meeting name is not allowed here. Please choose another name."
 CLOSED = "This meeting is closed to new participants."
 NOT_WELCOME = "You have been banned by the operator of this server."
+AWAY = "The meeting service is briefly unavailable. Please try again in a moment."
 TOO_MANY = "Too many wrong passwords. Please try again in "
 TABLE = {
     "prompt": Row("room", OPEN, (), "<not-authorized", (PROMPT,)),
@@ -186,3 +187,13 @@ async def test_while_the_component_is_silent_the_client_keeps_asking(meet, brows
         assert answer.joined, answer
         assert (await scene.bob.state())["moderator"]
         assert not scene.bob.events(FAILED)
+
+
+async def test_while_it_stays_away_the_client_shows_so(meet, browser):
+    async with Scene.at(meet, browser) as scene:
+        await scene.freeze()
+        since = await scene.bob.ask_to_join(scene.room)
+        await scene.bob.wait_for(FAILED, *ENDED, AWAY, since=since, seconds=20)
+        assert not scene.focus.requests, "no room is opened for it"
+        meet.component.thaw()
+        assert (await scene.bob.answer(await scene.bob.ask_to_join(scene.room))).joined
