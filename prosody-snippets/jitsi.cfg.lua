@@ -26,7 +26,8 @@ VirtualHost "meet.example.org"
 --
 -- Take these out of modules_enabled, here and elsewhere, for they decide what the policy decides:
 --   muc_wait_for_host    admits everybody who waits as soon as anybody with a token or an account comes;
---                        say close.hold_until = ["moderator"]
+--                        say close.hold_until = ["moderator"], and moderators.assign without "opener": people wait as
+--                        they do there, and then have the password or the lobby before them
 --   muc_allowners        makes everybody a moderator; say moderators.assign
 --   token_affiliation    makes owners and members by token, and demotes those made by hand; say moderators.assign and
 --                        moderators.claim

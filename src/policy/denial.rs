@@ -23,7 +23,7 @@ pub(super) enum OnJitsi {
     Dialog,
     /// The screen of the lobby.
     Lobby,
-    /// The offer to log in.
+    /// That a moderator is awaited, with the offer to log in as one: the client asks again by itself.
     LogIn,
     /// Nothing: the client tries again by itself.
     Retry,
@@ -204,7 +204,7 @@ denials! {
         "This meeting has been suspended by the server's operator. That is not possible until it resumes.";
     /// The room waits for a moderator, or for a password.
     NotOpenYet =>
-        "not-open-yet", "auth" "registration-required", Words,
+        "not-open-yet", "auth" "registration-required", LogIn,
         "This meeting is not open yet. You will be invited when it is.";
     /// The room must have a password.
     PasswordMandatory =>
@@ -424,7 +424,7 @@ pub enum Shown {
     Error(Condition),
     /// A stanza error that names the lobby to wait in: the client goes there.
     Lobby,
-    /// A stanza error that makes the client offer to log in.
+    /// A stanza error that makes the client wait for a moderator, ask again by itself, and offer to log in.
     LogIn,
     /// A stanza error after which the client tries again by itself.
     Retry,

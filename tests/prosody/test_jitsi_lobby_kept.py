@@ -97,17 +97,22 @@ async def test_a_password_that_a_moderator_chooses_holds_and_passes_a_lobby(meet
 async def test_people_wait_until_a_moderator_is_there(meet):
     async with meet.crowd() as crowd:
         room = meet.room("chaired")
-        first = await crowd.person("First")
-        assert (await first.enter(room)).joined and not owner(first, room)
-        bob = await crowd.person("Bob")
-        stopped = await bob.enter(room, SECRET)
-        assert stopped.shown == "lobby", stopped
-        assert (await bob.knock(stopped.lobby)).joined
-        await meet.decision(kind="join", room=room, rule="close.hold_until", verdict="hold")
+        first, bob = await crowd.persons("First", "Bob")
+        # As in Jitsi: the client shows that a moderator is awaited, and asks again every few seconds.
+        for person in (first, bob):
+            waits = await person.enter(room, SECRET)
+            assert (waits.shown, "not open yet" in waits.text) == ("log-in", True), waits
+        assert (await meet.decision(kind="request", room=room, jid=bob.bare))["rule"] == "close.hold_until"
+        assert not crowd.focus.requests
         chair = await crowd.person("Chair", CHAIR)
-        assert (await chair.enter(room)).joined and owner(chair, room)
-        assert await chair.knocker(await chair.attend_lobby(room), bob.nick) == bob.jid
-        assert (await bob.join(room, password=SECRET)).joined
+        assert (await chair.request(room)).kind == "ready"
+        assert (await first.request(room)).shown == "log-in", "the chair has not come yet"
+        assert (await chair.join(room)).joined and owner(chair, room)
+        assert (await bob.enter(room, SECRET)).joined
+        stopped = await first.enter(room)
+        assert stopped.shown == "lobby", stopped
+        assert (await first.knock(stopped.lobby)).joined
+        assert await chair.knocker(await chair.attend_lobby(room), first.nick) == first.jid
 
 
 # What the operator sees and does

@@ -1,6 +1,9 @@
 """On a Jitsi Meet where guests come anonymously and hosts log in (Jitsi's secure domain)."""
 
-from lab.meet import MEET_SERVICE
+from lab import needs_jitsi_plugins
+from lab.meet import MEET_SERVICE, MeetDoor
+from lab.policy import PRESET, SECRET
+from lab.tokens import TOKENS, token
 
 MEET = {"accounts": True}
 POLICY = (
@@ -68,3 +71,18 @@ async def test_a_guest_is_offered_to_log_in_where_only_accounts_open_rooms(meet)
         guest = await crowd.person("Guest")
         assert (await guest.request(room)).shown == "log-in"
         assert not crowd.focus.requests
+
+
+@needs_jitsi_plugins
+async def test_where_tokens_open_rooms_guests_wait_for_the_host_and_then_get_on_by_themselves(prosody_version):
+    policy = MEET_SERVICE + PRESET + '[policy.access]\ncreate = ["token"]\n[policy.lobby]\nadmission = "password"\n'
+    with MeetDoor(prosody_version, policy, muc_plugins=["token_verification"], **TOKENS) as door:
+        async with door.crowd() as crowd:
+            room = door.room()
+            guest = await crowd.person("Guest")
+            for _ in range(2):
+                assert (await guest.enter(room, SECRET)).shown == "log-in"
+            assert not crowd.focus.requests
+            host = await crowd.person("Host", token=token(id="host"))
+            assert (await host.enter(room)).joined
+            assert (await guest.enter(room, SECRET)).joined

@@ -15,6 +15,7 @@ use crate::policy::record::{Closed, Record};
 use crate::policy::rules::fixed;
 use crate::policy::rules::hours::{AtEnd, outside};
 use crate::policy::rules::kinds::Who;
+use crate::policy::rules::moderators::Become;
 use crate::policy::verdict::{Audience, Effects, Opinion, Rule, Verdict};
 
 /// The rule of a room whose record cannot be read, or not in full.
@@ -59,6 +60,22 @@ pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
         });
     }
     None
+}
+
+/// Denies asking the focus for a room that waits for its moderator, to people who would not moderate it: their clients
+/// wait and ask again by themselves. Once the opener has come, the room itself decides at the join.
+pub(in crate::policy) fn await_moderator(case: &Case<'_>) -> Option<Opinion> {
+    let moderators = &case.rules.moderators;
+    let waits = case.rules.close.hold_until.value.moderator && !moderators.by_room;
+    let is_to_come = match &case.room.record {
+        None => !case.room.exists && !moderators.assign.value.contains(&Become::Opener),
+        Some(record) => record.awaited.is_some() && case.room.moderators == 0,
+    };
+    let is_awaited = |record: &Record| record.opener == case.jid.as_str();
+    let moderates =
+        entitlement(case).is_some() || case.room.record.as_ref().is_some_and(is_awaited);
+    (waits && is_to_come && !moderates)
+        .then(|| Opinion::deny(hold_until(case.rules), Denial::NotOpenYet))
 }
 
 /// Closes the room if the requester is the last one that it takes.

@@ -20,6 +20,7 @@ const AWAITED: SignedDuration = SignedDuration::from_secs(15);
 /// because a join can be held or prompted, and a request cannot.
 pub(in crate::policy) fn request(case: &Case<'_>, strongest: &mut Strongest) {
     strongest.hear(close::outside_hours(case));
+    strongest.hear(close::await_moderator(case));
     if !case.room.exists {
         strongest.hear(access::open(case));
         strongest.hear(limits::open(case));
@@ -53,6 +54,7 @@ fn open(case: &Case<'_>, strongest: &mut Strongest) {
         strongest.hear(access::enter(&opener));
         strongest.hear(close::outside_hours(&opener));
         strongest.hear(access::open(&opener));
+        strongest.hear(close::await_moderator(&opener));
         strongest.hear(limits::open(&opener));
         return;
     }
