@@ -248,6 +248,7 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
         (Verdict::Prompt, Action::Join { .. }) => {
             lobby::wait_on(case, opinion.denial, &mut effects);
         }
+        (Verdict::Deny, Action::Join { .. }) => focus::give_up_place(case, &mut effects),
         (
             Verdict::Allow,
             Action::Request

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from lab.jitsi_client import NICKNAME
-from lab.jitsi_meeting import opened
+from lab.jitsi_meeting import opened, owner
 from lab.jitsi_plugins import needs_jitsi_plugins
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN, RECORDER
@@ -17,6 +17,7 @@ MEET = {"plugin_paths": [MODULES], "modules": ["lab_web_query"]}
 POLICY = MEET_SERVICE + trusted(RECORDER) + OPEN + rooms({
     "all": 'permissions = { record = ["everyone"], dial = ["everyone"] }',
     "encrypted": 'permissions.e2ee = "require"',
+    "sealed": 'permissions.e2ee = "require"\nlobby.admission = "password"',
     "told": 'permissions.e2ee = "prefer"',
     "apart": 'permissions.private = ["moderator"]',
     "unrecorded": 'permissions = { record = [], chat = ["moderator"], screen_share = [] }',
@@ -233,6 +234,19 @@ async def test_only_clients_that_say_they_encrypt_come_in(meet):
         assert await asked(crowd, alice, room, recording("stop")) is None
         told = [seen for seen in alice.seen if seen.body and "nothing is recorded" in seen.body]
         assert len(told) == 1
+
+
+async def test_an_opener_who_is_refused_at_the_join_leaves_the_room_to_the_next(meet):
+    """What a client can do is known at its join only; until then the room is kept for it."""
+    async with meet.crowd() as crowd:
+        room = meet.room("sealed")
+        xaver, yara = await crowd.persons("Xaver", "Yara")
+        assert (await joins(xaver, room)).kind == "destroyed"
+        assert (await joins(xaver, room)).kind == "destroyed"
+        assert (await joins(yara, room, "https://jitsi.org/meet/e2ee")).joined
+        assert owner(yara, room) and len(await meet.decisions(kind="open", room=room)) == 1
+        again = await crowd.reload(xaver)
+        assert not (await joins(again, room, "https://jitsi.org/meet/e2ee")).joined, "nobody's place is kept"
 
 
 async def test_moderators_are_told_who_cannot_encrypt(meet):

@@ -16,7 +16,7 @@ MEET = {
     "muc_options": {"muc_password_whitelist": []},
 }
 POLICY = MEET_SERVICE + trusted(RECORDER) + '[policy.access]\nrefused_rooms = ["refused-*"]\n' + MEET_CHAIR + rooms({
-    "chaired": 'moderators = { assign = ["listed"] }\nclose = { hold_until = ["password", "moderator"] }',
+    "chaired": 'moderators = { assign = ["listed"] }',
     "strict": 'lobby = { admission = "password-and-lobby" }',
     "lasting": 'access = { persistent = true }',
 })

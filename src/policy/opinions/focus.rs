@@ -8,9 +8,9 @@ use crate::policy::attempt::{Action, Affiliation, AffiliationChange, Requester};
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::context::{Case, Strongest};
 use crate::policy::denial::Denial;
-use crate::policy::record::Record;
+use crate::policy::record::{Entry, Record};
 use crate::policy::rules::fixed;
-use crate::policy::verdict::{Opinion, Verdict};
+use crate::policy::verdict::{Effects, Opinion, Verdict};
 
 /// How long the place of the opener is kept: as long as Jitsi's focus waits for the first participant
 /// (jicofo's `conference.initial-timeout`).
@@ -104,5 +104,25 @@ pub(in crate::policy) fn await_opener(record: Record, case: &Case<'_>) -> Record
             ..record
         },
         None => Record { opener: String::new(), awaited: Some(case.now), ..record },
+    }
+}
+
+/// Gives the place of an awaited opener whose join is denied to the next person who may open the room, at once.
+pub(in crate::policy) fn give_up_place(case: &Case<'_>, effects: &mut Effects) {
+    let record = case.room.record.as_ref();
+    let Some(record) = record.filter(|it| it.awaited.is_some_and(|until| until > case.now)) else {
+        return;
+    };
+    let person = case.who.person.as_ref();
+    let is_opener = record.opener == case.jid.as_str()
+        || person.is_some_and(|person| person.entry == Some(Entry::Opened));
+    if is_opener {
+        // The opener may have asked under another address.
+        let asked_as = record.opener.parse().ok().filter(|jid| jid != case.jid);
+        effects
+            .people
+            .extend(asked_as.into_iter().chain([case.jid.clone()]).map(|jid| (jid, None)));
+        let opener = String::new();
+        effects.record = Some(Record { opener, awaited: Some(case.now), ..record.clone() });
     }
 }
