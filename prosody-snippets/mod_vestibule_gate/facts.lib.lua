@@ -106,6 +106,18 @@ return function (gate)
 		}, session or prosody.full_sessions[address or occupant.jid], room.jid);
 	end
 
+	-- Returns whether a typed password is that of the room. Blanks around it are not part of it, and one of lower-case
+	-- words with hyphens, as made ones are, is also right with capitals, and with blanks for hyphens. In constant time.
+	local function is_right(typed, password)
+		local is_exact = hashes.equals(typed, password);
+		if #typed > LIMIT.text then return is_exact; end
+		local trimmed = typed:gsub("\194\160", " "):match("^%s*(.*)$"):reverse():match("^%s*(.*)$"):reverse();
+		local is_made = password:find("^[%l-]+$") ~= nil;
+		if is_made then trimmed = trimmed:lower():gsub("%s+", "-"); end
+		local is_meant = hashes.equals(trimmed, password);
+		return is_exact or is_meant;
+	end
+
 	local function write_credential(stanza, room, kind)
 		local join = gate.requests.read_join(stanza);
 		local typed, count = join.password, join.passwords;
@@ -116,7 +128,7 @@ return function (gate)
 		-- The password is compared here, in constant time: it can be newer than the component's record.
 		local password, check = room:get_password(), "none";
 		if password and count > 0 and (count > 1 or typed ~= "") then
-			check = typed and hashes.equals(typed, password) and "right" or "wrong";
+			check = typed and is_right(typed, password) and "right" or "wrong";
 		end
 		write("<credential ");
 		attributes("check", check);

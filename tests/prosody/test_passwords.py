@@ -128,7 +128,7 @@ async def test_a_password_of_the_file_opens_the_room(door):
         room, alice = await door.meeting(crowd, "alice@localhost", name="preset")
         guest = await crowd.connect("guest.localhost")
         assert await told(alice, room) == SECRET
-        for wrong in (None, "", SECRET.upper(), SECRET + " ", SECRET[:-1]):
+        for wrong in (None, "", SECRET.upper(), SECRET + " x", SECRET[:-1]):
             assert (await guest.join(room, "Guest", wrong)).condition == "not-authorized", wrong
         assert (await guest.join(room, "Guest", SECRET)).joined
 
@@ -166,6 +166,30 @@ async def test_a_guesser_has_to_wait_and_then_may_try_again(door):
         await door.decision(kind="join", room=room, rule="password.guesses.burst", verdict="deny")
         await asyncio.sleep(1.05)
         assert (await eve.join(room, "Eve", SECRET)).joined
+
+
+@pytest.mark.parametrize("name", ["room", "derived"])
+async def test_a_made_password_may_be_typed_as_people_type(door, name):
+    async with Crowd(door.server) as crowd:
+        room, alice = door.room(name), await crowd.connect("alice@localhost")
+        assert (await alice.join(room, "Alice")).joined
+        made = await told(alice, room)
+        spaced = made.replace("-", " ")
+        for number, typed in enumerate((f"  {made}\n", made.title(), spaced.upper(), spaced.replace(" ", "  "))):
+            guest = await crowd.connect("guest.localhost")
+            assert (await guest.join(room, f"Guest {number}", typed)).joined, typed
+        guest = await crowd.connect("guest.localhost")
+        for typed in (made.replace("-", ""), made + "-", made[1:], " " * 100_000 + "x"):
+            assert not (await guest.join(room, "Guest", typed)).joined, typed
+
+
+async def test_a_chosen_password_is_typed_as_it_was_chosen(door):
+    async with Crowd(door.server) as crowd:
+        room, _ = await door.meeting(crowd, "alice@localhost", name="preset")
+        guest = await crowd.connect("guest.localhost")
+        for typed in (SECRET.upper(), SECRET.replace(" ", "-")):
+            assert (await guest.join(room, "Guest", typed)).condition == "not-authorized"
+        assert (await guest.join(room, "Guest", f" {SECRET} ")).joined
 
 
 async def test_others_need_not_wait_for_a_guesser(door):
