@@ -77,7 +77,7 @@ async def test_a_plan_says_what_another_file_would_do_and_changes_nothing(
         assert (changed["room"], changed["rule"], changed["line"], changed["repaired"]) == expected
         (removed,) = plan["removed"]["first"]
         ban = line_of(after, "[[ban]]")
-        assert removed == {"room": ROOM, "jid": "bob@localhost", "rule": "ban", "line": ban}
+        assert removed == {"room": ROOM, "jid": "bob@localhost", "nick": "Bob", "rule": "ban", "line": ban}
         assert plan["let_in"]["count"] == plan["turned_away"]["count"] == 0
         assert (plan["limit"], plan["refused"]) == (10, False)
 
@@ -87,7 +87,7 @@ async def test_a_plan_says_what_another_file_would_do_and_changes_nothing(
             "policy.lobby.admission: \"password\" (line",
             "2 rooms with 3 people inside",
             f"{ROOM}: open to strangers, should be members only, by lobby.admission (line",
-            f"bob@localhost in {ROOM}, by ban (line {ban})",
+            f'"Bob" (bob@localhost) in {ROOM}, by ban (line {ban})',
             "nothing was changed",
         ):
             assert part in words, words
