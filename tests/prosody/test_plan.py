@@ -102,7 +102,7 @@ async def test_a_plan_says_what_another_file_would_do_and_changes_nothing(
         own = json.loads(vestibule.run("reload", "--plan", "--json").stdout)
         assert {**own, "warnings": []} == {**plan, "warnings": []}
         assert revision(vestibule) == running
-        assert "1 people may no longer" in vestibule.run("reload").stdout
+        assert "1 person may no longer" in vestibule.run("reload").stdout
         await people["bob"].wait_for(lambda s: s.type == "unavailable" and 110 in s.statuses)
         assert revision(vestibule) == plan["revision"]
         # By the file that is in force now, nobody may be removed by a reload.
