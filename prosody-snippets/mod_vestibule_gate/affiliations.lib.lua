@@ -1,6 +1,6 @@
 -- Gates affiliations and roles, the lists of them, and registration (XEP-0045, 7.10, 8 and 9).
 
-local jid = require "util.jid";
+local jid, st = require "util.jid", require "util.stanza";
 local jid_bare, jid_node, jid_host, jid_resource = jid.bare, jid.node, jid.host, jid.resource;
 local t_insert = table.insert;
 
@@ -90,17 +90,18 @@ return function (gate)
 		gate.facts.write_somebody(name, gate.facts.describe(room, occupant), prosody.full_sessions[occupant.jid]);
 	end
 
-	local function write_items(items)
+	-- `place`: the breakout room that it is about.
+	local function write_items(items, place)
 		return function (room)
-			local others = {};
+			local others, at = {}, place or room;
 			for _, item in ipairs(items) do
 				write("<item ");
 				attributes("jid", cut(item.jid, LIMIT.address), "nick", cut(item.nick, LIMIT.name),
 					"affiliation", item.affiliation, "role", item.role, "current", item.current);
 				write(">");
-				local bearer = bearer_of(room, item);
+				local bearer = bearer_of(at, item);
 				if bearer then write_bearer("bearer", room, bearer); end
-				for _, occupant in ipairs(displaced_by(room, item)) do
+				for _, occupant in ipairs(displaced_by(at, item)) do
 					write_bearer("displaced", room, occupant);
 					t_insert(others, occupant.bare_jid);
 				end
@@ -185,6 +186,35 @@ return function (gate)
 		end
 		return gate.put(event, kind, { items = items, detail = write_items(judged), rebuild = steps_for(stanza, items) });
 	end);
+
+	-- In a breakout room, moderators remove people from the meeting. All else is changed in the main room.
+	function affiliations.remove_from(event, room, place)
+		local stanza, from = event.stanza, event.stanza.attr.from;
+		if gate.is_unguarded() or gate.is_service(from) then return; end
+		local read, wrong = requests.read_items(stanza.tags[1]);
+		if not read then return gate.refuse_value(event, wrong); end
+		local items, err, reason = resolve_all(place, read);
+		if not items then return gate.client_response.plain(event, err, reason); end
+		local actor, item = place:get_occupant_by_real_jid(from), items[1];
+		if #items ~= 1 or item.role ~= "none" or not actor or actor.role ~= "moderator" then
+			return gate.client_response.plain(event, "cancel", "not-allowed");
+		end
+		return gate.put(event, "role", {
+			items = items, detail = write_items(items, place),
+			granted = function (e, _, verdict)
+				local main, there = gate.get_room(e.room), gate.breakout.place(place.jid);
+				local bearer = there and occupant_of(there, item.nick);
+				local ok, kind, condition = nil, "cancel", "item-not-found";
+				if main and bearer and bearer.bare_jid == item.jid then
+					ok, kind, condition = there:set_role(from, bearer.nick, nil, item.reason);
+				end
+				verdict.failed = not ok;
+				if not ok then return gate.client_response.plain(e, kind, condition); end
+				gate.effects.take_affiliation(main, item.jid);
+				module:send(st.reply(stanza));
+			end,
+		}, room.jid);
+	end
 
 	-- Asks about voice that a moderator gives on request: a change of one role.
 	function affiliations.give_voice(event, speaker)

@@ -52,7 +52,7 @@ return function (gate)
 		local attr = stanza.attr;
 		local is_attempt = stanza.name == "presence" and attr.type == nil or stanza.name == "iq" and REQUESTS[attr.type];
 		if not is_attempt then return false; end
-		local room = gate.get_room(jid_bare(attr.to));
+		local room = gate.breakout.place(jid_bare(attr.to)) or gate.get_room(jid_bare(attr.to));
 		return not room or not room:get_occupant_jid(attr.from);
 	end
 

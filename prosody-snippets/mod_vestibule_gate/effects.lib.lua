@@ -36,8 +36,7 @@ return function (gate)
 			local own, details = gate.room_data.taken(room, bare);
 			set_affiliation(room, bare, own or "member", details);
 		end
-		for _, occupant in pairs(room._occupants) do is_invited = is_invited or occupant.bare_jid == bare; end
-		if is_invited then return; end
+		if is_invited or gate.breakout.is_inside(room, bare) then return; end
 		gate.invitations.expect(room, bare, nil);
 		module:send(message(room, w and w.jid or bare, "normal")
 			:tag("x", { xmlns = xmlns_user }):tag("invite", { from = room.jid })
@@ -55,7 +54,7 @@ return function (gate)
 
 	-- Returns the name that others see; on Jitsi it differs from the nick.
 	local function name_of(room, address)
-		local occupant = address and room:get_occupant_by_real_jid(address);
+		local occupant = address and gate.breakout.find(room, address);
 		local presence = occupant and occupant:get_presence(address);
 		local name = presence and presence:get_child_text("nick", "http://jabber.org/protocol/nick");
 		name = name or occupant and jid_resource(occupant.nick)
@@ -88,16 +87,21 @@ return function (gate)
 			-- Screens are shared: the pop-up only points to the password. People who have asked for it read the chat.
 			local is_private = item.text:find("{password}", 1, true) ~= nil;
 			local is_pointed_to = is_private and (item.to ~= "requester" or item.joined);
-			local function tell_one(address, kind)
-				local is_jitsi = tell(room, address, kind, text, is_private);
-				if is_jitsi and is_pointed_to then tell(room, address, kind, (gate.messages.of("gate-see-chat"))); end
+			-- Clients take no notice of a room that they are not in.
+			local function tell_one(address, kind, place)
+				local is_jitsi = tell(place or room, address, kind, text, is_private);
+				if is_jitsi and is_pointed_to then tell(place or room, address, kind, (gate.messages.of("gate-see-chat"))); end
 			end
 			if item.joined == joined and item.to ~= "requester" then
 				local role = item.to == "moderators" and "moderator" or nil;
-				each_session(room, role, function (address) tell_one(address, "groupchat"); end);
+				gate.breakout.each(room, function (occupant, place)
+					if role and occupant.role ~= role then return; end
+					for address in occupant:each_session() do tell_one(address, "groupchat", place); end
+				end);
 			elseif item.joined == joined and requester then
+				local _, place = gate.breakout.find(room, requester);
 				-- From the bare room to this session alone: clients show it as the room's own words.
-				tell_one(requester, room:get_occupant_jid(requester) and "groupchat" or "normal");
+				tell_one(requester, place and "groupchat" or "normal", place);
 			end
 		end
 	end
@@ -165,20 +169,29 @@ return function (gate)
 
 	-- Ends the meeting in a room that existed before: everybody is removed, and the room stays.
 	local function empty(room, text)
-		local nicks = {};
-		for nick in room:each_occupant() do nicks[#nicks + 1] = nick; end
+		local seats = {};
+		gate.breakout.each(room, function (occupant, place) seats[#seats + 1] = { room = place, nick = occupant.nick }; end);
 		dismiss_all(room, text);
-		for _, nick in ipairs(nicks) do set_role(room, nick, nil, text ~= "" and text or nil); end
+		for _, seat in ipairs(seats) do set_role(seat.room, seat.nick, nil, text ~= "" and text or nil); end
 		room:save();
+	end
+
+	-- Takes the affiliation of a person who was removed. A ban of the room stays.
+	local function take_affiliation(room, bare)
+		local affiliation = gate.affiliation_of(room, bare);
+		if AFFILIATION[affiliation] <= AFFILIATION.none then return; end
+		gate.room_data.take(room, bare, affiliation);
+		set_affiliation(room, bare, "none");
 	end
 
 	local function apply_after(room, fx, requester, invited)
 		for _, who in ipairs(fx.admit or NOTHING) do admit(room, who.jid, invited and invited[who.jid]); end
 		for _, who in ipairs(fx.promote or NOTHING) do
-			for nick, occupant in room:each_occupant() do
-				if occupant.bare_jid == who.jid then
-					give_affiliation(room, who.jid, "owner");
-					if occupant.role ~= "moderator" then set_role(room, nick, "moderator"); end
+			local seats = gate.breakout.seats(room, who.jid);
+			if seats[1] then give_affiliation(room, who.jid, "owner"); end
+			for _, seat in ipairs(seats) do
+				if seat.room:get_occupant_by_nick(seat.nick).role ~= "moderator" then
+					set_role(seat.room, seat.nick, "moderator");
 				end
 			end
 		end
@@ -186,8 +199,8 @@ return function (gate)
 			if AFFILIATION[gate.affiliation_of(room, who.jid)] > AFFILIATION[who.affiliation] then
 				set_affiliation(room, who.jid, who.affiliation);
 			end
-			for nick, occupant in room:each_occupant() do
-				if occupant.bare_jid == who.jid and occupant.role == "moderator" then set_role(room, nick, "participant"); end
+			for _, seat in ipairs(gate.breakout.seats(room, who.jid)) do
+				if seat.role == "moderator" then set_role(seat.room, seat.nick, "participant"); end
 			end
 		end
 		for _, who in ipairs(fx.affiliate or NOTHING) do
@@ -201,18 +214,11 @@ return function (gate)
 		if fx.room and fx.room.suspended ~= nil then gate.buttons.settle_all(room); end
 		for _, who in ipairs(fx.reject or NOTHING) do dismiss(room, who.jid, who.text); end
 		for _, who in ipairs(fx.remove or NOTHING) do
-			for nick, occupant in room:each_occupant() do
-				if occupant.bare_jid == who.jid then
-					gate.dialogs.tell_removed(room, occupant, who.text);
-					set_role(room, nick, nil, who.text);
-				end
+			for _, seat in ipairs(gate.breakout.seats(room, who.jid)) do
+				gate.dialogs.tell_removed(seat.room, seat.room:get_occupant_by_nick(seat.nick), who.text);
+				set_role(seat.room, seat.nick, nil, who.text);
 			end
-			-- A ban of the room stays.
-			local affiliation = gate.affiliation_of(room, who.jid);
-			if AFFILIATION[affiliation] > AFFILIATION.none then
-				gate.room_data.take(room, who.jid, affiliation);
-				set_affiliation(room, who.jid, "none");
-			end
+			take_affiliation(room, who.jid);
 		end
 		local data = gate.room_data.of(room);
 		if fx.ending and data and data.keep and not data.passes then
@@ -237,18 +243,12 @@ return function (gate)
 				nick = gate.text.cut(jid_resource(occupant.nick), gate.LIMIT.address),
 			};
 		end
-		local function is_inside(bare)
-			for _, occupant in pairs(room._occupants) do
-				if occupant.bare_jid == bare then return true; end
-			end
-			return false;
-		end
 		for _, only in ipairs(fx.only or NOTHING) do
 			if only.when == "unmoderated" then
 				gate.facts.each_moderator(room, note);
 				is_met = is_met and #met == 0;
 			elseif only.when == "inside" then
-				is_met = is_met and is_inside(only.jid);
+				is_met = is_met and gate.breakout.is_inside(room, only.jid);
 			else
 				is_met = is_met and gate.lobby_queue.people(room.jid)[only.jid] ~= nil;
 			end
@@ -258,15 +258,16 @@ return function (gate)
 			for _, who in ipairs(list) do named[who.jid] = true; end
 		end
 		local services = gate.services();
-		for _, occupant in pairs(room._occupants) do
+		gate.breakout.each(room, function (occupant)
 			if named[occupant.bare_jid] or fx.ending and not services[occupant.bare_jid] then note(occupant); end
-		end
+		end);
 		return true, met;
 	end
 
 	return {
 		message = message, each_session = each_session, set_affiliation = set_affiliation, set_role = set_role,
-		look_first = look_first, admit = admit, tell = tell, say = say, dismiss_all = dismiss_all,
+		look_first = look_first, admit = admit, take_affiliation = take_affiliation, tell = tell, say = say,
+		dismiss_all = dismiss_all,
 		set_room = set_room, give_affiliation = give_affiliation, before = apply_before, after = apply_after,
 		are_being_applied = function () return applying; end,
 	};

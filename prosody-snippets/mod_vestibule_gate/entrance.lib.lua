@@ -23,7 +23,7 @@ return function (gate)
 		local text, language = gate.messages.of("gate-" .. reason, stanza);
 		gate.client_response[way or "plain"](event, kind, condition, text, language);
 		local attr = { jid = gate.text.cut(stanza.attr.from, gate.LIMIT.address), reason = reason };
-		gate.report_refusal({ jid = jid_bare(stanza.attr.to) }, attr);
+		gate.report_refusal({ jid = gate.breakout.meeting(jid_bare(stanza.attr.to)) }, attr);
 		return true;
 	end
 
@@ -95,7 +95,7 @@ return function (gate)
 		local row = requests[namespace .. " " .. payload.name];
 		local who = row and row[stanza.attr.type];
 		if who and row.node and not (payload.attr.node or ""):match(row.node) then who = nil; end
-		local is_to_room = requests == PASSES.room;
+		local is_to_room = requests ~= PASSES.service;
 		if also[namespace] and REQUESTS[stanza.attr.type] then who = not is_to_room and gate.ANYBODY or true; end
 		if who == gate.ANYBODY or who and is_inside then return; end
 		-- An operator named by the component: their requests are asked about, or compared with their permissions.
@@ -133,6 +133,18 @@ return function (gate)
 		end;
 	};
 
+	local to_breakout = {
+		presence = to_room.presence;
+		iq = function (event, room, is_inside) return request(event, room, is_inside, PASSES.breakout); end;
+		message = function (event, room, is_inside)
+			local stanza = event.stanza;
+			if not is_inside then return refuse_outside(event, room); end
+			if stanza.attr.type == "error" or is_of_other_module(stanza) then return; end
+			if stanza.attr.type ~= "groupchat" then return refuse(event, "unnamed", "cancel", "service-unavailable"); end
+			return has_odd_json(stanza) and refuse(event, "unnamed", "modify", "bad-request") or nil;
+		end;
+	};
+
 	local to_service = {
 		iq = function (event) return request(event, nil, false, PASSES.service); end;
 		message = function (event)
@@ -163,13 +175,13 @@ return function (gate)
 			or gate.is_service(from) or event.origin == rawget(prosody.hosts, jid_host(from));
 	end
 
-	local function guard(place, rows)
+	local function guard(context, place, find, rows)
 		for name, row in pairs(rows) do
-			gate.guard(name .. "/" .. place, PRIORITY.entrance, function (event)
+			gate.guard_at(context, name .. "/" .. place, PRIORITY.entrance, function (event)
 				if gate.is_observing() or is_trusted(event) then return; end
 				local stanza = event.stanza;
 				read_as_own(stanza);
-				local room = place ~= "host" and gate.get_room(jid_bare(stanza.attr.to)) or nil;
+				local room = place ~= "host" and find(jid_bare(stanza.attr.to)) or nil;
 				local is_inside = room and room:get_occupant_jid(stanza.attr.from) ~= nil;
 				if is_final(stanza) then
 					-- Answers find the requester by their id; other final stanzas come from inside or from nowhere.
@@ -184,9 +196,15 @@ return function (gate)
 			end);
 		end
 	end
-	guard("bare", to_room);
-	guard("full", to_occupant);
-	guard("host", to_service);
+	guard(module, "bare", gate.get_room, to_room);
+	guard(module, "full", gate.get_room, to_occupant);
+	guard(module, "host", gate.get_room, to_service);
+	-- Does so for the breakout rooms' service; what reaches the service itself goes to Jitsi's module.
+	local function guard_breakout(context)
+		guard(context, "bare", gate.breakout.place, to_breakout);
+		guard(context, "full", gate.breakout.place, to_occupant);
+		guard(context, "host", gate.breakout.place, { iq = to_service.iq, presence = to_service.presence });
+	end
 
 	-- What disco tells those who are not in the room
 
@@ -209,5 +227,5 @@ return function (gate)
 		event.reply.tags[1]:maptags(function (tag) return tag.name ~= "identity" and tag or nil; end);
 	end);
 
-	return { is_trusted = is_trusted, refuse = refuse };
+	return { is_trusted = is_trusted, refuse = refuse, guard_breakout = guard_breakout };
 end;

@@ -37,22 +37,21 @@ return function (gate)
 
 	local function census(room)
 		local occupants, moderators, services = 0, 0, gate.services();
-		for _, occupant in pairs(room._occupants) do -- each_occupant() would copy each of them
+		gate.breakout.each(room, function (occupant)
 			if not services[occupant.bare_jid] then
 				occupants = occupants + 1;
 				if occupant.role == "moderator" then moderators = moderators + 1; end
 			end
-		end
+		end);
 		return occupants, moderators;
 	end
 
 	-- Calls `act` with each moderator inside, services excepted, until it returns true.
 	local function each_moderator(room, act)
 		local services = gate.services();
-		for _, occupant in pairs(room._occupants) do
-			if occupant.role == "moderator" and not services[occupant.bare_jid] and act(occupant) then return true; end
-		end
-		return false;
+		return gate.breakout.each(room, function (occupant)
+			return occupant.role == "moderator" and not services[occupant.bare_jid] and act(occupant);
+		end) ~= nil;
 	end
 	local function has_moderator(room) return each_moderator(room, function () return true; end); end
 
@@ -84,20 +83,21 @@ return function (gate)
 		local _, own_ticket, own_device, own_account = gate.focus.describe(e.origin);
 		for own in pairs(firsts) do firsts[own] = nil; end
 		people = 0;
-		for _, occupant in pairs(room._occupants) do
-			if not services[occupant.bare_jid] then
-				local _, ticket, device, account = gate.focus.describe(prosody.full_sessions[occupant.jid]);
-				add_own(add_own(add_own(nil, occupant.bare_jid), ticket), account);
-				shares_device = shares_device or own_device ~= nil and device == own_device;
-			end
-		end
+		gate.breakout.each(room, function (occupant)
+			if services[occupant.bare_jid] then return; end
+			local _, ticket, device, account = gate.focus.describe(prosody.full_sessions[occupant.jid]);
+			add_own(add_own(add_own(nil, occupant.bare_jid), ticket), account);
+			shares_device = shares_device or own_device ~= nil and device == own_device;
+		end);
 		local inside = people;
 		add_own(add_own(add_own(nil, jid_bare(e.from)), own_ticket), own_account);
 		return math.max(people - 1 - (people > inside and shares_device and 1 or 0), 0);
 	end
 
 	local function describe(room, occupant, session, address)
+		local place = jid_bare(occupant.nick);
 		return add_session({
+			breakout = place ~= room.jid and place or nil,
 			nick = cut(jid_resource(occupant.nick), LIMIT.address), jid = cut(address or occupant.jid, LIMIT.address),
 			name = gate.names.shown(occupant, address or occupant.jid),
 			affiliation = affiliation_of(room, occupant.bare_jid), role = occupant.role or "none",
@@ -146,7 +146,8 @@ return function (gate)
 
 	local function write_requester(e, data, room)
 		local session, bare = e.origin, jid_bare(e.from);
-		local occupant = room and room:get_occupant_by_real_jid(e.from);
+		local occupant, place;
+		if room then occupant, place = gate.breakout.find(room, e.from); end
 		local name = e.more and e.more.name or gate.names.shown(occupant, e.from);
 		local nick = e.more and e.more.nick or occupant and jid_resource(occupant.nick);
 		if e.kind == "join" then name, nick = gate.names.tidy(e.stanza), gate.nick_of_join(room, e.stanza); end
@@ -156,6 +157,8 @@ return function (gate)
 			session = nil, host = nil, provider = nil, mechanism = nil,
 			secure = nil, address = nil, client = nil, ticket = nil, device = nil, e2ee = nil,
 			language = cut(gate.messages.language_of(e.stanza), LIMIT.language),
+			breakout = e.more and e.more.place or place and place ~= room and place.jid or nil,
+			changes = flag(room and (e.kind == "join" or e.kind == "request") and gate.breakout.is_changing(room, e.from)),
 		}, session, e.room, e.kind == "join" and e.stanza);
 		attr.e2ee = e.kind == "join" and flag(gate.permissions.claims_e2ee(e.stanza)) or nil;
 		write_somebody("requester", attr, session, gate.room_data.person(data, bare, attr.ticket));

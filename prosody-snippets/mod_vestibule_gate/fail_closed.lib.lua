@@ -54,13 +54,6 @@ return function (gate)
 		return false;
 	end
 
-	local function is_inside(room, bare)
-		for _, occupant in pairs(room._occupants) do
-			if occupant.bare_jid == bare then return true; end
-		end
-		return false;
-	end
-
 	local function may_set_affiliation(event)
 		local room, bare, verdict = event.room, jid_bare(event.jid), gate.replaying();
 		local to, before = AFFILIATION[event.affiliation], AFFILIATION[event.previous_affiliation or "none"];
@@ -84,7 +77,7 @@ return function (gate)
 		end
 		-- Jitsi's lobby makes members of occupants, of people who enter by an answer, and of people who are let in.
 		local is_member = event.affiliation == "member" and to > before and before >= AFFILIATION.none;
-		local is_meant = is_inside(room, bare) or verdict and verdict.room == room.jid
+		local is_meant = gate.breakout.is_inside(room, bare) or verdict and verdict.room == room.jid
 			and (verdict.kind == "join" and jid_bare(verdict.from) == bare or has_target(verdict, bare));
 		return is_member and is_meant, name;
 	end

@@ -108,7 +108,7 @@ return function (gate)
 			return there ~= nil and there.modules.vestibule_gate ~= nil;
 		end
 		local host = address and jid.host(address);
-		local main = host and gate.jitsi_components.main_of(host);
+		local main = host and gate.breakout.service_of(host);
 		if main ~= module.host then return is_guarded(host) or is_guarded(main); end
 		local room = gate.get_room(session.jitsi_breakout_main_jid or "");
 		return room ~= nil and room ~= false and (room._data.breakout_rooms or {})[jid.bare(address)] ~= nil;

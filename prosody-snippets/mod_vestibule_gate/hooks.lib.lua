@@ -70,6 +70,13 @@ local PASSES = {
 		["urn:xmpp:message-moderate:1 moderate"] = { set = INSIDE },
 		["http://jabber.org/protocol/commands command"] = { set = INSIDE, node = "^urn:xmpp:hats:" }, -- XEP-0317
 	},
+	-- Requests to a breakout room: its settings, affiliations and lists are the main room's.
+	breakout = {
+		["http://jabber.org/protocol/disco#info query"] = { get = ANYBODY },
+		["http://jabber.org/protocol/disco#items query"] = { get = ANYBODY },
+		["urn:xmpp:ping ping"] = { get = ANYBODY },
+		["http://jabber.org/protocol/muc#admin query"] = { set = ASKED },
+	},
 	-- Requests to the service.
 	service = {
 		["http://jabber.org/protocol/disco#info query"] = { get = ANYBODY },

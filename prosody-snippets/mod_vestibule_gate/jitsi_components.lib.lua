@@ -19,27 +19,7 @@ return function (gate)
 		return jid.join((tenant ~= "" and "[" .. tenant .. "]" or "") .. session.jitsi_web_query_room, module.host);
 	end
 
-	-- Returns the service whose breakout rooms a host has.
-	function components.main_of(host)
-		for name, session in pairs(prosody.hosts) do
-			local options = (session.modules or {}).muc_breakout_rooms and module:context(name);
-			if options and options:get_option_string("breakout_rooms_muc", "breakout." .. name) == host then
-				return options:get_option_string("main_muc");
-			end
-		end
-	end
-
-	-- An occupant of a breakout room counts as inside the main room.
-	local function is_inside(room, address)
-		if room:get_occupant_jid(address) then return true; end
-		for breakout in pairs(room._data.breakout_rooms or {}) do
-			local service = rawget(prosody.hosts, jid.host(breakout) or "");
-			local rooms = service and service.modules.muc;
-			local there = rooms and rooms.get_room_from_jid(breakout);
-			if there and there:get_occupant_jid(address) then return true; end
-		end
-		return false;
-	end
+	local function is_inside(room, address) return gate.breakout.find(room, address) ~= nil; end
 
 	-- A gate that only observes lets pass what it would refuse.
 	local function outside(event)
@@ -58,7 +38,7 @@ return function (gate)
 			return gate.refuse(event, "jid-malformed", "modify", "jid-malformed", gate.messages.of("gate-address", stanza));
 		end
 		-- Jitsi's own modules check whether a person is in a breakout room.
-		if handler.names_room and components.main_of(jid.host(address)) == module.host then return; end
+		if handler.names_room and gate.breakout.service_of(jid.host(address)) == module.host then return; end
 		address = gate.focus.internal(address); -- nil: a room of another service
 		local room = address and gate.get_room(address);
 		if not room or not is_inside(room, from) then return outside(event); end
@@ -94,6 +74,7 @@ return function (gate)
 	end
 
 	local function look()
+		gate.breakout.look();
 		for module_name, list in pairs(handlers) do
 			local host = components.find(module_name);
 			local session = host and prosody.hosts[host];
@@ -204,7 +185,7 @@ return function (gate)
 
 	-- Compared with the permission to chat: questions, answers and files are shown to everybody.
 	local function needs_chat(event, room)
-		local occupant = room:get_occupant_by_real_jid(event.stanza.attr.from);
+		local occupant = gate.breakout.find(room, event.stanza.attr.from);
 		return occupant and not gate.permissions.may(room, occupant, "chat")
 			and gate.permissions.refuse(event, "chat", room);
 	end

@@ -7,6 +7,7 @@ local xmlns_muc = "http://jabber.org/protocol/muc";
 
 return function (gate)
 	local PRIORITY, LIMIT, ROLE, mark = gate.PRIORITY, gate.LIMIT, gate.ROLE, gate.mark;
+	local joins = {};
 
 	-- Refuses an invalid nick, or one without a visible character.
 	local function refuse_nobodys(event, nick)
@@ -14,6 +15,7 @@ return function (gate)
 		if is_one then return false; end
 		return gate.refuse(event, "malformed", "modify", "jid-malformed", gate.messages.of("gate-address", event.stanza));
 	end
+	joins.refuse_nobodys = refuse_nobodys;
 
 	-- Returns the nick of a join: the server can be configured to enforce the registered one.
 	local is_enforced = module:get_option_boolean("enforce_registered_nickname", false);
@@ -93,6 +95,7 @@ return function (gate)
 		if is_full and not gate.is_observing() and not gate.is_service(from) then
 			return gate.refuse(event, "overflow", "wait", "resource-constraint");
 		end
+		return gate.breakout.refuse_second(event, event.room);
 	end);
 
 	gate.guard("muc-occupant-pre-change", PRIORITY.nick, function (event)
@@ -104,10 +107,15 @@ return function (gate)
 		end
 	end);
 
+	-- Returns whether an answer is about the room as it is.
+	function joins.is_current(verdict, room)
+		local data = gate.room_data.of(room);
+		return verdict.failing or data and data.generation == verdict.generation and data.revision == verdict.revision;
+	end
+
 	gate.guard("muc-occupant-pre-join", PRIORITY.verdict, function (event)
-		local verdict, data = event.stanza[mark], gate.room_data.of(event.room);
-		if verdict and (event.is_new_room or verdict.failing
-		or data and data.generation == verdict.generation and data.revision == verdict.revision) then
+		local verdict = event.stanza[mark];
+		if verdict and (event.is_new_room or joins.is_current(verdict, event.room)) then
 			verdict.passed = true;
 		-- The answer to `open` covers the opener's join: parked here, the room would never count as created.
 		elseif not event.is_new_room and not gate.is_service(event.stanza.attr.from) then
@@ -128,6 +136,29 @@ return function (gate)
 		occupant.role = occupant.role or room:get_default_role(room:get_affiliation(bare)) or "participant";
 	end
 
+	-- Gives the affiliation of an answer. Returns the one before, if it was changed.
+	function joins.give(room, bare, verdict)
+		local affiliation = verdict.fx.requester.affiliation or verdict.exactly and "none";
+		verdict.before = gate.effects.give_affiliation(room, bare, affiliation, verdict.exactly) or verdict.before;
+		verdict.given = gate.affiliation_of(room, bare);
+		if verdict.before then gate.room_data.lend(room, bare, verdict.before, verdict.given); end
+		return verdict.before;
+	end
+
+	-- Gives the role of an answer: Prosody created the occupant before the affiliation was given.
+	function joins.seat(room, occupant, verdict)
+		local wanted, exactly = verdict.fx.requester, verdict.exactly;
+		local usual = room:get_default_role(room:get_affiliation(occupant.bare_jid));
+		if not wanted then
+			-- Ignores the role that another module has given meanwhile; the affiliation was refused to it.
+			if occupant.role == "moderator" and usual ~= "moderator" then occupant.role = usual or "participant"; end
+			return;
+		end
+		local role, wanted_role = usual or "none", wanted.role or "none";
+		if wanted_role ~= "none" and (exactly or ROLE[wanted_role] > ROLE[role]) then role = wanted_role; end
+		if role ~= "none" and (exactly or ROLE[role] > ROLE[occupant.role or "none"]) then occupant.role = role; end
+	end
+
 	gate.guard("muc-occupant-pre-join", PRIORITY.raise, function (event)
 		local verdict, room, occupant = event.stanza[mark], event.room, event.occupant;
 		local bare = jid_bare(event.stanza.attr.from);
@@ -144,24 +175,8 @@ return function (gate)
 		end
 		if room._data.lobbyroom then room._data.lobby_skip_display_name_check = true; end
 		promised[occupant.bare_jid] = nil;
-		local wanted, exactly = verdict.fx.requester, verdict.exactly;
-		if not wanted then
-			-- Ignores the role that another module has given meanwhile; the affiliation was refused to it.
-			local usual = room:get_default_role(room:get_affiliation(bare));
-			if occupant.role == "moderator" and usual ~= "moderator" then occupant.role = usual or "participant"; end
-			return;
-		end
-		if not event.is_new_room then
-			local affiliation = wanted.affiliation or exactly and "none";
-			verdict.before = gate.effects.give_affiliation(room, bare, affiliation, exactly) or verdict.before;
-			verdict.given = gate.affiliation_of(room, bare);
-			if verdict.before then gate.room_data.lend(room, bare, verdict.before, verdict.given); end
-		end
-		-- Prosody created the occupant before the affiliation was given.
-		local role = room:get_default_role(room:get_affiliation(bare)) or "none";
-		local wanted_role = wanted.role or "none";
-		if wanted_role ~= "none" and (exactly or ROLE[wanted_role] > ROLE[role]) then role = wanted_role; end
-		if role ~= "none" and (exactly or ROLE[role] > ROLE[occupant.role or "none"]) then occupant.role = role; end
+		if verdict.fx.requester and not event.is_new_room then joins.give(room, bare, verdict); end
+		joins.seat(room, occupant, verdict);
 	end);
 
 	gate.guard("muc-occupant-pre-join", PRIORITY.password, function (event)
@@ -176,4 +191,6 @@ return function (gate)
 		x:maptags(function (tag) return tag.name ~= "password" and tag or nil; end);
 		if password then x:text_tag("password", password, { xmlns = xmlns_muc }); end
 	end);
+
+	return joins;
 end;

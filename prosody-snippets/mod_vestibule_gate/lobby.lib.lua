@@ -188,8 +188,10 @@ return function (gate)
 
 	-- persistent_lobby and muc_breakout_rooms end empty rooms, also persistent ones.
 	module:hook_global("maybe-destroy-room", function (event)
-		local data = gate.room_data.of(event.room);
-		return data and (data.lasts or data.keep and not data.passes) and not gate.is_observing() or nil;
+		local room, data = event.room, gate.room_data.of(event.room);
+		if not data or gate.is_observing() then return; end
+		local stays = data.lasts or data.keep and not data.passes;
+		return (stays or gate.breakout.keeps(room, event.caller)) and true or nil;
 	end, gate.PRIORITY.backstop);
 
 	-- Returns whether the service has a lobby. Its modules can be loaded after this one.

@@ -20,6 +20,7 @@
 --     permissions        chat, recording, dialling          media              microphones, cameras, screens (Jitsi)
 --     lobby, lobby_queue those who wait to be let in        jitsi_components   what clients tell Jitsi's components
 --     focus              Jitsi's conference requests        dialogs            reasons that Jitsi's clients show
+--     breakout           Jitsi's breakout rooms
 --     fail_closed        changes that no answer names
 --
 -- What they use:
@@ -79,7 +80,7 @@ local gate = {
 };
 gate.requests = module:require "requests"(LIMIT, AFFILIATION, ROLE);
 for _, name in ipairs {
-	"identity", "focus", "lobby", "room_data", "facts", "answer", "effects", "lobby_queue", "queries", "queue",
+	"identity", "breakout", "focus", "lobby", "room_data", "facts", "answer", "effects", "lobby_queue", "queries", "queue",
 	"backpressure",
 } do
 	gate[name] = module:require(name)(gate);
@@ -164,8 +165,9 @@ local send_error = respond.plain;
 local HAS_WORDS = { join = true, request = true, command = true };
 local function tell_why(e, text)
 	local room = text and not HAS_WORDS[e.kind or "join"] and get_room(e.room);
-	if not room or not room:get_occupant_jid(e.from) or focus.describe(e.origin) ~= "jitsi" then return; end
-	effects.tell(room, e.from, "groupchat", text);
+	if not room or focus.describe(e.origin) ~= "jitsi" then return; end
+	local _, place = gate.breakout.find(room, e.from);
+	if place then effects.tell(place, e.from, "groupchat", text); end
 end
 
 -- Refuses without an answer of the component. Jitsi's clients retry if they are told in their way.
@@ -183,7 +185,7 @@ local function refuse(event, reason, kind, condition, text, lang)
 	if event.kind == "join" and focus.is_one(event.from) then focus.failed(event.room, "not-ready"); end
 	if event.more and event.more.unanswered then event.more.unanswered(); end
 	tell_why(event, text);
-	local room_jid = type(event.room) == "string" and event.room or jid_bare(attr.to);
+	local room_jid = type(event.room) == "string" and event.room or gate.breakout.meeting(jid_bare(attr.to));
 	report_refusal({ jid = room_jid }, { jid = cut(attr.from, LIMIT.address), reason = reason });
 	return true;
 end
@@ -354,7 +356,7 @@ end
 local function replay(e, verdict, room, steps)
 	if e.more and e.more.granted then
 		e.settled = true;
-		e.more.granted(e, verdict.fx);
+		e.more.granted(e, verdict.fx, verdict);
 		return tell_of_change(e, verdict);
 	end
 	local outer = replaying;
@@ -386,9 +388,8 @@ local function replay(e, verdict, room, steps)
 		room:set_persistent(false);
 		module:fire_event("muc-room-destroyed", { room = room });
 	elseif room and verdict.before then
-		local bare, used = jid_bare(e.from), false;
-		for _, occupant in pairs(room._occupants) do used = used or occupant.bare_jid == bare; end
-		used = used or affiliation_of(room, bare) ~= verdict.given;
+		local bare = jid_bare(e.from);
+		local used = gate.breakout.is_inside(room, bare) or affiliation_of(room, bare) ~= verdict.given;
 		if not used then effects.set_affiliation(room, bare, verdict.before); end
 	end
 	-- Otherwise another module has parked it above the gate, and will bring it back.
@@ -729,7 +730,7 @@ gate.get_room, gate.affiliation_of = get_room, affiliation_of;
 function gate.is_open(room_jid) local room = get_room(room_jid); return room and not room._data.destroyed; end
 gate.is_reserved, gate.is_service = is_reserved, is_service;
 gate.report, gate.report_refusal, gate.refuse, gate.refuse_nick = report, report_refusal, refuse, refuse_nick;
-gate.run_sweep, gate.put = run_sweep, put;
+gate.run_sweep, gate.put, gate.way_back = run_sweep, put, way_back;
 gate.guard, gate.guard_at, gate.guard_room, gate.refuse_value = guard, guard_at, guard_room, refuse_value;
 function gate.services() return services; end
 function gate.is_operator(address) return operators[jid_bare(address)]; end

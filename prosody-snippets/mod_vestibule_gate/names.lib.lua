@@ -6,7 +6,7 @@ local st, jid_bare, jid_resource = require "util.stanza", require "util.jid".bar
 local xmlns_nick = "http://jabber.org/protocol/nick";
 
 return function (gate)
-	local PRIORITY, LIMIT, guard_room = gate.PRIORITY, gate.LIMIT, gate.guard_room;
+	local PRIORITY, LIMIT = gate.PRIORITY, gate.LIMIT;
 	local cut = gate.text.cut;
 	local asked = {}; -- by room, bare and full address: the name that was asked about last, and whether it was granted
 
@@ -79,17 +79,18 @@ return function (gate)
 		return room:get_occupant_by_real_jid(e.from); -- the room gives out copies
 	end
 
-	-- Places where names are asked about: the room, and its lobby (lobby.lib.lua). `of`: returns the room of a place;
-	-- `find`: the place of a room; `told`: is called after another name is shown.
+	-- Places where names are asked about: the room, its breakout rooms, and its lobby (lobby.lib.lua). `of`: returns the
+	-- room of a place; `find` (room, address): the place of a room; `told`: is called after another name is shown.
 	local INSIDE = {
-		of = function (room) return room; end, find = function (room) return room; end,
+		of = function (place) return gate.get_room(gate.breakout.meeting(place.jid)); end,
+		find = function (room, address) return room.jid == address and room or gate.breakout.place(address); end,
 		told = function (room, occupant, e)
 			gate.report("renamed", room, gate.facts.describe(room, occupant, e.origin, e.from), e.origin);
 		end,
 	};
 
 	local function ask(event, room, occupant, name, place)
-		local stanza, state = event.stanza, remember(room, event.stanza.attr.from, name);
+		local stanza, state, address = event.stanza, remember(room, event.stanza.attr.from, name), room.jid;
 		-- An error to a presence would take the client out of the room.
 		local question = st.message({
 			type = "normal", from = stanza.attr.from, to = room.jid, ["xml:lang"] = stanza.attr["xml:lang"],
@@ -98,7 +99,7 @@ return function (gate)
 			detail = function () end, nick = jid_resource(occupant.nick), name = name,
 			granted = function (e, fx)
 				local main = gate.get_room(e.room);
-				local seated = main and carry_out(e, place.find(main), name);
+				local seated = main and carry_out(e, place.find(main, address), name);
 				if seated then place.told(main, seated, e, fx); end
 			end,
 			unanswered = function () state.name = nil; end, -- so it is asked about again
@@ -114,24 +115,25 @@ return function (gate)
 		local stanza, kind = event.stanza, event.stanza.attr.type;
 		if kind ~= nil and kind ~= "unavailable" or gate.is_observing() or gate.is_service(stanza.attr.from) then return; end
 		local occupant, name = room:get_occupant_by_real_jid(stanza.attr.from), tidy(stanza);
-		if not occupant then return; end
-		local before, main = names.shown(occupant, stanza.attr.from), place.of(room);
+		local main = occupant and place.of(room);
+		if not main then return; end
+		local before = names.shown(occupant, stanza.attr.from);
 		if kind == "unavailable" then -- nobody leaves by another name
 			if name and name ~= before then set(stanza, before); end
 			return;
 		end
-		if place == INSIDE and before and not gate.permissions.may(room, occupant, "rename") then -- the first one counts
+		if place == INSIDE and before and not gate.permissions.may(main, occupant, "rename") then -- the first one counts
 			if name == before then return; end
 			set(stanza, before);
-			return gate.permissions.inform(room, occupant, "rename", name, stanza);
+			return gate.permissions.inform(main, occupant, "rename", name, stanza);
 		end
 		local state = state_of(room.jid, stanza.attr.from);
 		local is_granted = state and state.is_granted and state.name == name;
 		if place == INSIDE and before and not name then -- given up: another person can have it from now on
 			if state and state.is_granted then state.name = nil; end
-			local told = gate.facts.describe(room, occupant, event.origin, stanza.attr.from);
+			local told = gate.facts.describe(main, occupant, event.origin, stanza.attr.from);
 			told.name = nil;
-			gate.report("renamed", room, told, event.origin);
+			gate.report("renamed", main, told, event.origin);
 		end
 		if not name or name == before or is_granted then return; end
 		set(stanza, before);
@@ -144,7 +146,9 @@ return function (gate)
 		gate.effects.say(main, { { to = "requester", text = text } }, stanza.attr.from);
 	end
 	for _, event_name in ipairs { "presence/full", "presence/bare" } do
-		guard_room(event_name, PRIORITY.rename, function (event, room) return hold(event, room, INSIDE); end);
+		gate.breakout.guard(event_name, PRIORITY.rename, function (event, _, _, place)
+			return hold(event, place, INSIDE);
+		end);
 	end
 
 	-- A nick changes when the answer arrives. The rest of the presence waits with it.
@@ -168,7 +172,9 @@ return function (gate)
 		if name and name ~= own then set(stanza, own); end
 	end
 	for _, event_name in ipairs { "message/full", "message/bare" } do
-		guard_room(event_name, PRIORITY.rename, hold_message);
+		gate.breakout.guard(event_name, PRIORITY.rename, function (event, _, _, place)
+			return hold_message(event, place);
+		end);
 	end
 
 	-- While the only occupant changes nick, the room is empty for a moment, and Prosody would end it: the person would

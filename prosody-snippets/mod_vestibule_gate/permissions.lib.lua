@@ -15,7 +15,7 @@ local SHOWN = { ["shared-video"] = "desktop", etherpad = "chat", ["call-control"
 local TEXTS, KEYS = { desktop = "media" }, { desktop = "screen_share" };
 
 return function (gate)
-	local PRIORITY, LIMIT, PASSES, guard_room = gate.PRIORITY, gate.LIMIT, gate.PASSES, gate.guard_room;
+	local PRIORITY, LIMIT, PASSES, guard = gate.PRIORITY, gate.LIMIT, gate.PASSES, gate.breakout.guard;
 	local permissions = {};
 
 	-- Permissions of people of whom nothing else was said.
@@ -61,17 +61,21 @@ return function (gate)
 	end
 
 	local function each_seat(room, bare, act)
-		for _, occupant in pairs(room._occupants) do
-			if occupant.bare_jid == bare then act(occupant); end
-		end
+		gate.breakout.each(room, function (occupant, place)
+			if occupant.bare_jid == bare then act(occupant, place); end
+		end);
 	end
 
 	-- Applies the permissions of an answer or a command.
 	function permissions.apply(room, list)
 		for _, item in ipairs(list or {}) do
 			local seats = {};
-			each_seat(room, item.jid, function (occupant) seats[#seats + 1] = occupant; end);
-			set(room, item.jid, seats[1] and next(item.degrees) and item.degrees or nil);
+			local is_inside = false;
+			each_seat(room, item.jid, function (occupant, place)
+				is_inside = true;
+				if place == room then seats[#seats + 1] = occupant; end
+			end);
+			set(room, item.jid, is_inside and next(item.degrees) and item.degrees or nil);
 			for _, occupant in ipairs(seats) do
 				gate.media.settle(room, occupant);
 				gate.buttons.settle(room, occupant);
@@ -87,16 +91,17 @@ return function (gate)
 	end
 
 	-- Nothing is handled between a join and this.
-	gate.guard("muc-occupant-session-new", PRIORITY.seated, function (event)
-		local room, occupant, verdict = event.room, event.occupant, event.stanza[gate.mark];
+	guard("muc-occupant-session-new", PRIORITY.seated, function (event, room, _, place)
+		local occupant, verdict = event.occupant, event.stanza[gate.mark];
 		local fx = verdict and verdict.fx;
 		if not fx or gate.is_observing() then return; end
 		set(room, occupant.bare_jid, answered(fx, occupant));
+		if place ~= room then return; end -- Jitsi moderates media in the main room
 		gate.media.settle(room, occupant);
 		gate.buttons.settle(room, occupant, true);
 	end);
-	gate.guard("muc-occupant-left", PRIORITY.seated, function (event)
-		local room, nick, bare = event.room, event.occupant.nick, event.occupant.bare_jid;
+	guard("muc-occupant-left", PRIORITY.seated, function (event, room)
+		local nick, bare = event.occupant.nick, event.occupant.bare_jid;
 		local stays = gate.room_data.is_rename(event);
 		each_seat(room, bare, function (occupant) stays = stays or occupant.nick ~= nick; end);
 		if not stays then set(room, bare, nil); end
@@ -175,9 +180,9 @@ return function (gate)
 		if occupant and not may(event.room, occupant, "chat") then return false; end
 	end, PRIORITY.backstop);
 
-	guard_room("message/full", PRIORITY.speech, function (event, room)
+	guard("message/full", PRIORITY.speech, function (event, room, _, place)
 		local stanza = event.stanza;
-		local occupant = room:get_occupant_by_real_jid(stanza.attr.from);
+		local occupant = place:get_occupant_by_real_jid(stanza.attr.from);
 		if not occupant or may(room, occupant, "private") or says_nothing(stanza, is_key) then return; end
 		if stanza.attr.type ~= "error" then return refuse(event, "private", room); end
 		-- An error gets no answer: it goes on without text.
@@ -227,12 +232,12 @@ return function (gate)
 	end, PRIORITY.members_write);
 
 	-- A request can carry as much text as a message: a link with a description, a note.
-	guard_room("iq/full", PRIORITY.words, function (event, room)
+	guard("iq/full", PRIORITY.words, function (event, room, payload, place)
 		local stanza = event.stanza;
-		local occupant, payload = room:get_occupant_by_real_jid(stanza.attr.from), stanza.tags[1];
+		local occupant = place:get_occupant_by_real_jid(stanza.attr.from);
 		local is_answer = stanza.attr.type == "result" or stanza.attr.type == "error";
 		if not occupant or is_answer or payload and PASSES.calls[payload.attr.xmlns] then return; end
-		local other = room:get_occupant_by_nick(stanza.attr.to);
+		local other = place:get_occupant_by_nick(stanza.attr.to);
 		if other and gate.is_service(other.bare_jid) or may(room, occupant, "private") then return; end
 		return refuse(event, "private", room);
 	end);
@@ -266,10 +271,10 @@ return function (gate)
 	end
 
 	-- Everybody sees the text of a presence, and of the error by which a person leaves.
-	local function hold_words(event, room)
+	local function hold_words(event, room, _, place)
 		local stanza = event.stanza;
 		if stanza.name == "message" and stanza.attr.type ~= "error" then return; end
-		local occupant = room:get_occupant_by_real_jid(stanza.attr.from);
+		local occupant = place:get_occupant_by_real_jid(stanza.attr.from);
 		if not occupant then return; end
 		if not may(room, occupant, "chat") then hush(stanza); end
 		for what in pairs(stanza.name == "presence" and hide(event, room, occupant) or {}) do
@@ -277,15 +282,15 @@ return function (gate)
 		end
 	end
 	for _, name in ipairs { "presence/full", "presence/bare", "message/full", "message/bare" } do
-		guard_room(name, PRIORITY.words, hold_words);
+		guard(name, PRIORITY.words, hold_words);
 	end
-	gate.guard("muc-occupant-pre-join", PRIORITY.words_of_join, function (event)
+	guard("muc-occupant-pre-join", PRIORITY.words_of_join, function (event, room)
 		local verdict = event.stanza[gate.mark];
 		local fx = verdict and verdict.fx;
 		if not fx or gate.is_observing() then return; end
 		local degrees = answered(fx, event.occupant) or {};
-		if not may(event.room, event.occupant, "chat", degrees) then hush(event.stanza); end
-		hide(event, event.room, event.occupant, degrees);
+		if not may(room, event.occupant, "chat", degrees) then hush(event.stanza); end
+		hide(event, room, event.occupant, degrees);
 		gate.jitsi_components.reduce_join(event.stanza);
 	end);
 
@@ -298,18 +303,18 @@ return function (gate)
 	end
 
 	-- Recording and telephones: requests to the focus.
-	guard_room("iq/full", PRIORITY.speech, function (event, room, query)
+	guard("iq/full", PRIORITY.speech, function (event, room, query, place)
 		local stanza = event.stanza;
-		local occupant = stanza.attr.type == "set" and room:get_occupant_by_real_jid(stanza.attr.from);
+		local occupant = stanza.attr.type == "set" and place:get_occupant_by_real_jid(stanza.attr.from);
 		if not occupant or gate.is_service(stanza.attr.from) or not query then return; end
 		local jibri, dial = stanza:get_child("jibri", xmlns_jibri), stanza:get_child("dial", xmlns_rayo);
 		if (jibri or dial) and #stanza.tags > 1 then return gate.client_response.plain(event, "modify", "bad-request"); end
 		local action = jibri and (jibri.attr.action or ""):lower();
 		if jibri and jibri.attr.sipaddress and action ~= "stop" then dial = jibri; end
 		if dial and (dial.attr.to or ""):lower() ~= "jitsi_meet_transcribe" then
-			return gate.put(event, "dial", { detail = function () end });
+			return gate.put(event, "dial", { detail = function () end }, room.jid);
 		elseif dial or jibri and action ~= "status" then
-			return gate.put(event, "record", { detail = function () end, stops = action == "stop" });
+			return gate.put(event, "record", { detail = function () end, stops = action == "stop" }, room.jid);
 		end
 	end);
 

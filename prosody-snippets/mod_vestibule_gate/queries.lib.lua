@@ -92,11 +92,12 @@ return function (gate)
 			if rules(affiliation) then offer("1" .. bare); end
 		end
 		for bare in pairs(gate.lobby_queue.people(room.jid)) do offer("2" .. bare); end
-		for _, occupant in pairs(room._occupants) do
+		gate.breakout.each(room, function (occupant, place)
+			if place ~= room and gate.is_service(occupant.bare_jid) then return; end -- it is in the main room, too
 			for address, presence in occupant:each_session() do
 				if presence.attr.type == nil then offer("3" .. address); end
 			end
-		end
+		end);
 	end
 	-- Returns who a key stands for now; nil: nobody any more.
 	local find_one = {
@@ -106,7 +107,7 @@ return function (gate)
 		end;
 		["2"] = function (room, bare) return gate.lobby_queue.people(room.jid)[bare]; end;
 		["3"] = function (room, address)
-			local occupant = room._occupants[room._jid_nick[address]];
+			local occupant = gate.breakout.find(room, address);
 			local presence = occupant and occupant.sessions[address];
 			return presence and presence.attr.type == nil and occupant or nil;
 		end;

@@ -78,8 +78,8 @@ return function (gate)
 		if gate.is_service(e.from) then return true; end
 		if e.kind == "join" or e.kind == "request" or e.more and e.more.register then return false; end
 		local room = gate.get_room(e.room);
-		local occupant = room and room:get_occupant_by_real_jid(e.from);
-		return occupant ~= nil and occupant.role == "moderator";
+		local occupant = room and gate.breakout.find(room, e.from);
+		return occupant and occupant.role == "moderator";
 	end
 
 	-- Lines

@@ -11,7 +11,7 @@ return function (gate)
 	-- Remembers what was reported of a nick: its role and, if there are several, its sessions.
 	local function note(room, occupant)
 		room[mark] = room[mark] or {};
-		room[mark][occupant.nick], occupied[room.jid] = occupant.role, true;
+		room[mark][occupant.nick] = occupant.role;
 		local first = next(occupant.sessions);
 		if not first or next(occupant.sessions, first) == nil then return; end
 		local sessions = {};
@@ -30,10 +30,7 @@ return function (gate)
 	end
 	local function forget_arrival(room, bare)
 		local list = arrivals[room.jid];
-		if not list then return; end
-		for _, occupant in pairs(room._occupants) do
-			if occupant.bare_jid == bare then return; end
-		end
+		if not list or gate.breakout.is_inside(room, bare) then return; end
 		list[bare] = nil;
 		if next(list) == nil then arrivals[room.jid] = nil; end
 	end
@@ -51,6 +48,7 @@ return function (gate)
 	for room in gate.muc.live_rooms() do
 		live[room.jid] = true;
 		note_all(room);
+		if not gate.breakout.is_empty(room) then occupied[room.jid] = true; end
 	end
 	-- After a start of the server nobody is in any room, whatever is stored: Prosody would bring the stored occupants
 	-- back with the next join.
@@ -64,12 +62,17 @@ return function (gate)
 		if state and not prosody.start_time then forget_occupants(room_jid, state); end
 		if state and prosody.start_time then occupied[room_jid] = true; end
 	end
-	gate.guard("muc-room-restored", PRIORITY.last, function (event) note_all(event.room); end);
+	gate.guard("muc-room-restored", PRIORITY.last, function (event)
+		note_all(event.room);
+		if event.room:has_occupant() then occupied[event.room.jid] = true; end
+	end);
 
-	gate.guard("muc-occupant-session-new", PRIORITY.last, function (event)
-		local room, occupant, verdict = event.room, event.occupant, event.stanza[mark];
-		note(room, occupant);
+	local function arrived(event, room)
+		local occupant, verdict = event.occupant, event.stanza[mark];
+		note(event.room, occupant);
+		occupied[room.jid] = true;
 		note_arrival(room, occupant.bare_jid);
+		gate.breakout.note_arrival(room, event.jid);
 		gate.report("joined", room, gate.facts.describe(room, occupant, event.origin, event.jid), event.origin);
 		gate.lobby_queue.forget(room, occupant.bare_jid);
 		if occupant.role == "moderator" then
@@ -87,7 +90,7 @@ return function (gate)
 		verdict.kept = true;
 		gate.effects.say(room, verdict.fx.say, event.jid, false);
 		gate.effects.say(room, verdict.fx.say, event.jid, true);
-	end);
+	end
 	-- The session that changes nick, until its first presence under the new one.
 	local moving = {};
 	gate.guard("muc-occupant-pre-change", PRIORITY.last, function (event)
@@ -99,27 +102,27 @@ return function (gate)
 		return room._jid_nick[address] ~= nil or moving.room == room and moving.address == address;
 	end
 	-- Reports the sessions that have left a nick which others still use.
-	local function report_lost(room, occupant)
-		local sessions, present = room[several] and room[several][occupant.nick], room._occupants[occupant.nick];
+	local function report_lost(place, occupant, room)
+		local sessions, present = place[several] and place[several][occupant.nick], place._occupants[occupant.nick];
 		for address in pairs(present and sessions or {}) do
 			local presence = present.sessions[address];
 			if not presence or presence.attr.type == "unavailable" then
 				sessions[address] = nil;
-				if not is_inside(room, address) then
+				if not is_inside(place, address) then
 					gate.report("session-left", room, gate.facts.describe(room, present, nil, address));
 				end
 			end
 		end
 	end
-	gate.guard("muc-broadcast-presence", PRIORITY.last, function (event)
-		local room, occupant, known = event.room, event.occupant, event.room[mark];
+	local function showed(event, room)
+		local occupant, known = event.occupant, event.room[mark];
 		if moving.room == room and moving.nick == occupant.nick and occupant.sessions[moving.address] then
 			local move = moving;
 			moving = {};
 			note(room, occupant);
 			return gate.report("renamed", room, gate.facts.describe(room, occupant, move.origin, move.address), move.origin);
 		end
-		report_lost(room, occupant);
+		report_lost(event.room, occupant, room);
 		local before = known and known[occupant.nick];
 		if not before or not occupant.role or before == occupant.role then return; end
 		known[occupant.nick] = occupant.role;
@@ -128,24 +131,42 @@ return function (gate)
 		if occupant.role == "moderator" then
 			for address in occupant:each_session() do gate.lobby_queue.tell(room, address); end
 		end
-	end);
-	-- A room that existed before and may not stay ends with its meeting.
+	end
+	-- A room that existed before and may not stay ends with its meeting. With breakout rooms, Jitsi's module ends it.
 	gate.guard("muc-occupant-left", PRIORITY.ended, function (event)
 		local room, data = event.room, gate.room_data.of(event.room);
-		if data and data.passes and not room:has_occupant() and not gate.is_observing() then room:set_persistent(false); end
+		if not data or not data.passes or room:has_occupant() or gate.is_observing() then return; end
+		if not room._data.breakout_rooms_active then room:set_persistent(false); end
 	end);
-	gate.guard("muc-occupant-left", PRIORITY.backstop, function (event)
-		local room, occupant = event.room, event.occupant;
-		forget(room, occupant.nick);
-		if gate.room_data.is_rename(event) then return; end
+	local over = {}; -- the field of a room whose end was reported: Jitsi ends its breakout rooms after it
+	local function left(event, room)
+		local occupant = event.occupant;
+		forget(event.room, occupant.nick);
+		if gate.room_data.is_rename(event) or room[over] then return; end
+		gate.breakout.note_leaver(event, room);
 		forget_arrival(room, occupant.bare_jid);
-		if not room:has_occupant() then occupied[room.jid] = nil; end
+		if gate.breakout.is_empty(room) then occupied[room.jid] = nil; end
 		gate.room_data.unmoderated_since(room);
 		gate.report("left", room, gate.facts.describe(room, occupant));
 		local former = gate.room_data.give_back(room, occupant.bare_jid);
 		if former then gate.effects.set_affiliation(room, occupant.bare_jid, former); end
 		gate.room_data.retire(room);
-	end);
+	end
+	-- Reports what happens in rooms of a service. `main_of` (address, room): the room under which it is reported.
+	local function watch(context, main_of)
+		local function guard(event_name, priority, handler)
+			gate.guard_at(context, event_name, priority, function (event)
+				local place = event.room;
+				local room = main_of(place.jid, place);
+				-- A service in a breakout room is in the main room, too.
+				if room and (room == place or not gate.is_service(event.occupant.bare_jid)) then handler(event, room); end
+			end);
+		end
+		guard("muc-occupant-session-new", PRIORITY.last, arrived);
+		guard("muc-broadcast-presence", PRIORITY.last, showed);
+		guard("muc-occupant-left", PRIORITY.backstop, left);
+	end
+	watch(module, function (_, room) return room; end);
 	gate.guard("muc-set-affiliation", PRIORITY.last, function (event)
 		local room, waits = event.room, gate.lobby_queue.people(event.room.jid)[event.jid];
 		local is_member = AFFILIATION[event.affiliation] >= AFFILIATION.member;
@@ -166,15 +187,21 @@ return function (gate)
 		gate.report("created", room, {});
 	end);
 	gate.guard("muc-room-destroyed", PRIORITY.backstop, function (event)
+		gate.breakout.each(event.room, function (occupant, place)
+			if place == event.room or gate.is_service(occupant.bare_jid) then return; end
+			gate.report("left", event.room, gate.facts.describe(event.room, occupant));
+		end);
+		event.room[over] = true;
 		gate.report("destroyed", event.room, {});
 		occupied[event.room.jid], arrivals[event.room.jid] = nil, nil;
+		gate.breakout.forget(event.room.jid);
 		-- A lobby of the service's own ends with its room, and tells those who wait.
 		if not gate.lobby.is_there() then gate.effects.dismiss_all(event.room, (gate.messages.of("gate-nobody"))); end
 		for bare in pairs(gate.lobby_queue.people(event.room.jid)) do gate.lobby_queue.forget(event.room, bare); end
 		gate.lobby.forget(event.room.jid);
 	end);
 
-	local reports = { occupied = occupied };
+	local reports = { occupied = occupied, watch = watch, note_all = note_all };
 	function reports.arrival_of(room_jid, bare) return arrivals[room_jid] and arrivals[room_jid][bare]; end
 	function reports.save() return arrivals; end
 	function reports.restore(saved) arrivals = saved or {}; end

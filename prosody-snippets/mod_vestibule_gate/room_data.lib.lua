@@ -137,7 +137,7 @@ return function (gate)
 		if not data then return nil; end
 		if gate.facts.has_moderator(room) then
 			data.moderated, data.unmoderated = true, nil;
-		elseif data.keep and not room:has_occupant() then -- its meeting is over
+		elseif data.keep and gate.breakout.is_empty(room) then -- its meeting is over
 			data.moderated, data.unmoderated = nil, nil;
 		elseif data.moderated then
 			data.unmoderated = data.unmoderated or os.time();
@@ -152,10 +152,7 @@ return function (gate)
 	local function give_back(room, bare)
 		local data = of(room);
 		local lent = data and data.lent and data.lent[bare];
-		if not lent then return nil; end
-		for _, occupant in pairs(room._occupants) do
-			if occupant.bare_jid == bare then return nil; end
-		end
+		if not lent or gate.breakout.is_inside(room, bare) then return nil; end
 		data.lent[bare] = nil;
 		return gate.affiliation_of(room, bare) == lent.is and lent.was or nil;
 	end
@@ -166,7 +163,7 @@ return function (gate)
 		local data = of(room);
 		local former, inside = data and data.former or NOTHING, {};
 		if next(former) == nil then return; end
-		for _, occupant in pairs(room._occupants) do inside[occupant.bare_jid] = true; end
+		gate.breakout.each(room, function (occupant) inside[occupant.bare_jid] = true; end);
 		for bare in pairs(former) do
 			local affiliation = not inside[bare] and gate.affiliation_of(room, bare);
 			if affiliation then former[bare] = nil; end

@@ -30,37 +30,37 @@ return function (gate)
 	end
 
 	-- `!password NEW`: the change of a setting, with the effect that the room's form would have.
-	local function set_password(event, new)
+	local function set_password(event, room, new)
 		local request = { form = { names = { SECRET }, values = { [SECRET] = { new } } } };
 		local field = requests.check_configuration(request, { { name = SECRET, type = "text-private" } });
 		if not field then return gate.refuse_value(event, "password"); end
 		return gate.put(event, "configure", {
 			detail = function () element("field", { var = SECRET }, new); end,
 			granted = function (e, fx)
-				local room = gate.get_room(e.room);
+				local at = gate.get_room(e.room);
 				-- Without an answer, as for the form: it is the owners'.
-				local may = fx or room and gate.affiliation_of(room, e.from) == "owner";
-				if not room then return gate.client_response.plain(e, "cancel", "item-not-found"); end
+				local may = fx or at and gate.affiliation_of(at, e.from) == "owner";
+				if not at then return gate.client_response.plain(e, "cancel", "item-not-found"); end
 				if not may then return gate.client_response.plain(e, "auth", "forbidden"); end
-				if room:set_password(new) then
-					room:save();
-					gate.report("configured", room, { jid = cut(e.from, LIMIT.address) });
-					room:broadcast_message(st.message({ type = "groupchat", from = room.jid })
+				if at:set_password(new) then
+					at:save();
+					gate.report("configured", at, { jid = cut(e.from, LIMIT.address) });
+					at:broadcast_message(st.message({ type = "groupchat", from = at.jid })
 						:tag("x", { xmlns = xmlns_user }):tag("status", { code = "104" }):up():up());
 				end
 				if fx and fx.say then return; end
-				gate.effects.say(room, { { to = "requester", text = (gate.messages.of("gate-password-set")) } }, e.from);
+				gate.effects.say(at, { { to = "requester", text = (gate.messages.of("gate-password-set")) } }, e.from);
 			end,
-		});
+		}, room.jid);
 	end
 
-	local function hear_password(event)
+	local function hear_password(event, room)
 		local body = event.stanza:get_child_text("body") or "";
 		local word, rest = body:match("^%s*(![Pp][Aa][Ss][Ss][Ww][Oo][Rr][Dd])(.*)$");
 		local new = word and rest:match("^%s+(.-)%s*$");
-		if new and new ~= "" then return set_password(event, new); end
+		if new and new ~= "" then return set_password(event, room, new); end
 		local name = word and rest:find("^%s*$") and "password" or "!"; -- an unknown word, whose text goes nowhere
-		return gate.put(event, "command", { detail = function () element("command", { name = name }); end });
+		return gate.put(event, "command", { detail = function () element("command", { name = name }); end }, room.jid);
 	end
 
 	-- Messages from one occupant to another: it was meant for the room.
@@ -69,24 +69,27 @@ return function (gate)
 		local text, language = gate.messages.of("gate-password-word", event.stanza);
 		return gate.client_response.plain(event, "cancel", "not-acceptable", text, language);
 	end
-	gate.guard_room("message/full", PRIORITY.message, room_messages.refuse_password);
+	gate.breakout.guard("message/full", PRIORITY.message, room_messages.refuse_password);
 
-	local function hear(event, room, occupant)
+	local function hear(event, room, occupant, place)
 		local body = occupant and event.stanza:get_child_text("body") or "";
-		if occupant and not gate.is_observing() and names_password(event.stanza) then return hear_password(event); end
+		if occupant and not gate.is_observing() and names_password(event.stanza) then return hear_password(event, room); end
 		local word, about_all = body:match("^!([%w_-]+)%s*$"), body:match("^!([%w_-]+)%s+all%s*$");
 		if word or about_all then
 			return gate.put(event, "command", { detail = function (at)
 				element("command", { name = cut(word or about_all .. " all", LIMIT.name) });
 				if about_all then write_waiting(at); end
-			end });
+			end }, room.jid);
 		end
 		if not occupant or gate.permissions.refuse_chat(event, room, occupant) then return occupant and true; end
 		if not gate.is_observing() then
 			-- The room itself speaks by these: Prosody removes them only from messages to everybody.
 			for _, namespace in ipairs { xmlns_user, xmlns_muc } do event.stanza:remove_children("x", namespace); end
 		end
-		return gate.config_form.ask_for_subject(event, room, occupant);
+		if place == room then return gate.config_form.ask_for_subject(event, room, occupant); end
+		-- The subject of a breakout room is the name that Jitsi's module gives it.
+		if requests.read_subject(event.stanza) == false or gate.is_observing() then return; end
+		return gate.client_response.plain(event, "auth", "forbidden");
 	end
 
 	local function answer_knock(event, room, request)
@@ -109,11 +112,12 @@ return function (gate)
 		return gate.affiliations.give_voice(event, speaker);
 	end
 
-	gate.guard_room("message/bare", PRIORITY.message, function (event, room)
+	gate.breakout.guard("message/bare", PRIORITY.message, function (event, room, _, place)
 		local stanza = event.stanza;
-		local kind, occupant = stanza.attr.type, room:get_occupant_by_real_jid(stanza.attr.from);
-		if kind == "groupchat" then return hear(event, room, occupant); end
+		local kind, occupant = stanza.attr.type, place:get_occupant_by_real_jid(stanza.attr.from);
+		if kind == "groupchat" then return hear(event, room, occupant, place); end
 		if kind ~= nil and kind ~= "normal" then return; end -- the room does not listen to it
+		if place ~= room then return; end -- neither does a breakout room: entrance.lib.lua
 		local invitations, wrong = requests.read_invitations(stanza);
 		local request, also_wrong = requests.read_request(stanza);
 		if invitations == false and request == false then return; end

@@ -49,6 +49,8 @@ pub(super) enum RoomError {
     Person(String, #[source] JidError),
     #[error("the file that this component was started with names no service `{0}`")]
     Service(String),
+    #[error("`{0}` is a breakout room of `{1}`: name that room")]
+    Breakout(BareJid, BareJid),
     #[error("there is no room `{0}`")]
     None(BareJid),
     #[error("no policy was applied to `{0}` yet: that is done when a person joins it")]
@@ -76,8 +78,11 @@ pub(super) fn address(room: &str) -> Result<BareJid, RoomError> {
 }
 
 fn service(shared: &Shared, room: &BareJid) -> Result<Arc<str>, RoomError> {
-    let domain = room.domain();
-    shared.engine().service(domain).ok_or_else(|| RoomError::Service(domain.to_owned()))
+    let (engine, domain) = (shared.engine(), room.domain());
+    engine.service(domain).ok_or_else(|| match engine.live().main_of(room) {
+        Some(main) => RoomError::Breakout(room.clone(), main.clone()),
+        None => RoomError::Service(domain.to_owned()),
+    })
 }
 
 /// Reads a room as it is now, and what it remembers of `person`.

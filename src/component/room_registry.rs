@@ -26,6 +26,11 @@ pub struct Known {
     pub since: Timestamp,
 }
 
+/// Returns whether both have the same nick in the same room of the meeting.
+fn is_same_seat(one: &Requester, other: &Requester) -> bool {
+    (&one.nick, &one.breakout) == (&other.nick, &other.breakout)
+}
+
 fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
@@ -198,7 +203,7 @@ impl RoomRegistry {
             for (address, known) in known.filter(|(_, known)| known.jid == who.jid) {
                 known.affiliation = who.affiliation;
                 // A role belongs to a nick: it applies to this session, and to others with the same nick.
-                if address == full || known.nick == who.nick {
+                if address == full || is_same_seat(known, who) {
                     known.nick.clone_from(&who.nick);
                     known.role = who.role;
                 }
@@ -207,10 +212,17 @@ impl RoomRegistry {
     }
 
     /// Removes an occupant, with every session of that nick.
-    pub fn left(&mut self, policy: &Policy, jid: &BareJid, full: &str, nick: &str, now: Timestamp) {
+    pub fn left(
+        &mut self,
+        policy: &Policy,
+        jid: &BareJid,
+        full: &str,
+        who: &Requester,
+        now: Timestamp,
+    ) {
         self.may_end_moderation(policy, jid, now, |room| {
             room.occupants.retain(|address, known| {
-                address != full && (nick.is_empty() || known.who.nick != nick)
+                address != full && (who.nick.is_empty() || !is_same_seat(&known.who, who))
             });
         });
     }
@@ -309,6 +321,14 @@ impl RoomRegistry {
     /// Returns every room with its address, in the order of addresses.
     pub fn rooms(&self) -> impl Iterator<Item = (&BareJid, &Room)> {
         self.rooms.after(None)
+    }
+
+    /// Returns the room of which this is a breakout room, if a person is in that one.
+    pub fn main_of(&self, breakout: &BareJid) -> Option<&BareJid> {
+        let mut rooms = self.rooms().filter(|(_, room)| {
+            room.occupants.values().any(|known| known.who.breakout.as_ref() == Some(breakout))
+        });
+        rooms.next().map(|(jid, _)| jid)
     }
 
     /// Returns the number of known rooms.
@@ -448,10 +468,10 @@ mod tests {
         live.joined(&tea, "bob@example.org/a", bob("Bob", owner.0, owner.1), at(1));
         live.joined(&tea, "bob@example.org/b", bob("Bob", owner.0, owner.1), at(2));
         live.joined(&tea, "bob@example.org/c", bob("B2", guest.0, guest.1), at(3));
-        live.left(&policy, &tea, "bob@example.org/c", "B2", at(4));
+        live.left(&policy, &tea, "bob@example.org/c", &bob("B2", guest.0, guest.1), at(4));
         assert_eq!(until(&live), None);
         // Of several sessions with one nick only the last is reported.
-        live.left(&policy, &tea, "bob@example.org/b", "Bob", at(5));
+        live.left(&policy, &tea, "bob@example.org/b", &bob("Bob", owner.0, owner.1), at(5));
         assert_eq!(until(&live), Some(at(5)));
         assert!(live.room(&tea).unwrap().occupants.is_empty());
 

@@ -427,6 +427,8 @@ pub struct OccupantLine {
     pub affiliation: String,
     /// Class of the person, such as `account` or `guest`.
     pub class: String,
+    /// The breakout room that they are in (Jitsi); null: the room itself.
+    pub breakout: Option<String>,
     /// When they joined; null: it is not known.
     #[schemars(with = "Option<schema::Moment>")]
     pub since: Option<String>,

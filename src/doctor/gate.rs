@@ -22,7 +22,7 @@ pub(super) static CHECKS: &[Check] = &[
         id: "service-unguarded",
         severity: Severity::Critical,
         looks_at: "whether the server has MUC services that the file does not name",
-        why: "a person who is refused opens the same room there; lobby and breakout services go through the guarded one and need none",
+        why: "a person who is refused opens the same room there; lobby and breakout services are guarded by the gate of their main_muc and need none",
         source: "docs/jitsi.md",
         look: unguarded,
     },
@@ -105,12 +105,17 @@ pub(super) fn load_line(service: &str) -> String {
     format!("Component \"{service}\" \"muc\"  modules_enabled = {{ \"{GATE}\" }}")
 }
 
-/// Returns whether a service is the lobby or the breakout rooms of another, through which people come to it.
+/// Returns whether a service is the lobby or the breakout rooms of one whose gate guards it, too.
 fn is_behind_another(hosts: &Hosts, service: &Host) -> bool {
     let names = |host| {
         ["lobby_muc", "breakout_rooms_muc"].iter().filter_map(move |name| hosts.option(host, name))
     };
-    hosts.all.iter().any(|host| names(host).any(|name| name.text() == Some(&service.name)))
+    let is_guarded = |host| {
+        let main = hosts.option(host, "main_muc").and_then(|main| main.text());
+        hosts.all.iter().any(|it| Some(it.name.as_str()) == main && it.modules.contains(GATE))
+    };
+    let is_named = |host| names(host).any(|name| name.text() == Some(&service.name));
+    hosts.all.iter().any(|host| is_named(host) && is_guarded(host))
 }
 
 fn is_internal(service: &Host) -> bool {

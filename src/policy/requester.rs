@@ -155,6 +155,10 @@ facts! {
         pub device: Option<Mark>,
         /// Whether the client advertises end-to-end encryption, as Jitsi's do.
         pub e2ee: bool,
+        /// Breakout room that they are in, or come into. `None`: the room itself.
+        pub breakout: Option<BareJid>,
+        /// Whether they are in the meeting already, and only change between its main room and its breakout rooms.
+        pub changes: bool,
     }
 }
 

@@ -120,6 +120,8 @@ pub fn read_requester(element: &Element) -> Requester {
         ticket: element.attr("ticket").map(|ticket| Mark::of("ticket", ticket)),
         device: element.attr("device").map(|device| Mark::of("device", device)),
         e2ee: is_true(element, "e2ee"),
+        breakout: bare(element.attr("breakout")),
+        changes: is_true(element, "changes"),
     }
 }
 

@@ -44,6 +44,8 @@ local gate = {
 	reports = { occupied = occupied, arrival_of = nothing }, last_report = function () return 0; end,
 };
 
+gate.breakout = module:require "breakout"(gate);
+
 local function new_room(name)
 	local room = { jid = name, _data = {}, _affiliations = {}, _occupants = {}, _jid_nick = {} };
 	function room.each_affiliation() return pairs(room._affiliations); end

@@ -31,11 +31,8 @@ local moderators, refused = {}, {};
 local function new_queue()
 	local gate = { LIMIT = LIMIT, client_response = { plain = function (e) refused[#refused + 1] = e; end } };
 	function gate.is_service(address) return address == "focus@localhost/f"; end
-	function gate.get_room()
-		return { get_occupant_by_real_jid = function (_, address)
-			return moderators[address] and { role = "moderator" } or nil;
-		end };
-	end
+	function gate.get_room() return {}; end
+	gate.breakout = { find = function (_, address) return moderators[address] and { role = "moderator" } or nil; end };
 	local queue = module.require(nil, "queue")(gate);
 	local asked, order, is_ready = {}, {}, true;
 	function queue.may_serve() return is_ready; end

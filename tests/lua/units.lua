@@ -441,9 +441,16 @@ for name, value in pairs {
 	room_data = room_data, client_response = client_response, guard = hook, guard_room = hook,
 	effects = { say = function (_, list, to) said[#said + 1] = { text = list[1].text, to = to }; end },
 	media = { settle = nothing }, buttons = { settle = nothing }, report_refusal = nothing,
+	breakout = harness.load "breakout"(gate),
 	is_observing = function () return is_observing; end, is_service = function (bare) return is_service[bare]; end,
 } do
 	gate[name] = value;
+end
+function gate.breakout.guard(name, priority, handler)
+	hook(name, priority, function (event, room, payload)
+		room = room or event.room;
+		return handler(event, room, payload, room);
+	end);
 end
 local permissions = harness.load "permissions"(gate);
 gate.permissions = permissions;
@@ -624,6 +631,7 @@ local function renamed(now, before, degrees)
 	local shown = presence_with(before);
 	function occupant.get_presence() return shown; end
 	gate.facts.describe = function () return {}; end
+	function gate.get_room() return room; end
 	gate.report = nothing;
 	gate.is_reserved = function (name) return name == "Admin"; end
 	gate.report_refusal = nothing;

@@ -136,6 +136,11 @@ def waiting(rooms):
     return {(room, bare) for room, state in rooms.items() for bare in state["waiting"]}
 
 
+def nick_of(seat):
+    """The nick: with a breakout room, it is of a seat in that."""
+    return seat.partition("\n")[0]
+
+
 def compared(what, is_so, should_be):
     """The difference as texts: none, or one."""
     if is_so == should_be:
@@ -217,6 +222,10 @@ class Model:
             (session, where, seat) for session in sessions or self.sessions for where, seat in session.seats.items()
             if where in (room or where,) and seat.role in (role or seat.role,) and where.endswith(f"@{self.service}")
         ]
+
+    def present(self, room):
+        """Sessions in the meeting of a room."""
+        return self.seated(room)
 
     # What is so
 
@@ -319,7 +328,7 @@ class Model:
         wrong = compared(f"the line of {room}", {key: near[key] for key in line}, line)
         is_so = sorted((one["nick"], one["jid"], one["role"], one["affiliation"]) for one in near["occupants"] + near["services"])
         should_be = sorted(
-            (nick, one["bare"], one["role"], state["affiliations"].get(one["bare"], "none")) for nick, one in state["occupants"].items()
+            (nick_of(seat), one["bare"], one["role"], state["affiliations"].get(one["bare"], "none")) for seat, one in state["occupants"].items()
         )
         wrong += compared(f"who is in {room}", is_so, should_be)
         is_so = sorted((one["jid"], one["nick"]) for one in near["waiting"])
@@ -366,7 +375,7 @@ class Model:
 
     def expected(self, session, room):
         """"in", "out" or "waits", or several of them; None: that is not known here."""
-        bare, seats = session.bare, self.seated(room)
+        bare, seats = session.bare, self.present(room)
         pair = (room, bare)
         if pair in self.unsure or bare == self.robot or session.seats.get(room):
             return None
@@ -393,7 +402,7 @@ class Model:
     def came(self, room, bare):
         """Two moments between which somebody came in, or knocked."""
         first, last = self.arrivals.get((room, bare), (0, time.monotonic()))
-        return first, max([last, *(seat.since for session, _, seat in self.seated(room) if session.bare == bare)])
+        return first, max([last, *(seat.since for session, _, seat in self.present(room) if session.bare == bare)])
 
     async def enter(self, session, room, nick):
         """Joins as a client does; the Outcome. Who has to be let in waits then."""

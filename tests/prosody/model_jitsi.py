@@ -1,7 +1,6 @@
 """The model on a Jitsi Meet server: people come by the focus, wait in a lobby's own room, and go into breakout rooms.
 
-Breakout rooms are those of another service, which has no gate: who is in one is inside no room of the policy, and no command
-reaches them there (docs/jitsi.md). What the policy knows of the meeting itself has to be right all the same.
+Who is in a breakout room is in the meeting. Commands are given to the meeting; the address of a breakout room is that of no room of the policy.
 """
 
 import asyncio
@@ -62,7 +61,25 @@ class Meetings(Faults):
         """Once the focus has seen who has gone, and has gone with the last of them."""
         for _ in range(2):
             await self.services[0].person.ping()
-        return await super().read(service)
+        rooms = await super().read(service)
+        if service is None:
+            for small, state in (await super().read(BREAKOUTS)).items():
+                meeting = rooms.get(self.breakouts.get(small, (None,))[0])
+                people = {f"{nick}\n{small}": one for nick, one in state["occupants"].items() if not one["serves"]}
+                (meeting or {"occupants": {}})["occupants"].update(people)
+        return rooms
+
+    def believed(self):
+        rooms = super().believed()
+        for session, small, seat in self.apart():
+            if session not in self.services and small in self.breakouts:
+                meeting = rooms.setdefault(self.breakouts[small][0], {})
+                meeting.setdefault(f"{seat.nick}\n{small}", {})[session.jid] = seat.role
+        return rooms
+
+    def present(self, room):
+        apart = [(session, room, seat) for session, small, seat in self.apart() if self.breakouts.get(small, (None,))[0] == room]
+        return [*super().present(room), *(each for each in apart if each[0] not in self.services)]
 
     def note(self, rooms):
         self.ever_suspended |= self.suspended
@@ -204,16 +221,11 @@ class Meetings(Faults):
             away.append(element(CLIENT, "status", "switch_room"))
             session.person.send(away)
         await session.person.iq(self.service, "get", element("urn:xmpp:ping", "ping"), LONG)
-        state = (await self.read()).get(room)
-        is_alone = not state or not any(not one["serves"] for one in state["occupants"].values())
-        is_member = bool(state) and state["affiliations"].get(session.bare, "none") != "none"
-        if through != [room]:
+        if through != [room] or room in self.suspended or self.is_banned(session.bare, room) or (room, session.bare) in self.kept_out:
             expected = "out"
-        elif self.has_lobby(room) or room in self.ever_suspended | self.suspended:
-            # Jitsi's lobby takes a meeting of which everybody is in breakout rooms for one that is over, also once it is off again.
-            expected = None if is_alone or not self.has_lobby(room) else "in" if is_member else "out"
         else:
-            expected = "in"
+            # Who has left a while ago is judged as at the door of the meeting.
+            expected = "in" if seat else None
         outcome = await self.enter(session, small, seat.nick if seat else self.some_nick(session, room))
         text = f"{session.label} goes into {small[:8]} of {room}{text}: {outcome.condition or outcome.kind} ({expected})"
         is_so = "in" if outcome.joined else "out"
@@ -228,7 +240,7 @@ class Meetings(Faults):
             return None
         session, small, seat = self.drawn.choice(apart)
         self.presence(session, small, seat.nick, "unavailable")
-        return f"from {small[:8]}, {await self.join(session, self.breakouts[small][0], seat.nick)}"
+        return f"from {small[:8]}, {await self.join(session, self.breakouts[small][0], seat.nick, is_inside=True)}"
 
     async def step_close_breakout(self):
         pairs = [(session, small) for small, (room, _) in self.breakouts.items() for session, _ in self.moderators(room)]
@@ -241,7 +253,7 @@ class Meetings(Faults):
         return f"{session.label} closes {small[:8]} of {room}"
 
     async def step_command_apart(self):
-        """An operator is told that no command reaches a breakout room."""
+        """An operator is told that a breakout room is none of the policy's."""
         if not self.breakouts:
             return None
         small, verb = self.drawn.choice(sorted(self.breakouts)), self.drawn.choice(list(COMMANDS))

@@ -66,7 +66,7 @@ MUTANTS = {
         {"join": 60, "restart_the_server": 60},
     ),
     "who is sent back to the lobby stays inside, and that is reported as done": (
-        [("effects.lib.lua", "if occupant.bare_jid == who.jid then set_role(room, nick, nil, who.text); end", "")],
+        [("effects.lib.lua", "set_role(seat.room, seat.nick, nil, who.text);", "")],
         {"join": 60, "hold": 60},
     ),
     "who is sent back to the lobby need not be let in": (

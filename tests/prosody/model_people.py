@@ -6,7 +6,7 @@ import fnmatch
 import json
 import time
 
-from model import PATIENCE, Model, Wrong, inside, waiting
+from model import PATIENCE, Model, Wrong, inside, nick_of, waiting
 
 FACES = ("command line", "API", "words")
 # What a command does with somebody inside, and with somebody who waits; None: it is not about them.
@@ -224,7 +224,7 @@ class People(Model):
         state, people = rooms.get(room), {}
         for nick, one in (state or {"occupants": {}})["occupants"].items():
             known = people.setdefault(one["bare"], ([], DOES[verb][0], []))
-            known[0].append(nick)
+            known[0].append(nick_of(nick))
             known[2].append(one["role"])
         for bare, one in (state or {"waiting": {}})["waiting"].items():
             people[bare] = ([one["nick"]], DOES[verb][1], [])

@@ -78,8 +78,9 @@ class Steps(People):
             return None
         return await self.join(*drawn)
 
-    async def join(self, session, room, nick):
-        expected = self.expected(session, room)
+    async def join(self, session, room, nick, is_inside=False):
+        """`is_inside`: from another room of the meeting."""
+        expected = "in" if is_inside and (room, session.bare) not in self.unsure else self.expected(session, room)
         outcome = await self.enter(session, room, nick)
         session.catch_up()
         text = f"{session.label} joins {room} as {nick}: {outcome.condition or outcome.kind} ({expected})"

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from lab import needs_jitsi_plugins
-from lab.jitsi_meeting import admit, inside, opened
+from lab.jitsi_meeting import admit, ended, inside, opened, vestibule
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
 from lab.stanza import CLIENT, element
@@ -13,6 +13,12 @@ pytestmark = needs_jitsi_plugins
 POLICY = f"""{MEET_SERVICE}
 [[room]]
 match = "password-*"
+[room.lobby]
+admission = "password"
+[[room]]
+match = "password-few-*"
+[room.limits]
+occupants = 2
 [room.lobby]
 admission = "password"
 """
@@ -103,6 +109,17 @@ async def test_only_a_moderator_makes_them(meet):
         assert told(await bob.wait_for(told, since=since)) == [small]
 
 
+async def move(person, origin, target):
+    """Changes from one room of a meeting into another, as Jitsi's client does."""
+    await person.depart(origin)
+    return await person.enter(target)
+
+
+async def moved(person, origin, target):
+    outcome = await move(person, origin, target)
+    assert outcome.joined, outcome
+
+
 async def kicked(alice, bob, room):
     """Alice removes Bob from the meeting."""
     since = bob.mark()
@@ -110,46 +127,81 @@ async def kicked(alice, bob, room):
     await bob.wait_for(lambda seen: seen.room == room and 307 in seen.statuses, since=since)
 
 
-async def test_who_was_removed_is_removed_from_breakout_rooms_where_there_is_a_lobby(meet):
+async def out(person, room, since=0):
+    """Waits until somebody is removed from a room."""
+    await person.wait_for(lambda seen: seen.room == room and 307 in seen.statuses, since=since)
+
+
+async def gathering(crowd, room, *names):
+    """A meeting with a breakout room: who moderates it, the breakout room, the others."""
+    alice, password = await opened(crowd, room)
+    others = await crowd.persons(*names)
+    for person in others:
+        assert (await person.enter(room, password)).joined
+    return alice, await breakout(alice, room), *others
+
+
+async def test_who_was_removed_is_out_of_the_breakout_rooms_too(meet):
     async with meet.crowd() as crowd:
-        room = meet.room()
-        alice, password = await opened(crowd, room)
-        bob, carol = await crowd.persons("Bob", "Carol")
-        for person in (bob, carol):
-            assert (await person.enter(room, password)).joined
-        small = await breakout(alice, room)
-        await kicked(alice, bob, room)
-        await carol.depart(room)
-        assert (await carol.enter(small)).joined
-        assert (await bob.enter(small)).condition == "registration-required"
-        again = await crowd.reload(bob)
-        assert (await again.join(small)).shown == "not-allowed"
-        assert set(carol.occupants(small)) == {"focus", carol.nick}
+        for room in (meet.room(), meet.room("password")):
+            alice, small, bob, carol = await gathering(crowd, room, "Bob", "Carol")
+            await moved(carol, room, small)
+            await kicked(alice, bob, room)
+            refused = await bob.enter(small)
+            assert refused.shown == "destroyed", refused
+            again = await crowd.reload(bob)
+            assert (await again.join(small)).condition == "not-allowed"
+            assert set(carol.occupants(small)) == {"focus", carol.nick}
 
 
-async def test_without_a_lobby_who_was_removed_has_the_breakout_rooms_left(meet):
-    """A limit: that service asks whether the session was ever in the meeting, not whether it may still be."""
+async def test_whoever_changes_rooms_is_asked_for_nothing_and_keeps_what_they_are(meet):
+    """By one password: neither a closed room, nor a limit, nor an empty main room is in their way."""
+    async with meet.crowd() as crowd:
+        room = meet.room("password-few")
+        alice, small, bob = await gathering(crowd, room, "Bob")
+        assert meet.component.run("close", room).returncode == 0
+        for person, role in ((bob, "participant"), (alice, "moderator")):
+            await moved(person, room, small)
+            assert person.occupants(small)[person.nick]["role"] == role
+        for person, role in ((bob, "participant"), (alice, "moderator")):
+            await moved(person, small, room)
+            assert person.occupants(room)[person.nick]["role"] == role
+        assert (await (await crowd.person("Dave")).enter(room)).shown == "reservation", "it is full"
+
+
+async def test_a_person_in_a_breakout_room_is_removed_and_banned_there(meet):
     async with meet.crowd() as crowd:
         room = meet.room("password")
-        alice, password = await opened(crowd, room)
-        bob, carol = await crowd.persons("Bob", "Carol")
-        for person in (bob, carol):
-            assert (await person.enter(room, password)).joined
-        small = await breakout(alice, room)
-        await carol.depart(room)
-        assert (await carol.enter(small)).joined
-        await kicked(alice, bob, room)
-        assert (await bob.enter(small)).joined
-        again = await crowd.reload(bob)
-        assert (await again.join(small)).shown == "not-allowed", "only by the connection that was in"
+        alice, small, bob, carol, dave = await gathering(crowd, room, "Bob", "Carol", "Dave")
+        for person in (bob, carol, dave):
+            await moved(person, room, small)
+        assert meet.component.run("remove", room, bob.nick).returncode == 0
+        await out(bob, small)
+        assert (await bob.enter(small)).shown == "destroyed"
+        assert (await bob.enter(room)).shown != "joined"
+        assert meet.component.run("ban", carol.bare).returncode == 0
+        await out(carol, small)
+        await moved(alice, room, small)
+        since = dave.mark()
+        assert (await dave.set_role(small, alice.nick, "none")).error
+        await kicked(alice, dave, small)
+        assert dave.mark() > since
+        assert not (await dave.enter(room)).joined and not (await dave.enter(small)).joined
+        assert set(alice.occupants(small)) == {"focus", alice.nick}
 
 
-async def test_whoever_goes_alone_into_a_breakout_room_ends_the_meeting(meet):
-    """A limit: Jitsi's persistent_lobby takes an empty meeting for the end of it, breakout rooms or not."""
+async def test_a_meeting_goes_on_in_its_breakout_rooms(meet):
+    """Jitsi's persistent_lobby takes an empty main room for the end of it."""
     async with meet.crowd() as crowd:
         room = meet.room()
-        alice, _ = await opened(crowd, room)
-        small = await breakout(alice, room)
-        await alice.depart(room)
-        assert (await alice.join(room)).shown == "retry", "it is gone"
-        assert not (await alice.join(small, seconds=1)).joined
+        alice, small, bob = await gathering(crowd, room, "Bob")
+        await moved(bob, room, small)
+        await moved(alice, room, small)
+        seen = vestibule(meet, "room", room)
+        assert {each["nick"] for each in seen["occupants"]} >= {alice.nick, bob.nick}, seen
+        await moved(alice, small, room)
+        assert alice.occupants(room)[alice.nick]["role"] == "moderator"
+        await moved(bob, small, room)
+        for person in (alice, bob):
+            await person.depart(room)
+        await ended(meet, room, 8)

@@ -111,7 +111,9 @@ impl Answer for RoomDetails {
         };
         for who in &self.occupants {
             let line = person("inside", &who.called, &who.jid);
-            told += &format!("\n{line}  {}{}", who.role, alike(&who.looks_like));
+            let apart = who.breakout.as_ref().map(|breakout| format!(", in {breakout}"));
+            let apart = apart.unwrap_or_default();
+            told += &format!("\n{line}  {}{apart}{}", who.role, alike(&who.looks_like));
         }
         for who in &self.waiting {
             let line = person("waiting", &who.called, &who.jid);
@@ -142,7 +144,7 @@ pub(super) fn shown(engine: &PolicyEngine, live: &LiveRoom) -> RoomDetails {
     let rules = engine.live().rules_at(policy, live);
     let since = |who: &Requester| {
         let known = engine.live().room(&live.jid)?;
-        let mut same = known.occupants.values().filter(|known| known.who.nick == who.nick);
+        let mut same = known.occupants.values().filter(|known| seat(&known.who) == seat(who));
         same.next().map(|known| at(known.since))
     };
     let services = policy.services.keys().map(|jid| jid.as_str());
@@ -160,12 +162,14 @@ pub(super) fn shown(engine: &PolicyEngine, live: &LiveRoom) -> RoomDetails {
             role: who.role.name().to_owned(),
             affiliation: who.affiliation.name().to_owned(),
             class: class(policy, &rules, who, Place::inside(&live.jid)).name().to_owned(),
+            breakout: who.breakout.as_ref().map(BareJid::to_string),
             since: since(who),
         })
         .collect();
-    occupants.sort_by(|one, other| one.called.nick.cmp(&other.called.nick));
+    let seat = |line: &OccupantLine| (line.called.nick.clone(), line.breakout.clone());
+    occupants.sort_by_key(seat);
     // One for each nick, which may have several sessions.
-    occupants.dedup_by(|one, other| one.called.nick == other.called.nick);
+    occupants.dedup_by_key(|line| seat(line));
     let (services, occupants) = occupants.into_iter().partition(|it| is_named(&it.jid));
     let waiting = live.waiting.iter().map(|(who, since)| WaitingLine {
         called: who.into(),
@@ -193,6 +197,11 @@ pub(super) fn shown(engine: &PolicyEngine, live: &LiveRoom) -> RoomDetails {
     }
 }
 
+/// Returns what identifies an occupant: their nick, and the breakout room if they are in one.
+fn seat(who: &Requester) -> (&str, Option<&BareJid>) {
+    (&who.nick, who.breakout.as_ref())
+}
+
 fn line<'a>(
     engine: &PolicyEngine,
     rules: &Rules,
@@ -206,7 +215,7 @@ fn line<'a>(
     let sessions: Vec<_> = inside.filter(is_person).collect();
     // Several sessions can share a nick.
     let nicks = |is_one: &dyn Fn(&Requester) -> bool| {
-        let named = sessions.iter().filter(|who| is_one(who)).map(|who| who.nick.as_str());
+        let named = sessions.iter().filter(|who| is_one(who)).map(|who| seat(who));
         named.collect::<HashSet<_>>().len()
     };
     let (occupants, moderators) = (nicks(&|_| true), nicks(&|who| is_moderator(policy, who)));

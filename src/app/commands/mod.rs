@@ -321,7 +321,8 @@ impl From<RoomError> for Failure {
             RoomError::Address(..)
             | RoomError::NoService(_)
             | RoomError::Person(..)
-            | RoomError::Service(_) => FailureKind::Invalid,
+            | RoomError::Service(_)
+            | RoomError::Breakout(..) => FailureKind::Invalid,
             RoomError::None(_) => FailureKind::NotFound,
             RoomError::Busy | RoomError::Before(_) | RoomError::Unmet(_) => FailureKind::Conflict,
             RoomError::Nonsense | RoomError::Password(_) | RoomError::Gate(_) => {

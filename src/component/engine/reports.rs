@@ -100,8 +100,7 @@ impl PolicyEngine {
             "renamed" => self.live.joined(jid, full, read_requester(report), now),
             "session-left" => self.live.session_left(jid, full),
             "left" => {
-                let nick = report.attr("nick").unwrap_or_default();
-                self.live.left(&self.policy, jid, full, nick, now);
+                self.live.left(&self.policy, jid, full, &read_requester(report), now);
             }
             "waiting" => {
                 self.live.upsert(&self.policy, service, jid, generation);

@@ -70,6 +70,11 @@ pub(in crate::policy) fn enter(case: &Case<'_>, credential: Credential, effects:
     if before != Some(&after) {
         effects.people.push((case.jid.clone(), Some(after)));
     }
+    if case.who.changes {
+        // They were told and counted when they came.
+        effects.notices.clear();
+        return;
+    }
     limits::enter(case, effects);
     close::count(case, effects);
 }

@@ -19,6 +19,9 @@ const AWAITED: SignedDuration = SignedDuration::from_secs(15);
 /// Judges whether the focus may be asked for this room: denies only what would be denied at the door in any case,
 /// because a join can be held or prompted, and a request cannot.
 pub(in crate::policy) fn request(case: &Case<'_>, strongest: &mut Strongest) {
+    if case.who.changes {
+        return;
+    }
     strongest.hear(close::outside_hours(case));
     strongest.hear(close::await_moderator(case));
     if !case.room.exists {

@@ -125,6 +125,7 @@ const fn is_strange(class: Class, affiliation: Affiliation) -> bool {
 /// Returns whether a stranger came in or knocks.
 pub fn is_arrival(attempt: &Attempt, decision: &Decision) -> bool {
     matches!(attempt.action, Action::Join { .. })
+        && !attempt.requester.changes
         && matches!(decision.verdict, Verdict::Allow | Verdict::Hold)
         && is_strange(decision.class, attempt.requester.affiliation)
 }

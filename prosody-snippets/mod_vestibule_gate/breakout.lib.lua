@@ -1,0 +1,290 @@
+-- Breakout rooms (Jitsi's mod_muc_breakout_rooms): rooms of another service that belong to a room of this one. They are
+-- one meeting: a person in a breakout room is in the meeting, and what is decided about it reaches them there.
+
+local jid = require "util.jid";
+local jid_bare, jid_host, jid_resource = jid.bare, jid.host, jid.resource;
+
+local CHANGES = 60; -- seconds in which a person who has left one room of a meeting may come into another
+local ENDS = 5; -- seconds after which Jitsi's module ends a meeting that everybody has left
+local NOTHING = {};
+
+return function (gate)
+	local host, watched; -- the breakout rooms' service, and that of which events are heard
+	local mains = {}; -- the main room's address, by that of the breakout room
+	local leavers = {}; -- when each address left, by the main room's address
+	local also = {}; -- what other files handle in breakout rooms, too
+
+	local breakout = {};
+
+	-- Returns the options of the host that has its breakout rooms at this service, by the name of an option.
+	local function options_of(name, value)
+		for of, session in pairs(prosody.hosts) do
+			local options = (session.modules or NOTHING).muc_breakout_rooms and module:context(of);
+			local rooms = options and options:get_option_string("breakout_rooms_muc", "breakout." .. of);
+			local main = options and options:get_option_string("main_muc");
+			if name == "rooms" and rooms == value then return main; end
+			if name == "main" and main == value then return rooms; end
+		end
+	end
+
+	-- Returns the service whose breakout rooms a host has.
+	function breakout.service_of(rooms) return options_of("rooms", rooms); end
+
+	local function service()
+		local session = host and rawget(prosody.hosts, host);
+		return session and session.modules.muc;
+	end
+
+	-- Returns the breakout room of that address, if it is open.
+	local function place_of(address)
+		local rooms = jid_host(address) == host and service();
+		local place = rooms and rooms.get_room_from_jid(address);
+		return place and not place._data.destroyed and place or nil;
+	end
+	breakout.place = place_of;
+
+	local function has(main, address) return main and (main._data.breakout_rooms or NOTHING)[address] ~= nil; end
+
+	-- Returns the main room of a breakout room.
+	function breakout.main(address)
+		local known = mains[address] and gate.get_room(mains[address]);
+		if has(known, address) then return known; end
+		mains[address] = nil;
+		if not place_of(address) then return nil; end -- otherwise strangers could make it search
+		for room in gate.muc.live_rooms() do
+			if has(room, address) then
+				mains[address] = room.jid;
+				return room;
+			end
+		end
+	end
+
+	-- Returns the address of the room under which the component knows what happens at this address.
+	function breakout.meeting(address)
+		local main = host and jid_host(address) == host and breakout.main(address);
+		return main and main.jid or address;
+	end
+
+	-- Calls `act` with each occupant of the meeting and the room that they are in, until it returns true. Returns those.
+	function breakout.each(room, act)
+		for _, occupant in pairs(room._occupants) do
+			if act(occupant, room) then return occupant, room; end
+		end
+		for address in pairs(room._data.breakout_rooms or NOTHING) do
+			local place = place_of(address);
+			for _, occupant in pairs(place and place._occupants or NOTHING) do
+				if act(occupant, place) then return occupant, place; end
+			end
+		end
+	end
+
+	-- Returns the occupant of that full address, and the room of the meeting that they are in.
+	function breakout.find(room, address)
+		local function occupant_of(place) return place._occupants[place._jid_nick[address]]; end
+		local occupant = occupant_of(room);
+		if occupant then return occupant, room; end
+		for other in pairs(room._data.breakout_rooms or NOTHING) do
+			local place = place_of(other);
+			occupant = place and occupant_of(place);
+			if occupant then return occupant, place; end
+		end
+	end
+
+	-- Returns whether a person is in the meeting.
+	function breakout.is_inside(room, bare)
+		return breakout.each(room, function (occupant) return occupant.bare_jid == bare; end) ~= nil;
+	end
+
+	-- Returns the occupants of that bare address, each with the room that they are in.
+	function breakout.seats(room, bare)
+		local seats = {};
+		breakout.each(room, function (occupant, place)
+			if occupant.bare_jid ~= bare then return; end
+			seats[#seats + 1] = { nick = occupant.nick, role = occupant.role, room = place };
+		end);
+		return seats;
+	end
+
+	function breakout.is_empty(room) return breakout.each(room, function () return true; end) == nil; end
+
+	-- Changing between rooms
+
+	-- Notes that an occupant has left a room: by themselves or with it, they are on their way into another.
+	function breakout.note_leaver(event, room)
+		if not room._data.breakout_rooms then return; end
+		local list, time, stanza = leavers[room.jid] or {}, os.time(), event.stanza;
+		leavers[room.jid] = list;
+		for address, at in pairs(list) do
+			if time - at > CHANGES then list[address] = nil; end
+		end
+		local goes_on = (stanza or event.room.destroying) and time or nil;
+		for address in event.occupant:each_session() do list[address] = goes_on; end
+		if stanza then list[stanza.attr.from] = goes_on; end
+	end
+
+	-- Notes that a session has arrived.
+	function breakout.note_arrival(room, address)
+		if leavers[room.jid] then leavers[room.jid][address] = nil; end
+	end
+
+	-- Returns whether a session is in the meeting, or has left one of its rooms just now.
+	function breakout.is_changing(room, address)
+		local at = (leavers[room.jid] or NOTHING)[address];
+		return at ~= nil and os.time() - at <= CHANGES or breakout.find(room, address) ~= nil;
+	end
+
+	-- Returns whether the meeting goes on although its main room is empty: Jitsi's persistent_lobby ends it, and its
+	-- breakout rooms do so, too, once everybody has left.
+	function breakout.keeps(room, caller)
+		if caller == "muc_breakout_rooms" or not room._data.breakout_rooms_active then return false; end
+		for _, at in pairs(leavers[room.jid] or NOTHING) do
+			if os.time() - at < ENDS then return true; end
+		end
+		local services = gate.services();
+		return breakout.each(room, function (occupant) return not services[occupant.bare_jid]; end) ~= nil;
+	end
+
+	-- Joins
+
+	-- Brings a person in who was let in: their affiliation is the main room's.
+	local function enter(e, fx, verdict)
+		local room, place = gate.get_room(e.room), place_of(e.more.place);
+		if not room or not place then return gate.client_response.plain(e, "cancel", "item-not-found"); end
+		local bare, before = jid_bare(e.from), nil;
+		e.stanza[gate.mark], e.stanza.delayed_join_skip = verdict, true;
+		if fx and fx.requester then before = gate.joins.give(room, bare, verdict); end
+		place:handle_normal_presence(gate.way_back(e), e.stanza);
+		e.stanza[gate.mark] = nil;
+		if place:get_occupant_jid(e.from) or not before or breakout.is_inside(room, bare) then return; end
+		if gate.affiliation_of(room, bare) == verdict.given then gate.effects.set_affiliation(room, bare, before); end
+	end
+
+	local function is_seated_elsewhere(room, place, address)
+		local _, other = breakout.find(room, address);
+		return other ~= nil and other ~= place;
+	end
+
+	-- Refuses a session that is in another room of the meeting: nobody is in it twice. Clients leave one room first.
+	function breakout.refuse_second(event, room)
+		local from = event.stanza.attr.from;
+		if gate.is_unguarded() or gate.is_service(from) then return; end
+		if not is_seated_elsewhere(room, event.room, from) then return; end
+		return gate.refuse(event, "closed-way", "cancel", "conflict");
+	end
+
+	local function judge_join(event, room)
+		local stanza, verdict = event.stanza, event.stanza[gate.mark];
+		local from = stanza.attr.from;
+		if verdict and gate.joins.is_current(verdict, room) then
+			verdict.passed = true;
+		elseif not gate.is_service(from) then
+			-- Jitsi's own module refuses them, too, but after the question.
+			local has_come = event.origin.jitsi_breakout_main_jid == room.jid;
+			if not has_come and not gate.is_unguarded() then
+				return gate.refuse(event, "closed-way", "cancel", "not-allowed");
+			end
+			stanza[gate.mark] = nil;
+			return gate.put(event, "join", { place = event.room.jid, granted = enter }, room.jid);
+		end
+	end
+
+	-- Other stanzas
+
+	local function is_of_room(event_name) return event_name:find("^muc%-") ~= nil; end
+
+	-- Hooks a handler for all rooms of a meeting: `handler` (event, room, payload, place), `place` being the room in which
+	-- it happens. It sees each stanza once but not its replay.
+	function breakout.guard(event_name, priority, handler)
+		if is_of_room(event_name) then
+			gate.guard(event_name, priority, function (event) return handler(event, event.room, nil, event.room); end);
+		else
+			gate.guard_room(event_name, priority, function (event, room, payload)
+				return handler(event, room, payload, room);
+			end);
+		end
+		also[#also + 1] = { event_name, priority, handler };
+	end
+
+	local function watch()
+		local context, PRIORITY = module:context(host), gate.PRIORITY;
+		gate.addresses.watch(context);
+		gate.entrance.guard_breakout(context);
+		-- Hooks a handler of the breakout rooms' events that needs the main room.
+		local function guard(event_name, priority, handler)
+			gate.guard_at(context, event_name, priority, function (event)
+				local address = event.room and event.room.jid or jid_bare(event.stanza.attr.to);
+				local room = breakout.main(address);
+				if room then return handler(event, room); end
+			end);
+		end
+		for _, each in ipairs(also) do
+			local event_name, priority, handler = each[1], each[2], each[3];
+			guard(event_name, priority, function (event, room)
+				if is_of_room(event_name) then return handler(event, room, nil, event.room); end
+				local place = not event.stanza[gate.mark] and place_of(jid_bare(event.stanza.attr.to));
+				if place then return handler(event, room, event.stanza.tags[1], place); end
+			end);
+		end
+		guard("presence/full", PRIORITY.arrival, function (event, room)
+			if event.stanza.attr.type == "unavailable" then return gate.cancel(room.jid, event.stanza.attr.from); end
+		end);
+		-- The focus opens them; which ones there are, Jitsi's module says.
+		gate.guard_at(context, "muc-room-pre-create", PRIORITY.create, function (event)
+			if gate.is_unguarded() or gate.is_service(event.stanza.attr.from) then return; end
+			return gate.client_response.retry(event); -- as the service itself would
+		end);
+		guard("muc-occupant-pre-join", PRIORITY.nick, function (event, room)
+			local nick, from = jid_resource(event.stanza.attr.to), event.stanza.attr.from;
+			if gate.is_observing() or gate.is_service(from) then return; end
+			if gate.joins.refuse_nobodys(event, nick) then return true; end
+			if gate.is_reserved(nick, from) or gate.is_reserved(gate.names.tidy(event.stanza), from) then
+				return gate.refuse_nick(event);
+			end
+			return breakout.refuse_second(event, room);
+		end);
+		guard("muc-occupant-pre-join", PRIORITY.verdict, judge_join);
+		guard("muc-occupant-pre-join", PRIORITY.raise, function (event)
+			local verdict = event.stanza[gate.mark];
+			if not verdict or verdict.failing or gate.is_observing() then return; end
+			if event.occupant.bare_jid ~= jid_bare(event.stanza.attr.from) then
+				return gate.client_response.plain(event, "cancel", "conflict");
+			end
+			gate.joins.seat(event.room, event.occupant, verdict);
+		end);
+		-- A person who is not of the meeting has no verdict.
+		gate.guard_at(context, "muc-occupant-pre-join", PRIORITY.password, function (event)
+			if event.stanza[gate.mark] or gate.is_unguarded() or gate.is_service(event.stanza.attr.from) then return; end
+			return gate.refuse(event, "closed-way", "cancel", "not-allowed");
+		end);
+		guard("muc-occupant-pre-change", PRIORITY.nick, function (event)
+			if gate.is_observing() or event.orig_occupant.nick == event.dest_occupant.nick then return; end
+			return gate.refuse(event, "closed-way", "cancel", "not-acceptable");
+		end);
+		guard("iq-set/bare/http://jabber.org/protocol/muc#admin:query", PRIORITY.admin, function (event, room)
+			local place = not event.stanza[gate.mark] and place_of(jid_bare(event.stanza.attr.to));
+			if place then return gate.affiliations.remove_from(event, room, place); end
+		end);
+		gate.reports.watch(context, breakout.main);
+		for place in service().live_rooms() do gate.reports.note_all(place); end
+		gate.guard_at(context, "muc-occupant-left", PRIORITY.rename, function (event)
+			gate.names.forget(event.room, event.occupant.bare_jid);
+		end);
+		gate.guard_at(context, "muc-room-destroyed", PRIORITY.seated, function (event)
+			mains[event.room.jid] = nil;
+			gate.names.forget_all(event.room.jid);
+		end);
+	end
+
+	-- Looks for the service of the breakout rooms, whose modules can be loaded after this one.
+	function breakout.look()
+		host = options_of("main", module.host);
+		local session = host and rawget(prosody.hosts, host);
+		if not session or not session.modules.muc or watched == session then return; end
+		watched = session;
+		watch();
+	end
+
+	function breakout.forget(room_jid) leavers[room_jid] = nil; end
+
+	return breakout;
+end;
