@@ -77,7 +77,8 @@ impl Situation {
                 .to_owned(),
             door: "<module name='bosh'/><module name='muc_lobby_rooms'/><option name='authentication'>internal_hashed</option>\
                    <option name='muc_lobby_whitelist' list='true'><item>recorder.example.org</item></option>\
-                   <option name='lobby_muc'>lobby.example.org</option>"
+                   <option name='lobby_muc'>lobby.example.org</option>\
+                   <option name='main_muc'>conference.example.org</option>"
                 .to_owned(),
             component: "<option name='component_conflict_resolve'>kick_old</option>".to_owned(),
             more: "<host name='lobby.example.org' type='component'><module name='muc'/></host>\
@@ -219,6 +220,13 @@ const DEFECTS: &[(&str, Change, &str)] = &[
             it.more += "<host name='other.example.org' type='component'><module name='muc'/></host>"
         },
         "without the gate",
+    ),
+    (
+        "service-unguarded",
+        |it| {
+            it.door = it.door.replace("'main_muc'>conference", "'main_muc'>other");
+        },
+        "lobby.example.org",
     ),
     (
         "internal-service-open",

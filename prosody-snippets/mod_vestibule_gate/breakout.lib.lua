@@ -1,11 +1,12 @@
 -- Breakout rooms (Jitsi's mod_muc_breakout_rooms): rooms of another service that belong to a room of this one. They are
 -- one meeting: a person in a breakout room is in the meeting, and what is decided about it reaches them there.
 
-local jid = require "util.jid";
+local jid, json, st = require "util.jid", require "util.json", require "util.stanza";
 local jid_bare, jid_host, jid_resource = jid.bare, jid.host, jid.resource;
 
 local CHANGES = 60; -- seconds in which a person who has left one room of a meeting may come into another
 local ENDS = 5; -- seconds after which Jitsi's module ends a meeting that everybody has left
+local RETURNS = 5; -- seconds for people to come back into the main room
 local NOTHING = {};
 
 return function (gate)
@@ -144,6 +145,31 @@ return function (gate)
 		return breakout.each(room, function (occupant) return not services[occupant.bare_jid]; end) ~= nil;
 	end
 
+	-- Calls everybody back into the main room, as Jitsi's moderators do. The rooms of those who do not come are closed.
+	function breakout.call_back(room, text)
+		local places = {};
+		breakout.each(room, function (occupant, place)
+			if place == room then return; end
+			places[place.jid] = true;
+			if gate.is_service(occupant.bare_jid) then return; end
+			local back = json.encode {
+				type = "breakout_rooms", event = "features/breakout-rooms/move-to-room", roomJid = gate.media.external(room.jid),
+			};
+			for address in occupant:each_session() do
+				module:context(host):send(st.message({ from = host, to = address })
+					:text_tag("json-message", back, { xmlns = "http://jitsi.org/jitmeet" }));
+			end
+		end);
+		if not next(places) then return; end
+		module:add_timer(RETURNS, function ()
+			local data = gate.room_data.of(room);
+			for address in pairs(data and data.suspended and places or NOTHING) do
+				local place = place_of(address);
+				if place then place:destroy(room.jid, text); end
+			end
+		end);
+	end
+
 	-- Joins
 
 	-- Brings a person in who was let in: their affiliation is the main room's.
@@ -209,6 +235,7 @@ return function (gate)
 		local context, PRIORITY = module:context(host), gate.PRIORITY;
 		gate.addresses.watch(context);
 		gate.entrance.guard_breakout(context);
+		gate.jitsi_components.watch_breakout(host);
 		-- Hooks a handler of the breakout rooms' events that needs the main room.
 		local function guard(event_name, priority, handler)
 			gate.guard_at(context, event_name, priority, function (event)

@@ -210,6 +210,9 @@ return function (gate)
 			end
 		end
 		gate.permissions.apply(room, fx.may);
+		if fx.room and fx.room.suspended then
+			gate.breakout.call_back(room, (gate.messages.of("say-suspended-here")));
+		end
 		if fx.room and fx.room.media then gate.media.switch(room, fx.room.media); end
 		if fx.room and fx.room.suspended ~= nil then gate.buttons.settle_all(room); end
 		for _, who in ipairs(fx.reject or NOTHING) do dismiss(room, who.jid, who.text); end

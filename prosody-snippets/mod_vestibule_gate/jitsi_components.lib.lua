@@ -210,6 +210,30 @@ return function (gate)
 	components.hear("polls_component", { element = "json-message", namespace = xmlns_jitsi, act = polled });
 	components.hear("polls_component", { element = "json-message", act = polled });
 
+	-- Breakout rooms: a moderator's client makes, names and removes them, and sends people to them or back.
+	local function change_breakout(event, room, command)
+		local request, wrong = requests.read_breakout(command);
+		if not request then return wrong_value(event, wrong); end
+		local named, target, places = request.attr.breakoutRoomJid, request.attr.roomJid, room._data.breakout_rooms or {};
+		if named and not places[named] then return wrong_value(event, "breakoutRoomJid"); end
+		-- Jitsi's module would pass it on to any address.
+		local person = request.attr.participantJid;
+		if person and not is_inside(room, person) then return wrong_value(event, "participantJid"); end
+		local leads_back = request.asked == "remove" or request.asked == "move-to-room" and not places[target];
+		return ask(event, "breakout", room, function () return requests.build_breakout(event.stanza, request); end, {
+			stops = leads_back,
+			refused = function (e, fx)
+				local text = fx.error[3];
+				gate.client_response.plain(e, fx.error[1], fx.error[2], text, fx.error[4]);
+				-- Jitsi's clients show no error of theirs.
+				if text then gate.effects.say(room, { { to = "requester", text = text } }, e.from); end
+			end,
+		});
+	end
+	function components.watch_breakout(host)
+		watch(host, { { element = "breakout_rooms", act = change_breakout } });
+	end
+
 	-- Audio translation: for it, the focus lets a person listen who is in no room.
 	components.hear("audio_translation_component", {
 		element = "audio-translation", namespace = xmlns_jitsi,

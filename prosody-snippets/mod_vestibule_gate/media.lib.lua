@@ -19,6 +19,7 @@ return function (gate)
 		if not tenant or not prefix then return address; end
 		return jid.join(name, prefix .. "." .. tenant .. "." .. base, resource);
 	end
+	media.external = external;
 
 	local function moderated_in(room)
 		local data = not gate.is_observing() and gate.room_data.of(room);

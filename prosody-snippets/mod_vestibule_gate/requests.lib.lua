@@ -332,6 +332,30 @@ return function (LIMIT, AFFILIATION, ROLE)
 
 	function requests.build_end_conference(stanza) return finish(stanza_like(stanza):tag("end_conference")); end
 
+	-- What a message about breakout rooms has to name, by what it asks for.
+	local BREAKOUT = {
+		add = {}, remove = { "breakoutRoomJid" }, rename = { "breakoutRoomJid", "subject" },
+		["move-to-room"] = { "participantJid", "roomJid" },
+	};
+
+	-- Reads what a moderator asks of the breakout rooms; or nil and the attribute that is wrong.
+	function requests.read_breakout(command)
+		local asked = (command.attr.type or ""):match("^features/breakout%-rooms/(.+)$");
+		local names = BREAKOUT[asked or false];
+		if not names then return nil, "type"; end
+		local request = { asked = asked, attr = { type = command.attr.type, subject = command.attr.subject } };
+		if #(request.attr.subject or "") > LIMIT.text then return nil, "subject"; end
+		for _, name in ipairs(names) do
+			request.attr[name] = command.attr[name];
+			if not request.attr[name] then return nil, name; end
+		end
+		return request;
+	end
+
+	function requests.build_breakout(stanza, request)
+		return finish(stanza_like(stanza):tag("breakout_rooms", request.attr));
+	end
+
 	local function true_or_false(value)
 		if type(value) == "boolean" then return value; end
 		if value == "true" or value == "false" then return value == "true"; end

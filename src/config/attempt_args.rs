@@ -57,7 +57,7 @@ pub(super) static PASSWORDS: [&str; 3] = ["none", "wrong", "right"];
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["room", "jid"]))]
 pub struct Described {
-    /// What is tried: request (of the focus, on Jitsi), open, join, remove-password, weaken-lobby, list, persist, promote, kick, ban, invite, admit, destroy, close, reopen, record, dial
+    /// What is tried: request (of the focus, on Jitsi), open, join, remove-password, weaken-lobby, list, persist, promote, kick, ban, invite, admit, destroy, close, reopen, record, dial, breakout
     #[arg(long = "do", default_value = "join", value_name = "WHAT")]
     pub what: String,
     /// The room's address

@@ -123,6 +123,11 @@ pub enum Feature {
     },
     /// Call a telephone.
     Dial,
+    /// Make, name or remove breakout rooms, or send people to them.
+    Breakout {
+        /// Whether the request is to remove one, or to send a person back.
+        stops: bool,
+    },
 }
 
 impl Feature {
@@ -131,13 +136,14 @@ impl Feature {
         Some(match name.parse().ok()? {
             Self::Record { .. } => Self::Record { stops },
             Self::Dial => Self::Dial,
+            Self::Breakout { .. } => Self::Breakout { stops },
         })
     }
 
     /// Returns whether the request is to stop the feature.
     pub const fn stops(self) -> bool {
         match self {
-            Self::Record { stops } => stops,
+            Self::Record { stops } | Self::Breakout { stops } => stops,
             Self::Dial => false,
         }
     }
@@ -146,6 +152,7 @@ impl Feature {
         match self {
             Self::Record { .. } => Kind::Record,
             Self::Dial => Kind::Dial,
+            Self::Breakout { .. } => Kind::Breakout,
         }
     }
 }
@@ -262,6 +269,9 @@ pub enum Kind {
     /// Ask the focus to call a telephone (Jitsi).
     #[strum(message = "tried to call a telephone")]
     Dial,
+    /// Change the breakout rooms, or send people there (Jitsi).
+    #[strum(message = "tried to change the breakout rooms")]
+    Breakout,
     /// A kind that this version does not know.
     #[strum(message = "tried something that this version does not know")]
     Unknown,
@@ -549,6 +559,7 @@ mod tests {
         for (written, feature) in [
             (r#"{"record":{"stops":true}}"#, Feature::Record { stops: true }),
             (r#""dial""#, Feature::Dial),
+            (r#"{"breakout":{"stops":false}}"#, Feature::Breakout { stops: false }),
         ] {
             let action: Action = serde_json::from_str(written).unwrap();
             assert_eq!(action, Action::Feature(feature));

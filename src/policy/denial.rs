@@ -341,6 +341,10 @@ denials! {
     MayNotDial =>
         "may-not-dial", "auth" "forbidden", Never,
         "You cannot call phone numbers from this meeting.";
+    /// The requester may not change the breakout rooms.
+    MayNotBreakout =>
+        "may-not-breakout", "auth" "forbidden", Never,
+        "You cannot change the breakout rooms of this meeting or send people to them.";
     /// Only clients that can encrypt end to end may enter.
     E2eeNeeded =>
         "e2ee-needed", "cancel" "not-acceptable", Words,

@@ -1,5 +1,6 @@
 """On Jitsi: breakout rooms are open to those who came through the meeting's door, and to nobody else."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -15,6 +16,19 @@ POLICY = f"""{MEET_SERVICE}
 match = "password-*"
 [room.lobby]
 admission = "password"
+[[room]]
+match = "whole-*"
+[room.permissions]
+breakout = []
+[[room]]
+match = "password-heir-*"
+[room.lobby]
+admission = "password"
+[room.moderators]
+successors = ["guest"]
+succession_after = "1 second"
+[room.permissions]
+chat = ["moderator"]
 [[room]]
 match = "password-few-*"
 [room.limits]
@@ -109,6 +123,23 @@ async def test_only_a_moderator_makes_them(meet):
         assert told(await bob.wait_for(told, since=since)) == [small]
 
 
+async def test_where_nobody_may_make_them_a_moderator_is_told_so(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("whole")
+        alice, _ = await opened(crowd, room)
+        await visit(alice, room)
+        since = alice.mark()
+        for kind, more in (("add", {"subject": "One"}), ("move-to-room", {"participantJid": alice.jid, "roomJid": room})):
+            message = element(CLIENT, "message", to=BREAKOUT)
+            message.append(element(CLIENT, "breakout_rooms", type=f"features/breakout-rooms/{kind}", **more))
+            alice.send(message)
+            refused = await alice.wait_for(lambda seen: seen.sender == BREAKOUT and seen.type == "error", since=since)
+            assert refused.error[1] == "forbidden"
+            await alice.wait_for(lambda seen: seen.sender == room and "breakout" in (seen.body or ""), since=since)
+            since = alice.mark()
+        assert not [seen for seen in alice.seen if told(seen)]
+
+
 async def move(person, origin, target):
     """Changes from one room of a meeting into another, as Jitsi's client does."""
     await person.depart(origin)
@@ -166,7 +197,7 @@ async def test_whoever_changes_rooms_is_asked_for_nothing_and_keeps_what_they_ar
         for person, role in ((bob, "participant"), (alice, "moderator")):
             await moved(person, small, room)
             assert person.occupants(room)[person.nick]["role"] == role
-        assert (await (await crowd.person("Dave")).enter(room)).shown == "reservation", "it is full"
+        assert not (await (await crowd.person("Dave")).enter(room)).joined, "it is full"
 
 
 async def test_a_person_in_a_breakout_room_is_removed_and_banned_there(meet):
@@ -205,3 +236,85 @@ async def test_a_meeting_goes_on_in_its_breakout_rooms(meet):
         for person in (alice, bob):
             await person.depart(room)
         await ended(meet, room, 8)
+
+
+async def test_whoever_moderates_from_a_breakout_room_is_a_moderator_inside(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("password-heir")
+        alice, small, bob = await gathering(crowd, room, "Bob")
+        await moved(alice, room, small)
+        await asyncio.sleep(2)
+        assert bob.occupants(room)[bob.nick]["role"] == "participant"
+        await moved(bob, room, small)
+        since = bob.mark()
+        await alice.depart(small)
+        promoted = await bob.wait_for(
+            lambda seen: seen.nick == bob.nick and (seen.item or {}).get("role") == "moderator", since=since
+        )
+        assert promoted.room == small
+        await moved(bob, small, room)
+        assert bob.occupants(room)[bob.nick]["role"] == "moderator"
+
+
+async def test_what_is_said_and_written_in_a_breakout_room_is_as_in_the_meeting(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("password-heir")
+        alice, small, bob = await gathering(crowd, room, "Bob")
+        for person in (bob, alice):
+            await moved(person, room, small)
+        assert meet.component.run("say", room, "Back in five minutes.").returncode == 0
+        for person in (alice, bob):
+            await person.wait_for(lambda seen: seen.sender == small and seen.body == "Back in five minutes.")
+        since = bob.mark(), alice.mark()
+        bob.say(small, "may I?")
+        await bob.wait_for(lambda seen: seen.type == "error" and seen.room == small, since=since[0])
+        alice.say(small, "!close")
+        await alice.wait_for(lambda seen: seen.sender == small and "closed" in (seen.body or ""), since=since[1])
+        assert vestibule(meet, "room", room)["state"] == "closed"
+        await alice.ping()
+        assert not [seen for seen in bob.seen[since[0] :] if seen.body in ("!close", "may I?") and not seen.error]
+        there = vestibule(meet, "room", room)["occupants"]
+        assert {one["nick"]: one["breakout"] for one in there if one["breakout"]} == {alice.nick: small, bob.nick: small}
+        refused = meet.component.run("remove", small, bob.nick)
+        assert room in refused.stderr, refused
+        assert meet.component.run("end", room, "--yes").returncode == 0
+        await bob.wait_for(lambda seen: seen.room == small and seen.destroyed is not None)
+
+
+async def test_only_removal_is_for_the_moderators_of_a_breakout_room(meet):
+    """Settings and affiliations are the main room's."""
+    async with meet.crowd() as crowd:
+        room = meet.room("password")
+        alice, small, bob = await gathering(crowd, room, "Bob")
+        for person in (alice, bob):
+            await moved(person, room, small)
+        assert (await alice.set_affiliation(small, bob.bare, "owner")).error
+        assert (await alice.set_role(small, bob.nick, "moderator")).error
+        assert (await alice.configure(small, {"muc#roomconfig_roomsecret": "x"})).error
+        assert (await alice.destroy(small)).error
+        assert alice.occupants(small)[bob.nick]["role"] == "participant"
+        since = alice.mark()
+        alice.set_subject(small, "Mine")
+        await alice.wait_for(lambda seen: seen.type == "error" and seen.room == small, since=since)
+        bob.send(element(CLIENT, "presence", to=f"{small}/another"))
+        await bob.wait_for(lambda seen: seen.type == "error" and seen.room == small)
+
+
+async def test_who_is_in_a_breakout_room_is_called_back_when_the_meeting_is_suspended(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("password")
+        alice, small, bob, carol = await gathering(crowd, room, "Bob", "Carol")
+        for person in (bob, carol):
+            await moved(person, room, small)
+        assert meet.component.run("suspend", room).returncode == 0
+        called = await bob.wait_for(lambda seen: "move-to-room" in (seen.text(JITMEET, "json-message") or ""))
+        assert json.loads(called.text(JITMEET, "json-message"))["roomJid"] == room
+        since = bob.mark()
+        bob.say(small, "still here")
+        await bob.wait_for(lambda seen: seen.type == "error" and seen.room == small, since=since)
+        await moved(bob, small, room)
+        await carol.wait_for(lambda seen: seen.room == small and seen.destroyed is not None, 8)
+        assert (await carol.enter(room)).joined, "late, and still of the meeting"
+        assert not (await move(carol, room, small)).joined
+        assert meet.component.run("resume", room).returncode == 0
+        assert (await carol.enter(small)).joined

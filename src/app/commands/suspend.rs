@@ -131,6 +131,12 @@ fn report(policy: &Policy, live: &LiveRoom) -> Suspended {
         "who asks to record, stream, transcribe or call a telephone is refused".to_owned(),
         "moderators inside cannot take this back".to_owned(),
     ];
+    let apart = live.occupants.iter().filter(|who| who.breakout.is_some()).count();
+    if apart > 0 {
+        done.push(format!(
+            "people in breakout rooms ({apart}) are called back; those rooms are closed after 5 seconds"
+        ));
+    }
     let mut not = Vec::new();
     if live.media.is_empty() {
         not.push(
@@ -144,7 +150,10 @@ fn report(policy: &Policy, live: &LiveRoom) -> Suspended {
         ));
         not.push("between two people, media may flow from client to client, past the bridge: there, their clients are only asked".to_owned());
     }
-    not.push("what clients send each other past the room (through the bridge, polls, files, breakout rooms) goes on".to_owned());
+    not.push(
+        "what clients send each other past the room (through the bridge, polls, files) goes on"
+            .to_owned(),
+    );
     if !services.is_empty() {
         let names: Vec<_> = services.iter().map(|jid| jid.as_str()).collect();
         let names = names.join(", ");

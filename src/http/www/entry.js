@@ -12,7 +12,7 @@ import { may, state } from './state.js';
 import { tree } from './tree.js';
 import { to } from './router.js';
 
-const DID = { join: 'to enter', open: 'to open the room', request: 'for the room', configure: 'to change settings', affiliation: 'to change affiliations', role: 'to change roles', destroy: 'to destroy the room', invite: 'to invite', knock: 'to answer a knock', command: 'a command', rename: 'to change their name', record: 'to record', dial: 'to call a telephone' };
+const DID = { join: 'to enter', open: 'to open the room', request: 'for the room', configure: 'to change settings', affiliation: 'to change affiliations', role: 'to change roles', destroy: 'to destroy the room', invite: 'to invite', knock: 'to answer a knock', command: 'a command', rename: 'to change their name', record: 'to record', dial: 'to call a telephone', breakout: 'to change breakout rooms' };
 
 /** The words for what was tried, after "asked". */
 export const tried = kind => DID[kind] ?? words(kind);

@@ -84,6 +84,9 @@ pub(in crate::policy) fn feature(case: &Case<'_>, feature: Feature) -> Opinion {
     let (permitted, denial) = match feature {
         Feature::Record { .. } => (permissions.record, Denial::MayNotRecord),
         Feature::Dial => (permissions.dial, Denial::MayNotDial),
+        Feature::Breakout { .. } => {
+            return require_permission(case, permissions.breakout, Denial::MayNotBreakout);
+        }
     };
     if !feature.stops()
         && let Some(refusal) = in_clear(case)

@@ -90,6 +90,11 @@ family! {
         dial: Permitted = Permitted::MODERATORS, permitted(),
             rule "Who may call telephones."
             [off Permitted::EVERYONE];
+        /// On Jitsi, who may make, rename and remove breakout rooms, and send people there and back. Jitsi itself asks that they
+        /// moderate.
+        breakout: Permitted = Permitted::MODERATORS, permitted(),
+            rule "Who may make, rename and remove breakout rooms, and send people there and back."
+            [off Permitted::EVERYONE];
         /// On Jitsi, encryption from end to end: "require" lets in only clients that say they can, and refuses recorders and
         /// telephones; "prefer" tells moderators who cannot; "off".
         e2ee: E2ee = E2ee::Off, word(),
