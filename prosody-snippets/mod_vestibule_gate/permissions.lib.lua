@@ -191,11 +191,7 @@ return function (gate)
 	end);
 
 	local function is_there(room, address)
-		if room:get_occupant_by_real_jid(address) then return true; end
-		for _, occupant in pairs(room._occupants) do
-			if occupant.bare_jid == address then return true; end
-		end
-		return false;
+		return gate.breakout.find(room, address) ~= nil or gate.breakout.is_inside(room, address);
 	end
 
 	-- In a meeting of Jitsi everybody knows everybody's address. What goes there past the room is a private message, too;
@@ -207,8 +203,9 @@ return function (gate)
 			local from, to = stanza.attr.from, stanza.attr.to;
 			if stanza.attr.type == "error" or session.type ~= "c2s" or gate.is_observing() then return; end
 			for place in pairs(session.directed or {}) do -- where the session has said that it is
-				local room = jid_host(place) == module.host and gate.get_room(jid_bare(place));
-				local occupant = room and room:get_occupant_by_real_jid(from);
+				local address = gate.breakout.meeting(jid_bare(place));
+				local room = jid_host(address) == module.host and gate.get_room(address);
+				local occupant = room and gate.breakout.find(room, from);
 				if occupant and not may(room, occupant, "private") and is_there(room, to) then
 					return not says_nothing(stanza, is_key) and refuse(event, "private", room);
 				end
