@@ -242,6 +242,18 @@ impl Checks<'_> {
             "add \"refuse\", or let a person take over (`moderators.successors`, \
              `moderators.succession_after`)",
         );
+        let access = &self.rules.access;
+        let open = access.create.value.classes(false);
+        let guests_moderate = open.has(Class::Guest)
+            && access.enter.value.has(Class::Guest)
+            && moderators.assign.value.contains(&Become::Opener);
+        self.warn_if(
+            guests_moderate && after.value.is_some() && !successors.value.has(Class::Guest),
+            at(&successors).or(&access.create),
+            "a guest who opens a room moderates it, and no guest takes over: when they have left for good, \
+             nobody moderates a meeting of guests",
+            "add \"guest\" to `moderators.successors`",
+        );
     }
 
     /// Warns of deadlines and limits that never take effect because of other rules.

@@ -13,7 +13,10 @@ from lab.policy import MEET_CHAIR, rooms
 from lab.stanza import MUC_ADMIN, element
 
 MEET = {"accounts": True}
-POLICY = MEET_SERVICE + MEET_CHAIR + rooms({"lasting": 'access = { persistent = true }'}) + '[audit]\nevery = "1 second"\n'
+POLICY = MEET_SERVICE + MEET_CHAIR + rooms({
+    "lasting": 'access = { persistent = true }',
+    "guests": 'moderators = { successors = ["guest"], succession_after = "1 second" }',
+}) + '[audit]\nevery = "1 second"\n'
 AWAITED = 15  # seconds for which the place of the opener is kept
 
 
@@ -98,6 +101,23 @@ async def test_a_moderator_without_his_ticket_is_a_stranger(meet):
         assert (await other.enter(room)).shown == at_the_door(meet.server)
         chair = await crowd.person("Chair", CHAIR)
         assert (await chair.enter(room)).joined and owner(chair, room)
+
+
+async def test_a_meeting_of_guests_goes_on_when_its_moderator_is_gone(meet):
+    async with meet.crowd() as crowd:
+        room, other = meet.room("guests"), meet.room()
+        for each in (room, other):
+            alice, password = await opened(crowd, each)
+            bob = await inside(crowd, each, "Bob", password=password)
+            alice.abort()
+            await bob.wait_for(lambda seen: seen.type == "unavailable")
+            if each is room:
+                await bob.wait_for(lambda seen: owner(bob, room))
+                carol = await inside(crowd, each, "Carol", password=password)
+                assert not (await bob.set_role(room, carol.nick, "none")).error
+        await asyncio.sleep(1.2)
+        await bob.ping()
+        assert not owner(bob, other), "by default no guest takes over"
 
 
 async def test_an_opener_who_reloads_at_once_is_the_opener(meet):
