@@ -135,7 +135,7 @@ return function (gate)
 		end;
 	};
 
-	local function add_room(reply, room, about, is_looked_at, after)
+	local function add_room(reply, room, about, is_looked_at, after, is_revealed)
 		local data, count = gate.room_data.of(room), 0;
 		local occupants, moderators = gate.facts.census(room);
 		local known = about and gate.room_data.person(data, about, gate.focus.ticket_of(about));
@@ -160,6 +160,7 @@ return function (gate)
 			reply:text_tag("record", data.record);
 		end
 		if known then reply:text_tag("person", known.text); end
+		if is_revealed and room:get_password() then reply:text_tag("secret", room:get_password()); end
 		if after ~= NOBODY then
 			local list = "people of " .. room.jid;
 			local keys, i = read_list(list, after or "", function (offer) offer_people(room, offer); end);
@@ -234,7 +235,8 @@ return function (gate)
 		["room-query"] = function (reply, attr)
 			local room = gate.get_room(attr.room or "");
 			if not room then return nil; end
-			add_room(reply, room, attr.person, true, attr.people == "false" and NOBODY or attr.after);
+			local after = attr.people == "false" and NOBODY or attr.after;
+			add_room(reply, room, attr.person, true, after, attr.secret == "true");
 			return reply;
 		end;
 		-- Answers which of the named rooms exist: in memory, or swapped out with occupants.

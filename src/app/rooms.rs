@@ -94,6 +94,11 @@ pub(super) async fn room(
     read(shared, room, look(room, person)).await
 }
 
+/// Reads a room as it is now without its people, with its password.
+pub(super) async fn reveal(shared: &Shared, room: &BareJid) -> Result<LiveRoom, RoomError> {
+    read(shared, room, crate::wire::room::reveal(room)).await
+}
+
 async fn read(shared: &Shared, room: &BareJid, ask: Element) -> Result<LiveRoom, RoomError> {
     let service = service(shared, room)?;
     let element = part(shared, &service, room, ask).await?;

@@ -174,7 +174,11 @@ fn read<'a>(
         .filter_map(|service| Some((service.domain.to_string(), service.focus.clone()?)))
         .collect();
     let domains = services.iter().map(|service| service.domain.to_string()).collect();
-    let known = policy::Services { accounts, focuses, domains };
+    let invitations = services
+        .iter()
+        .map(|service| (service.domain.to_string(), service.invitations.clone()))
+        .collect();
+    let known = policy::Services { accounts, focuses, domains, invitations };
     let (mut policy, bans) = policy::read(&mut root, known, outside);
     if let Some((version, place)) = version.filter(|(version, _)| *version != VERSION) {
         let message =

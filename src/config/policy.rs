@@ -20,7 +20,7 @@ use crate::policy::exceptions::{Exception, Exceptions, Whom};
 use crate::policy::overrides::{Override, Overrides, Pattern, Selector};
 use crate::policy::password::Password;
 use crate::policy::providers::{Proves, Provider, listed};
-use crate::policy::room_name::RoomName;
+use crate::policy::room_name::{Invitations, RoomName};
 use crate::policy::rules::fixed::FIXED;
 use crate::policy::rules::kinds::glob;
 use crate::policy::rules::{
@@ -42,6 +42,8 @@ pub(super) struct Services {
     pub(super) focuses: HashMap<String, BareJid>,
     /// Domains of all services.
     pub(super) domains: Vec<String>,
+    /// What invitations to rooms hold, by the domain of their service.
+    pub(super) invitations: HashMap<String, Invitations>,
 }
 
 /// Reads the policy for these services. Also returns the number of bans in the file.
@@ -71,6 +73,7 @@ pub(super) fn read(
         revision: String::new(),
         services: services.accounts,
         focuses: services.focuses,
+        invitations: services.invitations,
         operators: operators.collect(),
         providers,
         bans,

@@ -15,6 +15,7 @@ use super::table_reader::TableReader;
 use crate::jid::BareJid;
 use crate::policy::drift::compared;
 use crate::policy::opinions::suspended;
+use crate::policy::room_name::{Invitations, ROOM};
 use crate::policy::rules::family::family_of;
 use crate::policy::rules::renamed;
 use crate::secret::Secret;
@@ -163,6 +164,8 @@ pub struct Service {
     pub focus: Option<BareJid>,
     /// Other accounts that are services: recorders, transcribers, gateways.
     pub trusted: Vec<BareJid>,
+    /// What invitations to its rooms hold.
+    pub invitations: Invitations,
 }
 
 /// Reads `[component]`; `None` if the secret is invalid, which is reported.
@@ -338,6 +341,10 @@ pub(super) fn read_services(
             section.read("focus", optional(account)).and_then(|(jid, place)| Some((jid?, place)));
         let trusted = section.value("trusted", list(placed_jid)).unwrap_or_default();
         section.warn("trusted", words_for_domains);
+        let invitations = Invitations {
+            link: section.value("link", link).unwrap_or_default(),
+            phone: section.value("phone", text).unwrap_or_default(),
+        };
         let notes = section.notes();
         for (jid, place) in focus.iter().chain(&trusted) {
             for jid in jid.spellings() {
@@ -359,6 +366,7 @@ pub(super) fn read_services(
                 domain,
                 focus: focus.map(|(jid, _)| jid),
                 trusted: trusted.into_iter().map(|(jid, _)| jid).collect(),
+                invitations,
             });
         }
         section.finish();
@@ -366,8 +374,19 @@ pub(super) fn read_services(
     (services, accounts)
 }
 
-const fn without_accounts(domain: BareJid) -> Service {
-    Service { domain, focus: None, trusted: Vec::new() }
+fn without_accounts(domain: BareJid) -> Service {
+    Service { domain, focus: None, trusted: Vec::new(), invitations: Invitations::default() }
+}
+
+/// Reads the address of a meeting's page: empty, or one with a place for the room's name.
+fn link(item: &Item<'_>) -> Read<String> {
+    let link = text(item)?;
+    let is_link = link.starts_with("https://") || link.starts_with("http://");
+    if link.is_empty() || is_link && link.contains(ROOM) {
+        return Ok(link);
+    }
+    let hint = format!("write it like \"https://meet.example.org/{ROOM}\"");
+    item.wrong(format!("`{link}` is no link to a meeting"), Some(hint))
 }
 
 fn placed_jid(item: &Item<'_>) -> Read<(BareJid, Place)> {

@@ -100,6 +100,8 @@ facts! {
 pub enum Word {
     /// `!password`: show me the password.
     Password,
+    /// `!invite`: tell me an invitation to pass on.
+    Invite,
     /// `!close`: close the room to newcomers.
     Close,
     /// `!reopen`: open a closed room again.

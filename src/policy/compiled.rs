@@ -13,6 +13,7 @@ use super::exceptions::Exceptions;
 use super::overrides::Overrides;
 use super::providers::Provider;
 use super::record::Claim;
+use super::room_name::Invitations;
 use super::texts::Texts;
 use crate::jid::BareJid;
 
@@ -28,6 +29,8 @@ pub struct Policy {
     pub services: HashMap<BareJid, u32>,
     /// The account of each service's conference focus, by the domain of the service.
     pub focuses: HashMap<String, BareJid>,
+    /// What invitations to rooms hold, by the domain of their service.
+    pub invitations: HashMap<String, Invitations>,
     /// Operators: exact bare JIDs, with their line in the file.
     pub operators: HashMap<BareJid, u32>,
     /// Authentication providers that the file names, by name.

@@ -328,7 +328,7 @@ denials! {
     /// The room knows no such command.
     UnknownWord =>
         "unknown-word", "modify" "bad-request", Never,
-        "Unknown command. This room understands !password, !password NEW-PASSWORD, !close, !reopen, !admit all and !reject all.";
+        "Unknown command. This room understands !password, !password NEW-PASSWORD, !invite, !close, !reopen, !admit all and !reject all.";
     /// Nobody is waiting in the lobby.
     NobodyWaits =>
         "nobody-waits", "cancel" "item-not-found", Never,

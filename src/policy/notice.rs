@@ -52,6 +52,21 @@ notices! {
     /// To moderators: the password has changed.
     PasswordChanged =>
         "say-password-changed", "Only moderators can see this. The password of this meeting is now: {password}";
+    /// An invitation to pass on: the link.
+    Invite =>
+        "say-invite", "You are invited to a meeting: {link}";
+    /// More of the invitation: the telephone.
+    InvitePhone =>
+        "say-invite-phone", "By phone: {phone}";
+    /// More of the invitation: the password.
+    InvitePassword =>
+        "say-invite-password", "Password: {password}";
+    /// More of the invitation: the lobby.
+    InviteLobby =>
+        "say-invite-lobby", "You wait in the lobby first; a moderator lets you in.";
+    /// More of the invitation: when meetings are open again.
+    InviteHours(Option<Clock>) like Self::InviteHours(Some(OPENS)) =>
+        "say-invite-hours", "Meetings open on {opens}.";
     /// The room is closed to newcomers.
     Closed =>
         "say-closed", "This meeting is now closed to new participants.";
@@ -127,7 +142,7 @@ impl Notice {
             Cow::Owned(template.replace("{left}", &in_words(left, language)))
         } else if let Self::LetIn(count) | Self::TurnedAway(count) = self {
             Cow::Owned(template.replace("{count}", &count.to_string()))
-        } else if let Self::HoursAreOver(Some(opens)) = self {
+        } else if let Self::HoursAreOver(Some(opens)) | Self::InviteHours(Some(opens)) = self {
             Cow::Owned(template.replace("{opens}", &when(opens, language)))
         } else {
             Cow::Borrowed(template)

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use globset::{ErrorKind, Glob, GlobBuilder};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use crate::jid::{BareJid, folded};
 
@@ -45,6 +45,59 @@ impl<'a> RoomName<'a> {
     /// allocation.
     pub fn spellings(&self) -> impl Iterator<Item = Cow<'_, str>> {
         spellings(&self.name)
+    }
+}
+
+/// The place of the room's name in a link.
+pub const ROOM: &str = "{room}";
+/// What a part of a path may not hold as it is. Jitsi's clients have encoded other characters already.
+const PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'/')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// What invitations to the rooms of a service hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Invitations {
+    /// Link to a room, with [`ROOM`] in it; empty: none.
+    pub link: String,
+    /// Telephone numbers, as people read them; empty: none.
+    pub phone: String,
+}
+
+impl Invitations {
+    /// Fills link and telephone numbers into a line of an invitation.
+    pub fn fill(&self, line: &str) -> String {
+        // The gate replaces what is in braces.
+        let plain = |text: &str| text.replace(['{', '}'], "");
+        line.replace("{link}", &plain(&self.link)).replace("{phone}", &plain(&self.phone))
+    }
+
+    /// Returns the link to a room: the page of the meeting, with Jitsi's tenant as a part of the path, or else the XMPP
+    /// address (RFC 5122, XEP-0045 §17.2).
+    pub fn link_to(&self, room: &BareJid) -> String {
+        let encoded = |text: &str| utf8_percent_encode(text, PATH).to_string();
+        let name = room.node().unwrap_or_default();
+        if self.link.is_empty() {
+            return format!("xmpp:{}@{}?join", encoded(name), room.domain());
+        }
+        let path = match split_tenant(name) {
+            Some((tenant, name)) => format!("{}/{}", encoded(tenant), encoded(name)),
+            None => encoded(name),
+        };
+        self.link.replace(ROOM, &path)
     }
 }
 
@@ -106,6 +159,23 @@ mod tests {
 
     fn all(name: &str) -> Vec<String> {
         spellings(name).map(Cow::into_owned).collect()
+    }
+
+    #[test]
+    fn a_link_leads_to_the_room() {
+        let service =
+            Invitations { link: "https://meet.example.org/{room}#x".into(), ..Default::default() };
+        for (room, path) in [
+            ("tea@conference.meet.example.org", "tea"),
+            ("[acme]tea@conference.meet.example.org", "acme/tea"),
+            ("caf%c3%a9@conference.meet.example.org", "caf%c3%a9"),
+            ("caf\u{e9}?@conference.meet.example.org", "caf%C3%A9%3F"),
+        ] {
+            let room = BareJid::stamped(room).unwrap();
+            assert_eq!(service.link_to(&room), format!("https://meet.example.org/{path}#x"));
+        }
+        let room = "tea@conference.example.org".parse().unwrap();
+        assert_eq!(Invitations::default().link_to(&room), "xmpp:tea@conference.example.org?join");
     }
 
     #[test]

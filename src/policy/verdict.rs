@@ -7,6 +7,7 @@ use super::class::Class;
 use super::denial::Denial;
 use super::notice::{Notice, Told};
 use super::record::{Person, Record, Source};
+use super::room_name::Invitations;
 use crate::jid::BareJid;
 use crate::setting::Setting;
 
@@ -145,6 +146,8 @@ pub struct Effects {
     pub suspended: Option<bool>,
     /// Notices, with whom each is for.
     pub notices: Vec<(Audience, Notice)>,
+    /// The link and the telephone numbers that the notices of an invitation name.
+    pub invitation: Option<Invitations>,
     /// How long the requester may wait to be let in.
     pub knock: Option<Duration>,
     /// People who wait and are let in.
@@ -186,6 +189,7 @@ impl Effects {
         self.keep = more.keep.or(self.keep);
         self.suspended = more.suspended.or(self.suspended);
         self.notices.extend(more.notices);
+        self.invitation = more.invitation.or(self.invitation.take());
         self.knock = more.knock.or(self.knock);
         self.admit.extend(more.admit);
         self.reject.extend(more.reject);

@@ -1,5 +1,7 @@
 //! Writes decisions as `answer` elements, and commands as `do` elements.
 
+use std::borrow::Cow;
+
 use super::request::Question;
 use super::{NS, children};
 use crate::jid::BareJid;
@@ -179,6 +181,10 @@ fn with_effects(element: Element, effects: &Effects, material: Material<'_>) -> 
             Audience::Room => ("room", None, None),
         };
         let text = texts.notice(*notice, language).text;
+        let text = match &effects.invitation {
+            Some(invitation) => Cow::Owned(invitation.fill(&text)),
+            None => text,
+        };
         let say = Element::new(NS, "say").with_attr("to", to).with_attr_opt("when", when);
         (!text.is_empty()).then(|| say.with_text(text))
     });

@@ -10,6 +10,7 @@ use crate::policy::context::{Settings, Standing};
 use crate::policy::fingerprint::Mark;
 use crate::policy::record::{Claim, Person};
 use crate::policy::verdict::{Ability, May};
+use crate::secret::Secret;
 use crate::xmpp::element::Element;
 
 /// A live room, as its gate reports it.
@@ -23,6 +24,8 @@ pub struct LiveRoom {
     pub revision: u64,
     /// The state of the room.
     pub view: RoomView,
+    /// The room's password, where the request asked for it.
+    pub password: Option<Secret>,
     /// Settings of the room that are not in its state.
     pub settings: Settings,
     /// Media that only people with permission may use in the room.
@@ -72,6 +75,7 @@ impl LiveRoom {
             generation: element.attr("generation").unwrap_or_default().to_owned(),
             revision: element.attr("revision").and_then(|value| value.parse().ok())?,
             view: RoomView { exists: true, ..read_state(element) },
+            password: element.child(NS, "secret").map(|secret| Secret::new(secret.text())),
             settings: Settings {
                 hidden: flag("hidden"),
                 persistent: flag("persistent"),
@@ -139,6 +143,11 @@ pub fn look(room: &BareJid, person: Option<&BareJid>) -> Element {
     Element::new(NS, "room-query")
         .with_attr("room", room.as_str())
         .with_attr_opt("person", person.map(|jid| jid.as_str()))
+}
+
+/// Returns the request for one room without its people, with its password.
+pub fn reveal(room: &BareJid) -> Element {
+    glance(room, None).with_attr("secret", "true")
 }
 
 /// Returns the request for one room without its people, and for what it stores about `person`.

@@ -11,6 +11,8 @@ from lab.meet import MEET_SERVICE
 from lab.stanza import CLIENT, element
 
 POLICY = f"""{MEET_SERVICE}
+link = "https://meet.example.org/{{room}}"
+phone = "+49 30 123456, code 77"
 [policy.lobby]
 admission = "open"
 [policy.close]
@@ -20,6 +22,17 @@ reserved = ["focus", "Moderator"]
 [[room]]
 match = "unique-*"
 names.unique = "everybody"
+[[room]]
+match = "invited-*"
+lobby.admission = "password-and-lobby"
+[[room]]
+match = "secret-*"
+lobby.admission = "password"
+password.show_to_moderators = false
+[text]
+language = "de"
+[text.de]
+say-invite-password = "Passwort: {{password}}"
 """
 HOSTILE = "Eve\u202e\u2066 \x85ok"
 
@@ -157,3 +170,41 @@ async def test_the_page_calls_people_by_name_and_lists_services_apart(meet, chro
         await page.click(".people .person:has-text('Zina') [data-command=remove]")
         await page.shows("Zina · ")
         await page.press("Escape")
+
+
+async def test_an_invitation_says_what_people_need_and_no_more(meet, chromium):
+    async with meet.crowd() as crowd:
+        room, secret = meet.room("invited"), meet.room("secret")
+        alice, password = await opened(crowd, room)
+        name = room.partition("@")[0]
+        lines = [f"You are invited to a meeting: https://meet.example.org/{name}", "By phone: +49 30 123456, code 77",
+                 f"Passwort: {password}", "You wait in the lobby first; a moderator lets you in."]  # fmt: skip
+        made = vestibule(meet, "invite", room)
+        assert made["text"].split("\n") == lines and made["password"]
+        assert meet.component.run("invite", room).stdout == "\n".join(lines) + "\n"
+        # A moderator is told the same in the chat, and nobody else.
+        bob = await inside(crowd, room, "Bob", password=password) if not meet.server.plugins else None
+        since = alice.mark()
+        alice.send_raw(f"<message type='groupchat' to='{room}'><body>!invite</body></message>")
+        for line in lines:
+            await alice.wait_for(lambda seen, line=line: seen.sender == room and seen.body == line, since=since)
+        if bob:
+            assert not any("invited" in (seen.body or "") for seen in bob.seen)
+        # Where moderators may not see the password, it is in no invitation.
+        carol = await crowd.person("Carol")
+        assert (await carol.enter(secret)).joined
+        made = vestibule(meet, "invite", secret)
+        assert not made["password"] and "asswor" not in made["text"]
+        # It is written down who made one, without the password.
+        await meet.flushed()
+        log = meet.component.run("log", "--room", room, "--json").stdout
+        assert '"command":"invite"' in log and password not in log
+        async with chromium.sign_in(meet.component, "duty") as page:
+            await page.go(f"room/{room}")
+            await page.act("invite")
+            await page.until(f"document.querySelector('dialog textarea')?.value.includes({json.dumps(lines[2])})")
+            await page.press("Escape")
+        async with chromium.sign_in(meet.component, "viewer") as page:
+            await page.go(f"room/{room}")
+            await page.shows("1 person inside")
+            assert not await page.read("document.querySelector('[data-command=invite]')")

@@ -344,6 +344,7 @@ impl Case {
             ["admit", who] => Action::Knock { target: maybe(who), admit: true },
             ["reject", who] => Action::Knock { target: maybe(who), admit: false },
             ["say", "!password"] => Action::Command(Word::Password),
+            ["say", "!invite"] => Action::Command(Word::Invite),
             ["say", "!close"] => Action::Command(Word::Close),
             ["say", which @ ("!admit" | "!reject"), "all"] => Action::AnswerAll {
                 waiting: self.items.iter().map(|jid| jid.parse().unwrap()).collect(),

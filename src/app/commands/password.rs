@@ -1,4 +1,4 @@
-//! `password`: gives a room another password.
+//! `password` and `invite`: give a room another password, and tell it to those who invite people.
 
 use std::sync::Arc;
 
@@ -7,12 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{Call, conflict, invalid, unavailable};
 use crate::app::clock::now;
-use crate::app::rooms::{address, apply_reading, room};
+use crate::app::rooms::{address, apply_reading, reveal, room};
 use crate::control::{Answer, Failure, Typed};
 use crate::jid::BareJid;
 use crate::password::{judge, period_at};
 use crate::policy::Rules;
+use crate::policy::notice::Notice;
+use crate::policy::opinions::close::invitation;
 use crate::policy::record::{Record, Source};
+use crate::policy::room_name::Invitations;
 use crate::policy::verdict::NewPassword;
 use crate::schema;
 use crate::secret::Secret;
@@ -33,6 +36,38 @@ verb! {
         pub password: Option<Typed>,
     }
     |it, call| call.password(&it.room, it.password.map(|typed| typed.0)).await
+}
+
+verb! {
+    /// Make an invitation to a room, to pass on: link, password, telephone, and what to expect at the door
+    ///
+    /// The password is in it where the moderators of the room may see it (`password.show_to_moderators`).
+    Invite("invite", "Invitation", Duty, Reversible) -> Invited {
+        room,
+        /// Language of the text, like de, instead of that of the file
+        #[arg(long, value_name = "LANGUAGE")]
+        pub language: Option<String>,
+    }
+    |it, call| call.invite(&it.room, it.language.as_deref()).await
+}
+
+/// An invitation to a room.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Invited {
+    /// Bare JID of the room.
+    pub room: String,
+    /// Link to the room: `link` of its `[[service]]`, or an XMPP address.
+    pub link: String,
+    /// Text to pass on, of several lines.
+    pub text: String,
+    /// Whether the password of the room is in the text.
+    pub password: bool,
+}
+
+impl Answer for Invited {
+    fn words(&self) -> String {
+        self.text.clone()
+    }
 }
 
 /// The result of a password change. It never contains the password.
@@ -64,6 +99,27 @@ impl Answer for PasswordChanged {
 }
 
 impl Call<'_> {
+    /// Returns an invitation to a room, in the first language that has texts.
+    async fn invite(&self, name: &str, language: Option<&str>) -> Result<Invited, Failure> {
+        let jid = address(name)?;
+        let live = reveal(&self.shared, &jid).await?;
+        let engine = self.shared.engine();
+        let policy = engine.policy();
+        let rules = engine.live().rules_at(policy, &live);
+        let invitations = policy.invitations.get(jid.domain()).cloned().unwrap_or_default();
+        let lines = invitation(&rules, &live.view, &invitations, now());
+        let link = invitations.link_to(&jid);
+        let invitations = Invitations { link: link.clone(), ..invitations };
+        let password = live.password.as_ref().filter(|_| lines.contains(&Notice::InvitePassword));
+        let is_told = |line: &&Notice| password.is_some() || **line != Notice::InvitePassword;
+        let lines = lines.iter().filter(is_told).map(|line| {
+            let line = invitations.fill(&policy.texts.notice(*line, language).text);
+            line.replace("{password}", password.map(Secret::expose).unwrap_or_default())
+        });
+        let text = lines.collect::<Vec<_>>().join("\n");
+        Ok(Invited { room: jid.to_string(), link, text, password: password.is_some() })
+    }
+
     /// Gives a room this password, or one that the policy makes. The reply never contains it; the moderators inside are
     /// shown it if the room's rules say so.
     async fn password(

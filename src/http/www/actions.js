@@ -23,7 +23,7 @@ const FITS = {
 /** Order of the buttons; commands that are not listed come after these. */
 const ORDER = ['admit', 'reject', 'remove', 'hold', 'ban', 'close', 'reopen', 'suspend', 'resume', 'password', 'say', 'incident', 'end'];
 /** Commands that only read, or that have a place of their own. */
-const ELSEWHERE = new Set(['unban', 'end-many', 'log', 'explain', 'room', 'incident']);
+const ELSEWHERE = new Set(['invite', 'unban', 'end-many', 'log', 'explain', 'room', 'incident']);
 
 /** Fields that select the people that a command for several of them is meant for. */
 const DESCRIBES = new Set(['all', 'since', 'match', 'class', 'network', 'moderators', 'dry_run']);

@@ -1,7 +1,9 @@
 // One room: who is in it and who waits, what can be done, and what happened.
 
 import { attribute, h, heading, nothing, put, replace, text } from './dom.js';
-import { get } from './api.js';
+import { command, get } from './api.js';
+import { dialog } from './dialogs.js';
+import { failed } from './toast.js';
 import { age, moment, plural } from './format.js';
 import { icon } from './icons.js';
 import { button, buttonForAll, buttonForSeveral, carryOut, fitting } from './actions.js';
@@ -101,7 +103,20 @@ export function room(main, jid) {
 
   function* extras(brief) {
     if (may('incident')) yield h('button.act', { type: 'button', 'data-command': 'incident', onclick: event => bundle(brief, event.currentTarget) }, 'Incident bundle');
+    if (may('invite')) yield h('button.act', { type: 'button', 'data-command': 'invite', onclick: invite }, 'Invitation');
     if (may('explain')) yield h('a.button.act', { href: to('explain', '', { room: jid }) }, 'Explain…');
+  }
+
+  /** Shows the invitation to the room, to be copied. */
+  async function invite() {
+    const made = await command('invite', { room: jid }).catch(failed);
+    if (!made) return;
+    await dialog('Invitation', finish => {
+      const field = h('textarea.invitation', { readonly: true, rows: '6', 'aria-label': 'Text to pass on', autofocus: true, onfocus: () => field.select() });
+      field.value = made.text;
+      const copy = h('button.primary', { type: 'button', onclick: () => { field.select(); navigator.clipboard?.writeText(made.text).then(() => text(copy, 'Copied'), () => {}); } }, 'Copy');
+      return [field, h('div.dialog-buttons', {}, h('button', { type: 'button', onclick: () => finish(null) }, 'Close'), copy)];
+    });
   }
 
   async function bundle(brief, pressed) {

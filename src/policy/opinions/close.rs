@@ -10,8 +10,10 @@ use crate::policy::Rules;
 use crate::policy::attempt::{RoomView, Word};
 use crate::policy::context::Case;
 use crate::policy::denial::Denial;
+use crate::policy::lobby::Admission;
 use crate::policy::notice::Notice;
-use crate::policy::record::{Closed, Record};
+use crate::policy::record::{Closed, Record, Source};
+use crate::policy::room_name::Invitations;
 use crate::policy::rules::fixed;
 use crate::policy::rules::hours::{AtEnd, outside};
 use crate::policy::rules::kinds::Who;
@@ -102,6 +104,10 @@ pub(in crate::policy) fn command(case: &Case<'_>, word: Word) -> Opinion {
         Word::Password => {
             Opinion::deny(rules.password.show_to_moderators.rule(), Denial::MayNotKnow)
         }
+        Word::Invite => {
+            let who = rules.password.show_to_moderators.with(Who::Moderator);
+            require(case, &who, Denial::MayNotKnow)
+        }
         Word::Close => require(case, &rules.close.by, Denial::MayNotClose),
         Word::Reopen => require(case, &rules.close.reopen, Denial::MayNotClose),
         Word::Unknown => Opinion::deny(fixed::COMMAND.at(0), Denial::UnknownWord),
@@ -112,10 +118,48 @@ pub(in crate::policy) fn command(case: &Case<'_>, word: Word) -> Opinion {
 pub(in crate::policy) fn command_effects(case: &Case<'_>, word: Word, effects: &mut Effects) {
     match word {
         Word::Password => effects.notices.push((Audience::Requester, Notice::Password)),
+        Word::Invite => {
+            let invitations = case.policy.invitations.get(case.room_jid.domain());
+            let invitations = invitations.cloned().unwrap_or_default();
+            let lines = invitation(case.rules, case.room, &invitations, case.now);
+            effects.notices.extend(lines.into_iter().map(|line| (Audience::Requester, line)));
+            let link = invitations.link_to(case.room_jid);
+            effects.invitation = Some(Invitations { link, ..invitations });
+        }
         Word::Close => effects.merge(closing(case.room, true, case.now)),
         Word::Reopen => effects.merge(closing(case.room, false, case.now)),
         Word::Unknown => {}
     }
+}
+
+/// Returns what an invitation to a room says, line by line: the way to it, the password if moderators may see it, and
+/// what to expect at the door.
+pub fn invitation(
+    rules: &Rules,
+    room: &RoomView,
+    invitations: &Invitations,
+    now: Timestamp,
+) -> Vec<Notice> {
+    let admission = rules.lobby.admission.value;
+    // A password that an occupant has set is asked for, too.
+    let record = room.record.as_ref();
+    let is_own = record.is_some_and(|record| record.password == Some(Source::Creator));
+    let is_asked = room.has_password && (admission.has_password() || is_own);
+    let waits = matches!(admission, Admission::Lobby | Admission::PasswordAndLobby);
+    let opens = match outside(&rules.hours, now) {
+        Some((_, Denial::OutsideHours { opens: Some(opens) })) => {
+            Some(Notice::InviteHours(Some(opens)))
+        }
+        Some(_) | None => None,
+    };
+    let lines = [
+        Some(Notice::Invite),
+        (!invitations.phone.is_empty()).then_some(Notice::InvitePhone),
+        (is_asked && rules.password.show_to_moderators.value).then_some(Notice::InvitePassword),
+        waits.then_some(Notice::InviteLobby),
+        opens,
+    ];
+    lines.into_iter().flatten().collect()
 }
 
 /// Returns the effects of closing or reopening a room. What is so already is not announced again.

@@ -32,7 +32,8 @@ class Api:
             connection.request(method, path, body, {**sent, **(headers or {})})
             response = connection.getresponse()
             text = response.read().decode()
-            self.component.said.append(f"{response.headers}\n{text}")
+            if not path.endswith("/invite"):  # the password is in it
+                self.component.said.append(f"{response.headers}\n{text}")
             return response.status, response.headers, text
         finally:
             connection.close()
