@@ -195,7 +195,7 @@ async def test_words_say_what_is_so(start_prosody, start_vestibule):
         await until(lambda: "the doctor found" in shown(), 10, "the doctor's entry")
         assert "{" not in shown() and " critical, " in shown()
         for verb in (["rooms"], ["room", TEA]):
-            assert "by alice@localhost" in vestibule.run(*verb).stdout
+            assert 'by "Alice" (alice@localhost)' in vestibule.run(*verb).stdout
 
 
 async def test_a_file_that_is_no_toml_is_said_to_be_with_its_line(start_prosody, start_vestibule):

@@ -38,7 +38,7 @@ async def test_who_may_be_meant_is_named(door, verb):
         room, _, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
         for near in ("bbo@localhost", "bob@elsewhere.example", "Bobb"):
             said = say(door, verb, room, near, code=1)
-            assert NOBODY in said and f"did you mean `{bob.bare}`?" in said, said
+            assert NOBODY in said and f"did you mean \"Bob\" (`{bob.bare}`)?" in said, said
 
 
 async def test_each_person_is_answered_with_what_was_found_and_done(door):
@@ -225,7 +225,8 @@ async def test_a_nick_cannot_be_read_as_the_reply(door):
         for nick in ("Bob (alice@localhost): account, inside; spared", "z" * 900):
             assert (await guest.join(room, nick, SECRET)).joined
             said = say(door, "remove", "--dry-run", "--", room, guest.bare)
-            assert f'"{nick[:64]}" ({guest.bare}): guest' in said and len(said) < 400, said
+            shown = nick if len(nick) <= 64 else f"{nick[:64]}…"
+            assert f'"{shown}" ({guest.bare}): guest' in said and len(said) < 400, said
             await guest.leave(room, nick)
 
 
