@@ -1,15 +1,25 @@
 """What people see in Jitsi Meet's own web app."""
 
 import contextlib
+import json
 
 from lab import MEET_SERVICE, needs_jitsi_plugins
-from lab.policy import PRESET, rooms
+from lab.policy import PRESET, SECRET, rooms
 from lab.web_app import needs_web_app, web_app
 
 pytestmark = [needs_jitsi_plugins, needs_web_app]
-POLICY = MEET_SERVICE + PRESET + rooms({
-    "unrecorded": 'permissions.record = []',
-})
+POLICY = (
+    MEET_SERVICE
+    + PRESET
+    + """
+[policy.access]
+refused_rooms = ["refused-*"]
+[policy.moderators]
+succession_after = "2 seconds"
+"""
+    + rooms({"password": 'lobby = { admission = "password" }', "unrecorded": "permissions.record = []"})
+)
+BETTER = "nine wide copper kettles"
 
 
 @contextlib.asynccontextmanager
@@ -19,6 +29,20 @@ async def opened(app, room):
         await alice.enter(room)
         await alice.inside()
         yield alice
+
+
+@contextlib.asynccontextmanager
+async def two(meet, chromium, kind="password"):
+    """A room, Alice who has opened it, and Bob who has typed its password."""
+    async with web_app(meet, chromium) as app, app.visit("Bob") as bob:
+        room = meet.room(kind)
+        async with opened(app, room) as alice:
+            await bob.enter(room)
+            await bob.shows("Password required")
+            await bob.fill("[role=dialog] input", SECRET)
+            await bob.click("[role=dialog] >> text=OK")
+            await bob.inside()
+            yield room, alice, bob
 
 
 async def test_a_guest_knocks_and_is_admitted(meet, chromium):
@@ -33,6 +57,136 @@ async def test_a_guest_knocks_and_is_admitted(meet, chromium):
             await alice.picture("somebody-knocks")
             await alice.click("text=Admit")
             await bob.inside()
+
+
+async def test_the_opener_reads_where_the_password_is(meet, chromium):
+    async with web_app(meet, chromium) as app, opened(app, meet.room()) as alice:
+        await alice.shows("The chat shows the password")
+        assert SECRET not in json.dumps(await alice.toasts()), "screens are shared"
+        await alice.picture("password-told")
+        await alice.open_chat()
+        await alice.shows(SECRET)
+        await alice.picture("password-in-the-chat")
+
+
+async def test_a_wrong_password_is_called_wrong(meet, chromium):
+    async with web_app(meet, chromium) as app, app.visit("Bob") as bob:
+        room = meet.room()
+        async with opened(app, room):
+            await bob.enter(room)
+            await bob.has("lobby.enterPasswordButton")
+            await bob.try_password("a wrong guess")
+            await bob.shows("Invalid password")
+            await bob.picture("wrong-password")
+            await bob.try_password(SECRET)
+            await bob.inside()
+
+
+async def test_a_refusal_is_a_dialog_in_the_policy_s_words(meet, chromium):
+    async with web_app(meet, chromium) as app, app.visit("Bob") as bob, app.visit("Ann", phone=True) as ann:
+        for person, prejoin in ((bob, True), (ann, True), (bob, False)):
+            await person.enter(meet.room("refused"), prejoin=prejoin)
+            await person.until("document.querySelector('[role=dialog]')", 15)
+            assert "This meeting name is not allowed here." in await person.dialog()
+            assert "Reservation" not in await person.read("document.body.innerText")
+            if prejoin:
+                await person.picture("refused-on-a-phone" if person is ann else "refused")
+
+
+async def test_a_closed_meeting_says_so(meet, chromium):
+    async with web_app(meet, chromium) as app, app.visit("Bob") as bob:
+        room = meet.room()
+        async with opened(app, room):
+            assert meet.component.run("close", room).returncode == 0
+            await bob.enter(room)
+            await bob.until("document.querySelector('[role=dialog]')", 15)
+            assert "closed" in await bob.dialog()
+            await bob.picture("closed")
+
+
+async def test_the_reason_of_an_end_is_whole(meet, chromium):
+    async with web_app(meet, chromium) as app:
+        room = meet.room()
+        async with opened(app, room) as alice:
+            meet.component.run("end", room, "--reason", "Fire drill: we go on at 18:00.", "--yes")
+            await alice.until("document.querySelector('[role=dialog]')")
+            assert "Fire drill∶ we go on at 18∶00." in await alice.dialog()
+            await alice.picture("ended")
+
+
+async def test_what_the_operator_says_is_read_by_everybody(meet, chromium):
+    async with two(meet, chromium) as (room, alice, bob):
+        meet.component.run("say", room, "The network is restarted at noon.")
+        for person in (alice, bob):
+            await person.shows("The network is restarted at noon.")
+        await bob.picture("said")
+
+
+async def test_a_setting_that_may_not_be_changed_says_why(meet, chromium):
+    async with web_app(meet, chromium) as app, opened(app, meet.room()) as alice:
+        await alice.click("[aria-label='Security options']")
+        await alice.click(".remove-password")
+        await alice.shows("must have a password")
+        await alice.picture("password-kept")
+
+
+async def test_the_password_is_changed_in_the_chat(meet, chromium):
+    async with two(meet, chromium) as (room, alice, bob):
+        await alice.say(f"!password {BETTER}")
+        await alice.until(f"document.querySelector('#chatconversation')?.innerText.includes({json.dumps(BETTER)})")
+        await alice.picture("password-changed")
+        await bob.open_chat()
+        assert BETTER not in await bob.read("document.body.innerText")
+
+
+async def test_a_suspended_meeting_says_so_and_asks_nobody_to_take_part(meet, chromium):
+    async with two(meet, chromium) as (room, alice, bob):
+        meet.component.run("suspend", room)
+        for person in (alice, bob):
+            await person.shows("suspended")
+        assert "would like you to participate" not in json.dumps(await alice.toasts())
+        await alice.picture("suspended-moderator")
+        await bob.picture("suspended")
+
+
+async def test_the_removed_person_reads_the_reason(meet, chromium):
+    async with two(meet, chromium) as (room, alice, bob):
+        nick = await bob.read("APP.conference._room.myUserId()")
+        assert meet.component.run("remove", room, nick, "--reason", "Please come back tomorrow.").returncode == 0
+        await bob.shows("Please come back tomorrow.")
+        await bob.picture("removed")
+
+
+async def test_the_last_moderator_s_going_is_told(meet, chromium):
+    async with web_app(meet, chromium) as app, app.visit("Bob") as bob:
+        room = meet.room()
+        async with opened(app, room):
+            await bob.enter(room)
+            await bob.has("lobby.enterPasswordButton")
+            await bob.try_password(SECRET)
+            await bob.inside()
+        await bob.shows("No moderator is in this meeting any more", 20)
+        await bob.picture("no-moderator")
+
+
+async def test_a_new_moderator_is_told_what_that_means(meet, chromium):
+    async with two(meet, chromium) as (room, alice, bob):
+        nick = await bob.read("APP.conference._room.myUserId()")
+        await alice.read(f"APP.conference._room.grantOwner({json.dumps(nick)})")
+        await bob.shows("You are a moderator now.")
+        await bob.picture("made-moderator")
+
+
+async def test_while_the_component_is_away_people_read_so(meet, chromium):
+    async with web_app(meet, chromium) as app, app.visit("Bob") as bob:
+        meet.component.kill()
+        try:
+            await bob.enter(meet.room())
+            await bob.until("document.querySelector('[role=dialog]')", 35)
+            assert "briefly unavailable" in await bob.dialog()
+            await bob.picture("away")
+        finally:
+            meet.component.start()
 
 
 async def test_the_app_knows_which_buttons_may_not_be_pressed(meet, chromium):

@@ -23,10 +23,10 @@ const pages = new Map();
 const say = line => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 const COMMANDS = {
-	async open(name, { url, width = 1280, height = 800, ...looks }) {
+	async open(name, { url, width = 1280, height = 800, patience = PATIENCE, ...looks }) {
 		const context = await browser.newContext({ viewport: { width, height }, reducedMotion: 'reduce', acceptDownloads: true, ...looks });
 		const page = await context.newPage();
-		page.setDefaultTimeout(PATIENCE);
+		page.setDefaultTimeout(patience);
 		const problems = [];
 		pages.set(name, { page, context, problems });
 		const home = new URL(url).host;

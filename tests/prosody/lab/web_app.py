@@ -1,6 +1,7 @@
 """Jitsi Meet's own web app in Chromium: a build of jitsi-meet, which JITSI_WEB names and which is never part of this
 project, before a `Meet` and as people use it."""
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -17,11 +18,19 @@ from .process import ROOT
 
 VARIABLE = "JITSI_WEB"
 PICTURES = ROOT / "docs/images/jitsi"
-DESKTOP = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 780, "isMobile": True, "hasTouch": True}
+# Seconds that a notification takes to slide in.
+SLIDES = 1
+# In milliseconds: the page is 12 MB.
+PATIENCE = 30000
+DESKTOP = {"width": 1280, "height": 800, "patience": PATIENCE}
+PHONE = {"width": 390, "height": 780, "isMobile": True, "hasTouch": True, "patience": PATIENCE}
 
-# Those that the tests press: a narrow window hides others in a menu.
-TOOLBAR = ["microphone", "camera", "chat", "security", "participants-pane", "hangup"]
+# Of config.js. The buttons are those that the tests press: a narrow window hides others in a menu.
+SETTINGS = {
+    "toolbarButtons": ["microphone", "camera", "chat", "security", "participants-pane", "hangup"],
+    "toolbarConfig.alwaysVisible": True,
+    "startWithVideoMuted": True,
+}
 
 needs_web_app = pytest.mark.skipif(
     not os.environ.get(VARIABLE), reason=f"needs a built jitsi-meet: {VARIABLE} is not set"
@@ -54,7 +63,8 @@ class WebApp:
         """A person with an empty storage, who comes from `address`, or from one of their own."""
         address = address or f"192.0.2.{next(self.numbers)}"
         looks = PHONE if phone else DESKTOP
-        return Visitor(self, name, f"http://a-{address.replace('.', '-')}.localhost:{self.port}/", looks, settings or {})
+        home = f"http://a-{address.replace('.', '-')}.localhost:{self.port}/"
+        return Visitor(self, name, home, looks, settings or {})
 
 
 class Visitor(Page):
@@ -71,9 +81,7 @@ class Visitor(Page):
 
     async def enter(self, room, *, prejoin=True):
         """Opens the room's link; from the page before the meeting, asks to join under the person's name."""
-        options = {"prejoinConfig.enabled": prejoin, "toolbarButtons": TOOLBAR, **self.settings}
-        if not prejoin:
-            options["startSilent"] = True
+        options = {**SETTINGS, "prejoinConfig.enabled": prejoin, **self.settings}
         fragment = "&".join(f"config.{key}={quote(json.dumps(value))}" for key, value in options.items())
         await self.goto(url=f"{self.home}{room.partition('@')[0]}#{fragment}")
         if prejoin:
@@ -100,11 +108,15 @@ class Visitor(Page):
         await self.fill('[data-testid="lobby.password"]', password)
         await self.press_button("lobby.passwordJoinButton")
 
+    async def open_chat(self):
+        if not await self.read("!!document.querySelector('#chat-input-messagebox')"):
+            await self.click("[aria-label='Open / Close chat'], [aria-label*='chat' i].toolbox-button")
+            await self.until("document.querySelector('#chat-input-messagebox')")
+
     async def say(self, text):
         """Writes into the chat, which is opened for it."""
-        if not await self.read("!!document.querySelector('#usermsg')"):
-            await self.click(f"[aria-label*={json.dumps('chat')} i].toolbox-button, .toolbox-button [aria-label*=chat i]")
-        await self.fill("#usermsg", text)
+        await self.open_chat()
+        await self.fill("#chat-input-messagebox", text)
         await self.press("Enter")
 
     async def dialog(self):
@@ -113,12 +125,14 @@ class Visitor(Page):
 
     async def toasts(self):
         """The words of each notification that is shown."""
-        return await self.read("[...document.querySelectorAll('#notifications-container [role]')].map(each => each.innerText)")
+        notices = "document.querySelectorAll('#notifications-container [role]')"
+        return await self.read(f"[...{notices}].map(each => each.innerText)")
 
     async def picture(self, name):
         """Takes a picture for the documentation, where JITSI_PICTURES asks for them."""
         if os.environ.get("JITSI_PICTURES"):
             PICTURES.mkdir(parents=True, exist_ok=True)
+            await asyncio.sleep(SLIDES)
             await self.screenshot(path=str(PICTURES / f"{name}.png"))
 
 
