@@ -165,6 +165,7 @@ GROUPS = {
             "s2s-authentication": "without a certificate",
             "conflict-resolve": "kick_new",
             "anonymous-opener": "guest.localhost",
+            "policy-suspicious": "no guest takes over",
             "ignore": "nonsense",
         },
     ),

@@ -24,7 +24,7 @@ MEET = {
     "component_options": {"component_conflict_resolve": "kick_old"},
 }
 # What the laboratory has, and an anonymous server has by its nature.
-LABORATORY = {"component-secret", "state-files", "anonymous-opener", "advisories"}
+LABORATORY = {"component-secret", "state-files", "anonymous-opener", "policy-suspicious", "advisories"}
 BIND = "<iq xmlns='jabber:client' type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>"
 AUTH = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>"
 
