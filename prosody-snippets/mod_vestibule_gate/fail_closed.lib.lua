@@ -5,7 +5,7 @@ local jid_bare, jid_resource = jid.bare, jid.resource;
 local getinfo, getlocal = debug.getinfo, debug.getlocal;
 
 return function (gate)
-	local PRIORITY, LIMIT, AFFILIATION, ROLE = gate.PRIORITY, gate.LIMIT, gate.AFFILIATION, gate.ROLE;
+	local PRIORITY, LIMIT, AFFILIATION = gate.PRIORITY, gate.LIMIT, gate.AFFILIATION;
 	local OURS, DEEP = "vestibule_gate", 200;
 
 	-- Returns the client whose stanza is being handled, if any, and the module that acts. A timer, an HTTP request or
@@ -28,13 +28,20 @@ return function (gate)
 		return nil, name;
 	end
 
-	local function carried_out(room, name, what, address)
-		module:log("info", "%s: change by another module (%s) allowed: %s %s", room.jid, name or "?", what, address or "");
+	local function has_person(room)
+		return gate.breakout.each(room, function (occupant) return not gate.is_service(occupant.bare_jid) or nil; end);
 	end
-	local function refused(room, name, what, address)
-		module:log("info", "%s: change by another module (%s) refused: %s %s", room.jid, name or "?", what, address);
-		gate.report_refusal(room, { jid = gate.text.cut(address, LIMIT.address), reason = "module" });
+
+	-- `what`: "affiliation owner" or another, "role moderator" or another, "removed" or "ended".
+	local function note(event_name, room, name, what, address)
+		module:log("info", "%s: change by another module (%s) %s: %s %s", room.jid, name or "?",
+			event_name == "refused" and "refused" or "allowed", what, address or "");
+		if event_name == "carried-out" and what == "ended" and not has_person(room) then return; end
+		gate.report_seldom(event_name, room, { jid = address and gate.text.cut(address, LIMIT.address), reason = "module",
+			module = name, change = what });
 	end
+	local function carried_out(...) note("carried-out", ...); end
+	local function refused(...) note("refused", ...); end
 
 	-- Returns whether the answer that is being carried out names this change. `matches` is called with each of its
 	-- items.
@@ -70,7 +77,7 @@ return function (gate)
 		if rises then
 			return gate.is_service(bare) or not gate.room_data.of(room), name;
 		elseif not client and not verdict then
-			carried_out(room, name, event.affiliation, bare);
+			carried_out(room, name, "affiliation " .. event.affiliation, bare);
 			return true;
 		elseif bare == jid_bare(client or verdict.from or "") and to <= before and to >= AFFILIATION.none then
 			return true; -- one's own, given up
@@ -87,7 +94,7 @@ return function (gate)
 		local ok, name = may_set_affiliation(event);
 		if ok then return; end
 		event.allowed = false;
-		refused(event.room, name, event.affiliation, jid_bare(event.jid));
+		refused(event.room, name, "affiliation " .. event.affiliation, jid_bare(event.jid));
 	end);
 
 	local function names_role(verdict, room, occupant, role)
@@ -115,13 +122,14 @@ return function (gate)
 			return set_role(room, actor, nick, role, reason);
 		end
 		local client, name = cause();
-		local rises = ROLE[role or "none"] == ROLE.moderator and occupant.role ~= "moderator";
+		local what = role and role ~= "none" and "role " .. role or "removed";
+		local rises = role == "moderator" and occupant.role ~= "moderator";
 		local is_own = occupant.bare_jid == jid_bare(client or verdict and verdict.from or "");
 		if rises and gate.room_data.of(room) or not rises and (client or verdict) and not is_own then
-			refused(room, name, role or "none", occupant.jid);
+			refused(room, name, what, occupant.jid);
 			return nil, "cancel", "not-allowed";
 		end
-		carried_out(room, name, role or "none", occupant.jid);
+		carried_out(room, name, what, occupant.jid);
 		return set_role(room, actor, nick, role, reason);
 	end
 	room_mt.set_role = guarded_set_role;
@@ -131,11 +139,9 @@ return function (gate)
 		if gate.effects.are_being_applied() or gate.is_observing() or not gate.room_data.of(room) then return; end
 		if verdict and (verdict.failing or verdict.kind == "destroy" and verdict.room == room.jid) then return; end
 		local client, name = cause();
-		if not client and not verdict then
-			return carried_out(room, name, "ended");
-		end
+		if not client and not verdict then return carried_out(room, name, "ended"); end
 		event.allowed = false;
-		refused(room, name, "ended for", client or verdict.from or "");
+		refused(room, name, "ended", client or verdict.from);
 	end);
 
 	return {

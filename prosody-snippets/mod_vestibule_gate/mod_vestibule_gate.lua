@@ -145,18 +145,19 @@ local function report(event_name, room, attr, session)
 	link.send(text);
 end
 
--- Rate-limits reports of refusals: strangers can cause any number.
+-- Rate-limits reports of which others can cause any number.
 local BURST, PER_SECOND = 500, 20;
 local tokens, filled, left_out = BURST, os.time(), 0;
-local function report_refusal(room, attr)
+local function report_seldom(event_name, room, attr)
 	if state ~= "ready" then return; end
 	local time = os.time();
 	tokens, filled = math.min(BURST, tokens + math.max(time - filled, 0) * PER_SECOND), time;
 	if tokens < 1 then left_out = left_out + 1; return; end
 	tokens = tokens - 1;
 	if left_out > 0 then attr.others, left_out = tostring(left_out), 0; end
-	report("refused", room, attr);
+	report(event_name, room, attr);
 end
+local function report_refusal(room, attr) return report_seldom("refused", room, attr); end
 
 local send_error = respond.plain;
 
@@ -729,7 +730,8 @@ function gate.put_at(event, kind, room_jid) return put(event, kind, { detail = f
 gate.get_room, gate.affiliation_of = get_room, affiliation_of;
 function gate.is_open(room_jid) local room = get_room(room_jid); return room and not room._data.destroyed; end
 gate.is_reserved, gate.is_service = is_reserved, is_service;
-gate.report, gate.report_refusal, gate.refuse, gate.refuse_nick = report, report_refusal, refuse, refuse_nick;
+gate.report, gate.report_seldom, gate.report_refusal = report, report_seldom, report_refusal;
+gate.refuse, gate.refuse_nick = refuse, refuse_nick;
 gate.run_sweep, gate.put, gate.way_back = run_sweep, put, way_back;
 gate.guard, gate.guard_at, gate.guard_room, gate.refuse_value = guard, guard_at, guard_room, refuse_value;
 function gate.services() return services; end

@@ -289,7 +289,7 @@ fn event_entry(
     let entry = match event {
         "timer" | "no-moderator" => Entry::new(Kind::Timer, now),
         "drift" => Entry::new(Kind::Drift, now),
-        "refused" | "opened-failing" | "failed" => Entry::new(Kind::Gate, now),
+        "refused" | "opened-failing" | "failed" | "carried-out" => Entry::new(Kind::Gate, now),
         "removed" | "admitted" | "rejected" => Entry {
             command: Some(event.to_owned().into()),
             by: Some(by_itself("reload")),
@@ -303,6 +303,9 @@ fn event_entry(
     let line = details.get("line").and_then(Value::as_u64);
     let mut body = details.clone();
     body.insert("event".to_owned(), event.into());
+    let by_module = text("change").map(|change| {
+        format!("{change} by the module {}", text("module").as_deref().unwrap_or("?"))
+    });
     Some(Entry {
         room: Some(room.to_owned()),
         person: person.map(|jid| jid.to_string()),
@@ -310,7 +313,7 @@ fn event_entry(
         name: text("name"),
         rule: text("rule").map(Into::into),
         line: line.and_then(|line| u32::try_from(line).ok()),
-        reason: text("reason"),
+        reason: by_module.or_else(|| text("reason")),
         observed: details.get("observed").and_then(Value::as_bool).unwrap_or_default(),
         body: Value::Object(body).to_string(),
         ..entry

@@ -108,6 +108,7 @@ fn event_in_words(event: &str) -> &str {
         "refused" => "The gate refused, without the component",
         "opened-failing" => "The gate let in, without the component",
         "failed" => "The gate could not carry something out",
+        "carried-out" => "Another module of the server changed something",
         "doctor" => "The doctor looked at the server",
         other => other,
     }

@@ -85,7 +85,13 @@ fn what(entry: &Entry) -> String {
         Kind::Gone => "waits no more".to_owned(),
         Kind::Opened => "the room is open".to_owned(),
         Kind::Ended => "the room is no more".to_owned(),
-        Kind::Gate => format!("{} by the gate: {}", text("event"), text("reason")),
+        Kind::Gate => {
+            let reason = entry.reason.as_deref().unwrap_or_default();
+            match text("event") {
+                "carried-out" => reason.to_owned(),
+                event => format!("{event} by the gate: {reason}"),
+            }
+        }
         Kind::Timer => format!("by itself: {}{}{}", text("done"), rule(entry), observed(entry)),
         Kind::Drift => {
             let repaired = body.get("repaired") == Some(&Value::Bool(true));

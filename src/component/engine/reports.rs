@@ -71,12 +71,15 @@ impl PolicyEngine {
                 self.audit.room(Kind::Ended, jid, now);
                 self.lately.forget(jid);
             }
-            event @ ("refused" | "opened-failing" | "failed") => {
+            event @ ("refused" | "opened-failing" | "failed" | "carried-out") => {
                 let others = report.attr("others").and_then(|others| others.parse().ok());
                 let count = others.unwrap_or(0_u64).saturating_add(1);
-                self.counted.gate_event(GateEvent::of(event), count);
+                if event != "carried-out" {
+                    self.counted.gate_event(GateEvent::of(event), count);
+                }
                 let detail = |name: &str| Some((name.to_owned(), Value::from(report.attr(name)?)));
-                let details = ["jid", "nick", "reason", "others"].into_iter().filter_map(detail);
+                let names = ["jid", "nick", "reason", "others", "module", "change"];
+                let details = names.into_iter().filter_map(detail);
                 self.audit.event(event, jid.as_str(), details.collect(), now);
             }
             _ => {}
