@@ -66,6 +66,13 @@ return function (gate)
 		return main and main.jid or address;
 	end
 
+	-- Returns the open rooms of a meeting: the main room, and its breakout rooms.
+	function breakout.places(room)
+		local places = { room };
+		for address in pairs(room._data.breakout_rooms or NOTHING) do places[#places + 1] = place_of(address); end
+		return places;
+	end
+
 	-- Calls `act` with each occupant of the meeting and the room that they are in, until it returns true. Returns those.
 	function breakout.each(room, act)
 		for _, occupant in pairs(room._occupants) do

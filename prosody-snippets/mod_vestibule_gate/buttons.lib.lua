@@ -71,18 +71,21 @@ return function (gate)
 	local buttons = {};
 
 	-- Tells each session of an occupant what has changed. `is_new`: their client knows what Jitsi itself gives, because
-	-- they have come in, or have just become a moderator.
-	function buttons.settle(room, occupant, is_new)
+	-- they have come in, or have just become a moderator. In a breakout room Jitsi gives nothing, and the client knows
+	-- what it was told last.
+	function buttons.settle(place, occupant, is_new)
 		if gate.is_observing() then return; end
+		local main = gate.breakout.main(place.jid);
+		local room = main or place;
 		for address, presence in occupant:each_session() do
 			local session = prosody.full_sessions[address];
 			local known = session and session[gate.mark];
 			if known and known.client == "jitsi" and presence.attr.type == nil then
 				local before, after = read(room, occupant, session);
 				local text = written(after);
-				local last = not is_new and known.buttons or written(before);
+				local last = (main or not is_new) and known.buttons or written(before);
 				known.buttons = text;
-				if text ~= last then tell(room, occupant, address, after); end
+				if text ~= last then tell(place, occupant, address, after); end
 			end
 		end
 	end
@@ -97,7 +100,7 @@ return function (gate)
 	end
 
 	function buttons.settle_all(room)
-		for _, occupant in pairs(room._occupants) do buttons.settle(room, occupant); end
+		gate.breakout.each(room, function (occupant, place) buttons.settle(place, occupant); end);
 	end
 
 	return buttons;

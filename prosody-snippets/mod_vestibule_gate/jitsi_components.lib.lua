@@ -37,12 +37,11 @@ return function (gate)
 		if jid.bare(address) ~= address and not gate.is_observing() then
 			return gate.refuse(event, "jid-malformed", "modify", "jid-malformed", gate.messages.of("gate-address", stanza));
 		end
-		-- Jitsi's own modules check whether a person is in a breakout room.
-		if handler.names_room and gate.breakout.service_of(jid.host(address)) == module.host then return; end
-		address = gate.focus.internal(address); -- nil: a room of another service
+		local place = gate.breakout.place(address);
+		address = gate.focus.internal(gate.breakout.meeting(address)); -- nil: a room of another service
 		local room = address and gate.get_room(address);
 		if not room or not is_inside(room, from) then return outside(event); end
-		return handler.act and handler.act(event, room, command);
+		return handler.act and handler.act(event, room, command, place or room);
 	end
 
 	local function watch(host, list)
@@ -86,7 +85,7 @@ return function (gate)
 	end
 
 	-- Lets occupants send such an element to that module, unless `act` (event, room, element) returns true.
-	-- `names_room`: the element names the room.
+	-- `names_room`: the element names the room, or a breakout room: the fourth argument is that one.
 	function components.hear(module_name, handler)
 		handlers[module_name] = handlers[module_name] or {};
 		table.insert(handlers[module_name], handler);
@@ -115,10 +114,10 @@ return function (gate)
 	-- The room's metadata: recording and translation are the focus's, the rest is for clients and modules.
 	components.hear("room_metadata_component", {
 		element = "room_metadata", namespace = xmlns_jitsi, names_room = true,
-		act = function (event, room, command)
+		act = function (event, room, command, place)
 			local request, wrong = requests.read_metadata(command);
 			if not request then return wrong_value(event, wrong); end
-			gate.media.keep_muted(room, request);
+			gate.media.keep_muted(place, request);
 			local function build() return requests.build_metadata(event.stanza, command.attr.room, request); end
 			if request.records ~= nil then return ask(event, "record", room, build, { stops = not request.records }); end
 			return ask(event, "configure", room, build, { detail = function ()

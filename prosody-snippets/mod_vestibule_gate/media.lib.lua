@@ -1,5 +1,6 @@
 -- Gates audio, video and screen sharing: Jitsi's av_moderation_component keeps the lists of who may send them, and
--- Jitsi's focus enforces these. The gate has moderation on from the start, and puts people on the lists.
+-- Jitsi's focus enforces these. The gate has moderation on from the start, and puts people on the lists. That component
+-- knows no breakout rooms, but the focus enforces the lists there as well, so the gate keeps them by itself.
 
 local jid, st, json = require "util.jid", require "util.stanza", require "util.json";
 local array = require "util.array";
@@ -21,8 +22,11 @@ return function (gate)
 	end
 	media.external = external;
 
-	local function moderated_in(room)
-		local data = not gate.is_observing() and gate.room_data.of(room);
+	-- Returns the room of the meeting that has the policy's data. `place`: that room, or one of its breakout rooms.
+	local function main_of(place) return gate.breakout.main(place.jid) or place; end
+
+	local function moderated_in(place)
+		local data = not gate.is_observing() and gate.room_data.of(main_of(place));
 		return data and data.media or {};
 	end
 
@@ -53,17 +57,25 @@ return function (gate)
 		return true;
 	end
 
-	local function command_of(event, room, command)
-		local kind, target = command.attr.mediaType, command.attr.jidToWhitelist;
-		local is_ours = false;
-		for _, moderated in ipairs(moderated_in(room)) do is_ours = is_ours or moderated == kind; end
-		if not is_ours or not room:get_occupant_by_real_jid(event.stanza.attr.from) then return; end
-		if command.attr.enable and command.attr.enable ~= "true" then return refuse(event, room, kind); end
-		for _, occupant in pairs(target and room._occupants or {}) do
-			local is_meant = occupant.nick == target or external(occupant.nick) == target;
-			local degree = is_meant and gate.permissions.degree(room, occupant, kind);
-			if degree == "no" then return refuse(event, room, kind); end
+	local function occupant_of(place, name)
+		for _, occupant in pairs(name and place._occupants or {}) do
+			if occupant.nick == name or external(occupant.nick) == name then return occupant; end
 		end
+	end
+
+	local function command_of(event, room, command)
+		local kind, is_ours = command.attr.mediaType, false;
+		for _, moderated in ipairs(moderated_in(room)) do is_ours = is_ours or moderated == kind; end
+		local actor, place = gate.breakout.find(room, event.stanza.attr.from);
+		if not is_ours or not actor then return; end
+		if command.attr.enable and command.attr.enable ~= "true" then return refuse(event, room, kind); end
+		local admitted = occupant_of(place, command.attr.jidToWhitelist);
+		if admitted and gate.permissions.degree(room, admitted, kind) == "no" then return refuse(event, room, kind); end
+		-- The module itself looks for the actor in the main room, and refuses.
+		if place == room or actor.role ~= "moderator" then return; end
+		local concerned = admitted or occupant_of(place, command.attr.jidToBlacklist);
+		if concerned then media.list(place, concerned, kind, admitted ~= nil); end
+		return true;
 	end
 	gate.jitsi_components.hear("av_moderation_component", { element = "av_moderation", act = command_of });
 
@@ -90,10 +102,10 @@ return function (gate)
 	end
 
 	-- Keeps moderated media muted, whatever a moderator sets for newcomers' microphones.
-	function media.keep_muted(room, request)
+	function media.keep_muted(place, request)
 		if request.key ~= "startMuted" then return; end
-		for _, kind in ipairs(moderated_in(room)) do
-			if (room.av_moderation or {})[kind] then request.data[kind] = true; end
+		for _, kind in ipairs(moderated_in(place)) do
+			if (place.av_moderation or {})[kind] then request.data[kind] = true; end
 		end
 	end
 	-- Older clients set it by presence, and that module makes metadata of it.
@@ -141,40 +153,66 @@ return function (gate)
 		end);
 	end
 
+	local function stop(place, kinds)
+		for _, kind in ipairs(kinds) do
+			if place.av_moderation and place.av_moderation_actors[kind] == by_us(place) then
+				place.av_moderation[kind], place.av_moderation_actors[kind] = nil, nil;
+				start_muted(place, kind, nil);
+				tell_all(place, kind, false);
+			end
+		end
+		if place.av_moderation and next(place.av_moderation) == nil then place.av_moderation = nil; end
+	end
+
 	-- Changes moderation while people are inside. What moderators have switched on stays on.
 	function media.switch(room, kinds)
 		if gate.is_observing() or not is_there() then return keep(room, kinds); end
-		local before, wanted = lists_of(room), {};
+		local places, before, wanted, unwanted = gate.breakout.places(room), {}, {}, {};
 		for _, kind in ipairs(kinds) do wanted[kind] = true; end
 		for _, kind in ipairs(moderated_in(room)) do
-			if not wanted[kind] and room.av_moderation and room.av_moderation_actors[kind] == by_us(room) then
-				room.av_moderation[kind], room.av_moderation_actors[kind] = nil, nil;
-				start_muted(room, kind, nil);
-				tell_all(room, kind, false);
-			end
+			if not wanted[kind] then unwanted[#unwanted + 1] = kind; end
 		end
-		if room.av_moderation and next(room.av_moderation) == nil then room.av_moderation = nil; end
+		for _, place in ipairs(places) do
+			before[place] = lists_of(place);
+			stop(place, unwanted);
+		end
 		media.preset(room, kinds);
-		for _, occupant in pairs(#kinds > 0 and room._occupants or {}) do media.settle(room, occupant); end
-		for _, kind in ipairs(kinds) do
-			if not before[kind] then
-				tell_lists(room, kind);
-				tell_all(room, kind, true);
+		for _, place in ipairs(#kinds > 0 and places or {}) do
+			start(place);
+			for _, occupant in pairs(place._occupants) do media.settle(place, occupant); end
+			for _, kind in ipairs(kinds) do
+				if not before[place][kind] then
+					tell_lists(place, kind);
+					tell_all(place, kind, true);
+				end
 			end
 		end
 	end
 	-- Its module creates the room's metadata when the room exists.
-	gate.guard("muc-room-created", PRIORITY.seated, function (event) start(event.room); end);
+	gate.breakout.guard("muc-room-created", PRIORITY.seated, function (event) start(event.room); end);
+
+	local function tell_enabled(place, kind, address)
+		say_to(address, {
+			room = external(place.jid), mediaType = kind, enabled = true, actor = external(place.av_moderation_actors[kind]),
+		});
+	end
 
 	-- A focus that is an administrator of the server is informed of nothing by the module itself.
-	local function tell_focus(room, address)
-		if not start(room) then return; end
-		for _, kind in ipairs(moderated_in(room)) do
-			say_to(address, {
-				room = external(room.jid), mediaType = kind, enabled = true, actor = external(room.av_moderation_actors[kind]),
-			});
+	local function tell_focus(place, address)
+		if not start(place) then return; end
+		for _, kind in ipairs(moderated_in(place)) do tell_enabled(place, kind, address); end
+		say_to(address, { room = external(place.jid), whitelists = lists_of(place) });
+	end
+
+	-- In the main room the module does this.
+	local function tell_newcomer(place, occupant, address)
+		if place == main_of(place) or not start(place) then return; end
+		for _, kind in ipairs(moderated_in(place)) do
+			tell_enabled(place, kind, address);
+			if occupant.role == "moderator" then
+				say_to(address, { room = external(place.jid), mediaType = kind, whitelists = lists_of(place) });
+			end
 		end
-		say_to(address, { room = external(room.jid), whitelists = lists_of(room) });
 	end
 
 	local function take_out(list, name)
@@ -190,26 +228,28 @@ return function (gate)
 		return false;
 	end
 
+	-- Puts an occupant on a list, or removes them from it.
+	function media.list(place, occupant, kind, is_permitted)
+		local list, name = place.av_moderation[kind], external(occupant.nick);
+		if is_permitted == has(list, name) then return; end
+		if is_permitted then list:push(name); else take_out(list, name); end
+		tell_lists(place, kind);
+		-- Clients ask a person who is approved to take part; a moderator's knows that they may.
+		if is_permitted and occupant.role == "moderator" then return; end
+		for address in occupant:each_session() do
+			say_to(address, {
+				room = external(place.jid), mediaType = kind,
+				approved = is_permitted or nil, removed = not is_permitted or nil,
+			});
+		end
+	end
+
 	-- Puts an occupant on the lists that they belong on, and removes them from the others.
-	function media.settle(room, occupant)
-		if gate.focus.is_one(occupant.bare_jid) or not start(room) then return; end
-		local name = external(occupant.nick);
-		for _, kind in ipairs(moderated_in(room)) do
-			local list, is_permitted = room.av_moderation[kind], gate.permissions.may(room, occupant, kind);
-			if is_permitted ~= has(list, name) then
-				if is_permitted then list:push(name); else take_out(list, name); end
-				tell_lists(room, kind);
-				-- Clients ask a person who is approved to take part; a moderator's knows that they may.
-				local is_told = not is_permitted or occupant.role ~= "moderator";
-				for address in occupant:each_session() do
-					if is_told then
-						say_to(address, {
-							room = external(room.jid), mediaType = kind,
-							approved = is_permitted or nil, removed = not is_permitted or nil,
-						});
-					end
-				end
-			end
+	function media.settle(place, occupant)
+		if gate.focus.is_one(occupant.bare_jid) or not start(place) then return; end
+		local main = main_of(place);
+		for _, kind in ipairs(moderated_in(place)) do
+			media.list(place, occupant, kind, gate.permissions.may(main, occupant, kind));
 		end
 	end
 
@@ -223,14 +263,16 @@ return function (gate)
 		end
 	end
 
-	gate.guard("muc-occupant-joined", PRIORITY.seated, function (event)
-		if gate.focus.is_one(event.occupant.bare_jid) then tell_focus(event.room, event.stanza.attr.from); end
+	gate.breakout.guard("muc-occupant-joined", PRIORITY.seated, function (event)
+		local place, occupant, address = event.room, event.occupant, event.stanza.attr.from;
+		if gate.focus.is_one(occupant.bare_jid) then return tell_focus(place, address); end
+		tell_newcomer(place, occupant, address);
 	end);
-	gate.guard("muc-occupant-left", PRIORITY.last, function (event)
+	gate.breakout.guard("muc-occupant-left", PRIORITY.last, function (event)
 		local stanza = event.stanza;
 		forget(event.room, event.occupant, stanza and stanza.attr.type == nil and stanza.attr.to or nil);
 	end);
-	gate.guard("muc-broadcast-presence", PRIORITY.seated, function (event)
+	gate.breakout.guard("muc-broadcast-presence", PRIORITY.seated, function (event)
 		local known = event.room[gate.mark]; -- the role before: reports.lib.lua learns the new one after this
 		local before = known and known[event.occupant.nick];
 		if not before or not event.occupant.role or before == event.occupant.role then return; end

@@ -70,15 +70,11 @@ return function (gate)
 	function permissions.apply(room, list)
 		for _, item in ipairs(list or {}) do
 			local seats = {};
-			local is_inside = false;
-			each_seat(room, item.jid, function (occupant, place)
-				is_inside = true;
-				if place == room then seats[#seats + 1] = occupant; end
-			end);
-			set(room, item.jid, is_inside and next(item.degrees) and item.degrees or nil);
-			for _, occupant in ipairs(seats) do
-				gate.media.settle(room, occupant);
-				gate.buttons.settle(room, occupant);
+			each_seat(room, item.jid, function (occupant, place) seats[#seats + 1] = { who = occupant, place = place }; end);
+			set(room, item.jid, seats[1] and next(item.degrees) and item.degrees or nil);
+			for _, seat in ipairs(seats) do
+				gate.media.settle(seat.place, seat.who);
+				gate.buttons.settle(seat.place, seat.who);
 			end
 		end
 	end
@@ -96,9 +92,8 @@ return function (gate)
 		local fx = verdict and verdict.fx;
 		if not fx or gate.is_observing() then return; end
 		set(room, occupant.bare_jid, answered(fx, occupant));
-		if place ~= room then return; end -- Jitsi moderates media in the main room
-		gate.media.settle(room, occupant);
-		gate.buttons.settle(room, occupant, true);
+		gate.media.settle(place, occupant);
+		gate.buttons.settle(place, occupant, true);
 	end);
 	guard("muc-occupant-left", PRIORITY.seated, function (event, room)
 		local nick, bare = event.occupant.nick, event.occupant.bare_jid;

@@ -178,8 +178,8 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
             strongest.hear(open::password(case, *typed));
             strongest.hear(open::entitled(case));
         }
-        // A person who changes between the rooms of a meeting was let in already. Jitsi's media moderation does not
-        // reach breakout rooms, so nobody goes into one while the meeting is suspended.
+        // A person who changes between the rooms of a meeting was let in already. A suspended meeting is called back into
+        // its main room, where moderators see everybody, so nobody goes into a breakout room meanwhile.
         Action::Join { .. } if case.who.changes => {
             strongest.hear(names::judge(case));
             strongest.hear(suspended::join(case).filter(|_| case.who.breakout.is_some()));

@@ -9,6 +9,8 @@ from lab.jitsi_meeting import admit, ended, inside, opened, vestibule
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
 from lab.stanza import CLIENT, element
+from test_jitsi_components import JITSI, MAY_NOT_RECORD, MAY_NOT_WRITE, metadata, poll, sends, told as told_by
+from test_jitsi_permissions import MAY_NOT_DIAL, asked, call, moderation, recording, until_buttons, until_listed, writes
 
 pytestmark = needs_jitsi_plugins
 POLICY = f"""{MEET_SERVICE}
@@ -35,9 +37,31 @@ match = "password-few-*"
 occupants = 2
 [room.lobby]
 admission = "password"
+[[room]]
+match = "password-still-*"
+[room.lobby]
+admission = "password"
+[room.permissions]
+audio = ["moderator"]
+screen_share = []
+chat = ["moderator"]
+private = ["moderator"]
+rename = ["moderator"]
+record = []
+[room.moderators]
+successors = ["guest"]
+succession_after = "1 second"
 """
-MEET = {"modules": ["lab_web_query"], "plugin_paths": [Path(__file__).parent / "modules"]}
+MEET = {
+    "modules": ["lab_web_query"],
+    "plugin_paths": [Path(__file__).parent / "modules"],
+    "extra_hosts": f"""
+Component "files.{DOMAIN}" "filesharing_component"
+\tmuc_component = "conference.{DOMAIN}"
+""",
+}
 BREAKOUT = f"breakout.{DOMAIN}"
+MEDIA = {"audio", "video", "desktop"}
 JITMEET = "http://jitsi.org/jitmeet"
 
 
@@ -318,3 +342,136 @@ async def test_who_is_in_a_breakout_room_is_called_back_when_the_meeting_is_susp
         assert not (await move(carol, room, small)).joined
         assert meet.component.run("resume", room).returncode == 0
         assert (await carol.enter(small)).joined
+
+
+# What the file permits
+
+
+async def test_media_are_moderated_in_a_breakout_room_as_in_the_meeting(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("password-still")
+        alice, small, bob = await gathering(crowd, room, "Bob")
+        await moved(bob, room, small)
+        first = [content for content in moderation(crowd.focus, small) if content.get("enabled")]
+        assert {content["mediaType"] for content in first} == {"audio", "desktop"}, "before anybody is in"
+        assert {each["mediaType"] for each in moderation(bob, small) if each.get("enabled")} == {"audio", "desktop"}
+        await until_listed(meet, crowd.focus, small, "audio")
+        await moved(alice, room, small)
+        await until_listed(meet, crowd.focus, small, "audio", alice)
+        await until_listed(meet, crowd.focus, small, "desktop")
+        await until_listed(meet, crowd.focus, room, "audio")
+        since = bob.mark()
+        await alice.depart(small)
+        await bob.wait_for(lambda seen: (seen.item or {}).get("role") == "moderator", since=since)
+        await until_listed(meet, crowd.focus, small, "audio", bob)
+
+
+async def test_media_are_moderated_in_breakout_rooms_while_the_meeting_is_suspended(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("password")
+        _, small, bob = await gathering(crowd, room, "Bob")
+        await moved(bob, room, small)
+        assert moderation(crowd.focus, small) == moderation(bob, small) == []
+        assert meet.component.run("suspend", room).returncode == 0
+        for person in (bob, crowd.focus):
+            await person.ping()
+            assert {each["mediaType"] for each in moderation(person, small) if each.get("enabled")} == MEDIA
+        assert meet.component.run("resume", room).returncode == 0
+        for person in (bob, crowd.focus):
+            await person.ping()
+            assert {each["mediaType"] for each in moderation(person, small) if each.get("enabled") is False} == MEDIA
+
+
+async def test_a_moderator_lets_single_people_speak_in_a_breakout_room(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("password-still")
+        alice, small, bob = await gathering(crowd, room, "Bob")
+        for person in (bob, alice):
+            await moved(person, room, small)
+
+        async def commands(**attributes):
+            return await sends(alice, "avmoderation", element(CLIENT, "av_moderation", room=small, **attributes))
+
+        assert (await commands(enable="false", mediaType="audio"))[1] == "not-acceptable"
+        assert (await commands(jidToWhitelist=f"{small}/{bob.nick}", mediaType="desktop"))[1] == "not-acceptable"
+        await until_listed(meet, crowd.focus, small, "audio", alice)
+        assert await commands(jidToWhitelist=f"{small}/{bob.nick}", mediaType="audio") is None
+        await until_listed(meet, crowd.focus, small, "audio", alice, bob)
+        assert await commands(jidToBlacklist=f"{small}/{bob.nick}", mediaType="audio") is None
+        await until_listed(meet, crowd.focus, small, "audio", alice)
+
+
+async def test_buttons_are_grey_in_a_breakout_room_as_in_the_meeting(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("password-still")
+        alice, small, bob = await gathering(crowd, room, "Bob")
+        for person in (bob, alice):
+            await moved(person, room, small)
+        since = bob.mark()
+        await alice.depart(small)
+        await bob.wait_for(lambda seen: (seen.item or {}).get("role") == "moderator", since=since)
+        await until_buttons(bob, small, recording=False, livestreaming=False, outbound_call=True, screen_sharing=False)
+        assert meet.component.run("suspend", room).returncode == 0
+        await until_buttons(bob, small, recording=False, outbound_call=False, send_groupchat=True)
+
+
+async def test_in_a_breakout_room_nobody_writes_records_and_calls_who_may_not(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("password-still")
+        alice, small, bob, carol = await gathering(crowd, room, "Bob", "Carol")
+        await visit(bob, room)
+        for person in (bob, alice, carol):
+            await moved(person, room, small)
+        # The room, one person in it, and past it.
+        since = bob.mark()
+        bob.say(small, "may I?")
+        await bob.wait_for(lambda seen: seen.error == MAY_NOT_WRITE, since=since)
+        for to in (f"{small}/{carol.nick}", carol.jid, carol.bare):
+            assert (await writes(bob, to, "psst"))[1] == "forbidden", to
+        assert await writes(alice, f"{small}/{carol.nick}", "from a moderator") is None
+        # What is shown to everybody.
+        file = element(JITSI, "file-sharing", json.dumps({"fileId": "one"}), type="add")
+        assert await sends(bob, "polls", poll()) == await sends(bob, "files", file) == MAY_NOT_WRITE
+        assert await sends(alice, "polls", poll(2)) is None
+        assert told_by(bob, "polls")[0]["pollId"] == "poll-2"
+        presence = element(CLIENT, "presence", to=f"{small}/{bob.nick}")
+        presence.extend([
+            element("http://jabber.org/protocol/nick", "nick", "Alice"), element(CLIENT, "etherpad", "pad"),
+            element(CLIENT, "shared-video", "https://example.org/1.mp4", state="start", time="0"),
+            element(CLIENT, "audiomuted", "true"),
+        ])
+        since = alice.mark()
+        bob.send(presence)
+        seen = await alice.wait_for(lambda seen: seen.text(CLIENT, "audiomuted") == "true", since=since)
+        assert seen.text("http://jabber.org/protocol/nick", "nick") == "Bob"
+        assert seen.find(CLIENT, "etherpad") is None and seen.find(CLIENT, "shared-video") is None
+        # Recorders, telephones, and what else records.
+        for who in (alice, bob):
+            assert await asked(crowd, who, small, recording()) == MAY_NOT_RECORD
+            transcribes = metadata(small, "recording", {"isTranscribingEnabled": True})
+            assert await sends(who, "metadata", transcribes) == MAY_NOT_RECORD
+        assert await asked(crowd, bob, small, call()) == MAY_NOT_DIAL
+        assert await asked(crowd, alice, small, call()) is None
+        # The meeting's words.
+        for word in ("!close", "!password", "!admit all"):
+            since = bob.mark()
+            bob.say(small, word)
+            await bob.wait_for(lambda seen: seen.error and seen.room == small, since=since)
+        assert vestibule(meet, "room", room)["state"] == "open"
+        await carol.ping()
+        assert [seen.body for seen in carol.seen if seen.room == small and seen.body] == ["from a moderator"]
+
+
+async def test_who_starts_muted_in_a_breakout_room_is_a_setting_of_the_meeting(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("password-still")
+        alice, small, bob = await gathering(crowd, room, "Bob")
+        await visit(bob, room)
+        for person in (bob, alice):
+            await moved(person, room, small)
+        muted = {"audio": False, "video": True}
+        assert await sends(bob, "metadata", metadata(small, "startMuted", muted))
+        await meet.decision(room=room, jid=bob.bare, kind="configure", verdict="deny")
+        assert await sends(alice, "metadata", metadata(small, "startMuted", muted)) is None
+        held = [each["metadata"]["startMuted"] for each in told_by(alice, "metadata") if "startMuted" in each["metadata"]]
+        assert held[-1]["audio"] is True, "audio is moderated"
