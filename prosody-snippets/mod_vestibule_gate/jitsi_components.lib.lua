@@ -191,9 +191,10 @@ return function (gate)
 	components.hear("filesharing_component", {
 		element = "file-sharing", namespace = xmlns_jitsi,
 		act = function (event, room, command)
-			local file = command.attr.type ~= "add" or json.decode(command:get_text() or "");
-			if type(file) == "table" or file == true then return needs_chat(event, room); end
-			return wrong_value(event, "file-sharing");
+			local file = command.attr.type == "add" and json.decode(command:get_text() or "");
+			local is_named = type(file) == "table" and type(file.fileId) == "string";
+			if command.attr.type == "add" and not is_named then return wrong_value(event, "file-sharing"); end
+			return needs_chat(event, room);
 		end,
 	});
 	local function polled(event, room, command)
@@ -201,7 +202,8 @@ return function (gate)
 		local text = command:get_text() or "";
 		local poll = #text <= LIMIT.stanza and json.decode(text);
 		if type(poll) ~= "table" then return wrong_value(event, "json-message"); end
-		local known = room.polls and room.polls.by_id[poll.pollId or false];
+		local _, place = gate.breakout.find(room, event.stanza.attr.from);
+		local known = place.polls and place.polls.by_id[poll.pollId or false];
 		local answers = known and poll.command == "answer-poll" and poll.answers;
 		-- More answers than the poll has make that module throw.
 		if type(answers) == "table" and #answers > #known.answers then return wrong_value(event, "answers"); end

@@ -151,8 +151,11 @@ return function (gate)
 
 	-- Reports the first refusal of each kind during a stay: messages are frequent, and nothing was decided about them.
 	local function report_once(room, address, what)
-		if not is_news(room, jid_bare(address), "report " .. what, true) then return; end
-		gate.report_refusal(room, { jid = gate.text.cut(address, LIMIT.address), reason = KEYS[what] or what });
+		local occupant, reason = gate.breakout.find(room, address), KEYS[what] or what;
+		local is_suspended = gate.room_data.of(room).suspended and not (occupant and occupant.role == "moderator");
+		if is_suspended then reason = "suspended"; end
+		if not is_news(room, jid_bare(address), "report " .. reason, true) then return; end
+		gate.report_refusal(room, { jid = gate.text.cut(address, LIMIT.address), reason = reason });
 	end
 
 	local function refuse(event, what, room)

@@ -301,6 +301,15 @@ async def test_what_is_said_and_written_in_a_breakout_room_is_as_in_the_meeting(
         assert {one["nick"]: one["breakout"] for one in there if one["breakout"]} == {alice.nick: small, bob.nick: small}
         refused = meet.component.run("remove", small, bob.nick)
         assert room in refused.stderr, refused
+        # A poll there: more answers than it has would make Jitsi's module fail.
+        await visit(alice, room)
+        for command, answers in (("new-poll", [{"name": "Yes"}]), ("answer-poll", [True, True])):
+            content = {"type": "polls", "command": command, "pollId": "one", "question": "Loud?", "answers": answers}
+            message = element(CLIENT, "message", to=f"polls.{DOMAIN}", id=alice.new_id())
+            message.append(element(JITMEET, "json-message", json.dumps(content)))
+            alice.send(message)
+        refused = await alice.wait_for(lambda seen: seen.id == message.get("id"))
+        assert refused.error[1] == "not-acceptable" and "Traceback" not in meet.server.log()
         assert meet.component.run("end", room, "--yes").returncode == 0
         await bob.wait_for(lambda seen: seen.room == small and seen.destroyed is not None)
 

@@ -16,6 +16,7 @@ pytestmark = needs_jitsi_plugins
 MEET = {
     "plugin_paths": [ROOT / "tests/prosody/modules"],
     "modules": ["lab_web_query"],
+    "muc_options": {"jitsi_default_permissions": dict.fromkeys(("file-upload", "create-polls", "live-translation"), True)},
     "extra_hosts": f"""
 Component "files.{DOMAIN}" "filesharing_component"
 \tmuc_component = "conference.{DOMAIN}"
@@ -57,8 +58,11 @@ async def sends(person, component, *payloads):
     person.send(message)
     # Questions of one person are answered in their order.
     await person.iq(DOMAIN, "get", element("http://jabber.org/protocol/disco#info", "query"))
-    await asyncio.sleep(0.3)
-    errors = [seen.error for seen in person.seen[since:] if seen.id == message.get("id")]
+    for _ in range(15):
+        errors = [seen.error for seen in person.seen[since:] if seen.id == message.get("id")]
+        if errors:
+            break
+        await asyncio.sleep(0.02)
     assert len(errors) <= 1
     return errors[0] if errors else None
 
@@ -134,6 +138,10 @@ async def test_polls_and_files_are_what_somebody_may_write(meet):
         assert await sends(bob, "polls", poll()) == MAY_NOT_WRITE
         assert await sends(bob, "files", file) == MAY_NOT_WRITE
         assert told(alice, "polls") == []
+        line = POLICY.splitlines().index('permissions = { chat = ["moderator"], audio = ["moderator"] }') + 1
+        await meet.flushed()
+        explained = meet.component.run("log", "--room", room, "--kind", "gate").stdout
+        assert f"refused by the gate: chat by permissions.chat (line {line})" in explained, explained
         assert await sends(alice, "polls", poll(2)) is None
         assert told(bob, "polls")[0]["question"] == "Loud?"
         answer = {"command": "answer-poll", "answers": [True, False]}
@@ -141,7 +149,49 @@ async def test_polls_and_files_are_what_somebody_may_write(meet):
         assert await sends(alice, "polls", poll(2, **answer)) is None
         too_many = await sends(alice, "polls", poll(2, command="answer-poll", answers=[True] * 3))
         assert too_many[:2] == ("modify", "not-acceptable")
-        assert (await sends(alice, "files", element(JITSI, "file-sharing", "5", type="add")))[1] == "not-acceptable"
+        for odd in ("5", "{}", '{"fileId": 5}', '{"fileId": {"a": 1}}', '{"fileId": NaN}'):
+            assert (await sends(alice, "files", element(JITSI, "file-sharing", odd, type="add")))[1] == "not-acceptable", odd
+        assert await sends(alice, "files", file) is None
+        assert [each["file"]["authorParticipantId"] for each in told(bob, "files")] == [alice.nick]
+        remove = element(JITSI, "file-sharing", type="remove", fileId="one")
+        assert await sends(bob, "files", remove) == MAY_NOT_WRITE
+        assert await sends(alice, "files", remove) is None
+        assert [each["event"] for each in told(bob, "files")] == ["add", "remove"]
+
+
+async def test_a_poll_stays_what_its_author_made_it_and_is_no_flood(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, bob = await two(crowd, room)
+        mallory = await crowd.person("Mallory")
+        await visit(mallory, room)
+        assert await sends(alice, "polls", poll()) is None
+        vote = {"command": "answer-poll", "answers": [True, False]}
+        assert await sends(mallory, "polls", poll(**vote)) == OUTSIDE
+        assert (await sends(bob, "polls", poll(question="Quiet?")))[:2] == ("cancel", "not-allowed"), "another's poll"
+        assert await sends(bob, "polls", poll(**vote, senderId=alice.nick, senderName="Alice")) is None
+        assert [(each["command"], each["senderId"]) for each in told(alice, "polls")] == [("new-poll", alice.nick), ("answer-poll", bob.nick)]
+        # Jitsi's module drops what is large, and what goes beyond 128 polls.
+        assert await sends(bob, "polls", poll(2, question="?" * 2000)) is None
+        assert (await sends(bob, "polls", poll(2, question="?" * 70000)))[1] == "not-acceptable"
+        for number in range(3, 140):
+            bob.send_raw(f"<message to='polls.{DOMAIN}'><json-message xmlns='{JITSI}'>{poll(number).text}</json-message></message>")
+        await bob.iq(DOMAIN, "get", element("http://jabber.org/protocol/disco#info", "query"))
+        await alice.ping()
+        assert sum(each["command"] == "new-poll" for each in told(alice, "polls")) == 128
+
+
+async def test_who_speaks_is_counted_for_themselves_alone(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, bob = await two(crowd, room)
+        await sends(bob, "speakerstats", element(JITSI, "speakerstats", room=room, silence="false", nick=alice.nick))
+        carol = await crowd.person("Carol")
+        assert (await carol.enter(room)).joined
+        await carol.ping()
+        users = told(carol, "speakerstats")[-1]["users"]
+        speaks = {nick for nick, user in users.items() if user["totalDominantSpeakerTime"]}
+        assert speaks == {bob.nick} and set(users) == {alice.nick, bob.nick}
 
 
 ODD_JSON = ["5", "true", '"text"', "[", "", "nothing"]
@@ -184,6 +234,16 @@ async def test_the_metadata_that_modules_read_hold_what_they_can_read(meet):
         assert not [seen for seen in alice.seen[since:] if seen.body == "still there"]
 
 
+# What participants would like to set.
+MINE = {
+    "custom": "mine",
+    "startMuted": {"audio": True, "video": True},
+    "visitors": {"live": True, "autoPromote": True},
+    "permissions": {"groupChatRestricted": True, "pollCreationRestricted": True},
+    "whiteboard": {"collabDetails": {"roomId": "one", "roomKey": "two"}},
+}
+
+
 async def test_other_metadata_are_a_setting_of_the_room(meet):
     async with meet.crowd() as crowd:
         room, fixed = meet.room(), meet.room("fixed")
@@ -192,10 +252,15 @@ async def test_other_metadata_are_a_setting_of_the_room(meet):
         data = {"list": [1, {"a": "b"}], "flag": False}
         assert await sends(alice, "metadata", metadata(room, "custom", data)) is None
         assert held(bob)["custom"] == data
-        assert (await sends(bob, "metadata", metadata(room, "custom", "mine")))[1] == "not-acceptable"
+        for key, value in MINE.items():
+            assert (await sends(bob, "metadata", metadata(room, key, value)))[1] == "not-acceptable", key
+        assert set(held(bob)) & set(MINE) == {"custom"}
+        assert await sends(alice, "metadata", metadata(room, "whiteboard", MINE["whiteboard"])) is None
+        assert held(bob)["whiteboard"] == MINE["whiteboard"]
         assert (await sends(carol, "metadata", metadata(fixed, "custom", data)))[1] == "not-acceptable"
         told_of = [(each["verdict"], each["rule"]) for each in await meet.decisions(room=room, kind="configure")]
-        assert told_of == [("allow", "no-objection"), ("deny", "settings.other")]
+        refusals = [("deny", "settings.other")] * len(MINE)
+        assert told_of == [("allow", "no-objection"), *refusals, ("allow", "no-objection")]
         assert (await meet.decision(room=fixed, kind="configure"))["rule"] == "settings.other"
 
 

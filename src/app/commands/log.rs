@@ -89,7 +89,7 @@ fn what(entry: &Entry) -> String {
             let reason = entry.reason.as_deref().unwrap_or_default();
             match text("event") {
                 "carried-out" => reason.to_owned(),
-                event => format!("{event} by the gate: {reason}"),
+                event => format!("{event} by the gate: {reason}{}", rule(entry)),
             }
         }
         Kind::Timer => format!("by itself: {}{}{}", text("done"), rule(entry), observed(entry)),

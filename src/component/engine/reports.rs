@@ -4,13 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::PolicyEngine;
 use crate::component::metrics::GateEvent;
 use crate::component::registry::Last;
 use crate::component::room_registry::Room;
 use crate::jid::BareJid;
+use crate::policy::opinions::permissions::compared;
 use crate::store::Kind;
 use crate::wire::handshake::{Hello, HelloError, read_hosts};
 use crate::wire::request::read_requester;
@@ -79,8 +80,13 @@ impl PolicyEngine {
                 }
                 let detail = |name: &str| Some((name.to_owned(), Value::from(report.attr(name)?)));
                 let names = ["jid", "nick", "reason", "others", "module", "change"];
-                let details = names.into_iter().filter_map(detail);
-                self.audit.event(event, jid.as_str(), details.collect(), now);
+                let mut details: Map<_, _> = names.into_iter().filter_map(detail).collect();
+                let rules = self.live.rules(&self.policy, Some(jid));
+                if let Some(rule) = report.attr("reason").and_then(|it| compared(&rules, it)) {
+                    details.insert("rule".to_owned(), rule.name.into());
+                    details.insert("line".to_owned(), rule.line.into());
+                }
+                self.write_event(event, jid.as_str(), details, now);
             }
             _ => {}
         }

@@ -13,7 +13,7 @@ pub(super) mod moderation;
 pub(super) mod moderators;
 pub(super) mod names;
 pub(super) mod open;
-pub(super) mod permissions;
+pub mod permissions;
 pub(super) mod removal;
 pub(super) mod room_form;
 pub mod suspended;

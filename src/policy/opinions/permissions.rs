@@ -1,6 +1,6 @@
 //! Opinions on permissions: what people inside may do, and what they are told of that.
 
-use super::moderators;
+use super::{moderators, suspended};
 use crate::policy::Rules;
 use crate::policy::attempt::{Feature, Requester, Role, RoleChange};
 use crate::policy::class::{Class, ClassSet};
@@ -46,6 +46,15 @@ fn may(rules: &Rules, classes: ClassSet) -> May {
 /// Returns the rule on an ability.
 pub(in crate::policy) fn rule(rules: &Rules, ability: Ability) -> Rule {
     on(rules, ability).0
+}
+
+/// Returns the rule that a gate has refused by without a question, by the reason that it reports.
+pub fn compared(rules: &Rules, reason: &str) -> Option<Rule> {
+    if reason == suspended::RULE.name {
+        return Some(suspended::RULE);
+    }
+    let key = |rule: &Rule| rule.name.strip_prefix("permissions.") == Some(reason);
+    Ability::ALL.into_iter().map(|ability| rule(rules, ability)).find(key)
 }
 
 /// Denies entry to a client that cannot encrypt end to end, where the room requires that.
