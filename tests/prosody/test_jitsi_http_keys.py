@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from urllib.parse import parse_qs
 
 import pytest
 from jitsi_traps import LUA
@@ -26,17 +27,44 @@ from lab.stanza import element
 pytestmark = needs_jitsi_plugins
 BREWERY = f"internal.auth.{DOMAIN}"
 GATEWAY = f"jigasi@auth.{DOMAIN}"
-POLICY = MEET_SERVICE + PRESET
+POLICY = MEET_SERVICE + PRESET + '[policy.access]\nrefused_rooms = ["refused-*"]\n'
 KEY = "laboratory"
-MODULES = ["muc_end_meeting", "muc_kick_participant", "system_chat_message", "muc_jigasi_invite"] + ["muc_password_check", "test_observer_http"]
+MODULES = ["muc_end_meeting", "muc_kick_participant", "system_chat_message", "muc_jigasi_invite"] + ["muc_password_check", "test_observer_http", "reservations"]
 
 
 def encoded(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
+class Answers(http.server.SimpleHTTPRequestHandler):
+    """Gives out the key; and reserves each room but those named `full`."""
+
+    def __init__(self, asked, *arguments, **options):
+        self.asked = asked
+        super().__init__(*arguments, **options)
+
+    def do_POST(self):
+        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        name, start = form["name"][0], time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.asked.append(name)
+        room = {"id": name, "name": name, "mail_owner": "a@example.org", "start_time": start, "duration": 600}
+        body = json.dumps({"message": "All halls are taken"} if name.startswith("full") else room).encode()
+        self.send_response(403 if name.startswith("full") else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_DELETE(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
 class Keys:
-    """A pair of keys, and the server from which Jitsi's modules take the public one."""
+    """A pair of keys, and the server from which Jitsi's modules take the public one, and their word on rooms."""
 
     def __init__(self, folder):
         self.private = folder / "private.pem"
@@ -44,8 +72,8 @@ class Keys:
         made = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", self.private]
         subprocess.run(made, check=True, capture_output=True)
         subprocess.run(["openssl", "pkey", "-in", self.private, "-pubout", "-out", public], check=True, capture_output=True)
-        quiet = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
-        self.server = http.server.ThreadingHTTPServer((HOST, 0), functools.partial(quiet, directory=folder))
+        self.asked = []  # the names of rooms that Jitsi's module for reservations has asked about
+        self.server = http.server.ThreadingHTTPServer((HOST, 0), functools.partial(Answers, self.asked, directory=folder))
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = f"http://{HOST}:{self.server.server_port}"
 
@@ -72,6 +100,7 @@ def meet(prosody_version, keys):
     options = {
         "app_id": KEY, "signature_algorithm": "RS256", "asap_key_server": keys.url,
         "prosody_password_public_key_repo_url": keys.url,
+        "reservations_api_prefix": keys.url,
     }
     with MeetDoor(
         prosody_version, POLICY, options=options, modules=MODULES, muc_plugins=["test_observer"],
@@ -199,3 +228,16 @@ async def test_a_module_makes_nobody_an_owner_and_is_named(meet, call):
         assert changes(meet, room) == [
             "refused by the gate: affiliation owner by the module test_observer_http", "affiliation none by the module test_observer_http",
         ]
+
+
+async def test_a_reserved_room_opens_only_if_the_policy_says_so_too(meet, keys):
+    async with meet.crowd() as crowd:
+        person = await crowd.person("Alice")
+        refused, full, room = (meet.room(name) for name in ("refused", "full", "room"))
+        assert (await person.enter(refused)).shown == "destroyed"
+        assert (await meet.decision(room=refused, kind="request"))["rule"] == "access.refused_rooms"
+        assert "All halls are taken" in (await person.enter(full)).text
+        alice, password = await opened(crowd, room)
+        assert {each.partition("@")[0] for each in (refused, full, room)} <= set(keys.asked), "it is asked before the policy"
+        assert not is_open(meet, refused) and not is_open(meet, full)
+        assert password == SECRET and owner(alice, room)

@@ -13,7 +13,8 @@ pytestmark = needs_jitsi_plugins
 MEET = {
     "plugin_paths": [MODULES],
     "muc_plugins": ["lab_tokens"],
-    "muc_options": token_options("token_verification", "token_affiliation"),
+    "muc_options": token_options("token_verification", "token_affiliation", "muc_flip"),
+    "modules": ["filter_iq_jibri", "filter_iq_rayo"],
     "authentication": "token",
     "host_options": TOKENS,
 }
@@ -152,6 +153,56 @@ async def test_what_a_moderator_lends_is_no_claim_of_the_token(meet):
         await eve.wait_for(lambda seen: 321 in seen.statuses)
         assert (await eve.enter(room, SECRET)).joined
         assert standing(eve, room)[1] == "participant"
+
+
+async def test_to_record_or_to_call_takes_the_token_s_feature_and_the_policy_s_permission(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice = await opened(crowd, room)
+        people = {
+            "no objection": alice,
+            "the policy": await bearer(crowd, "Bob", features={"recording": "true", "outbound-call": "true", "transcription": "true"}),
+            "Jitsi's module": await bearer(crowd, "Carol", features={"recording": "false", "outbound-call": "false"}, moderator=True),
+        }
+        for person in list(people.values())[1:]:
+            assert (await person.enter(room, SECRET)).joined
+        for refused_by, person in people.items():
+            for kind, call in (("record", "jitsi_meet_transcribe"), ("dial", "tel:+12345")):
+                request = element("urn:xmpp:rayo:1", "dial", to=call)
+                request.append(element("urn:xmpp:rayo:1", "header", name="JvbRoomName", value=room))
+                requests = {kind: request}
+                if kind == "record":
+                    jibri = element("http://jitsi.org/protocol/jibri", "jibri", action="start", recording_mode="file")
+                    requests["file"] = jibri
+                for each in requests.values():
+                    since = crowd.focus.mark()
+                    answer = (await person.iq(f"{room}/focus", "set", each)).error
+                    await crowd.focus.ping()
+                    reached = any(seen.find(*each.tag[1:].split("}")) is not None for seen in crowd.focus.seen[since:])
+                    words = {"record": "You cannot record", "dial": "You cannot call"}[kind]
+                    assert reached == (person is alice), refused_by
+                    assert (answer[1] == "forbidden") == (person is not alice), answer
+                    assert answer[2].startswith(words) == (refused_by == "the policy"), answer
+
+
+async def test_a_second_device_is_no_way_past_the_door_and_takes_nobody_s_place(meet):
+    """Jitsi's module lets it in, gives it what the first one is, and removes that."""
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice = await bearer(crowd, "Alice", id="one", features={"flip": "true"})
+        assert (await alice.enter(room)).joined
+        second = await bearer(crowd, "Second", id="one", features={"flip": "true"})
+        for password, shown in ((None, "lobby"), (SECRET, None)):
+            assert (await second.request(room)).kind == "ready"
+            outcome = await second.join(room, password=password, extra=[element(CLIENT, "flip_device")])
+            assert outcome.joined == (password is not None) and (outcome.joined or outcome.shown == shown), outcome
+            await alice.ping()
+            assert standing(alice, room) == ("owner", "moderator")
+        assert standing(second, room)[1] == "participant"
+        await meet.flushed()
+        told = meet.component.run("log", "--room", room, "--kind", "gate").stdout
+        assert "refused by the gate: affiliation owner by the module muc_flip" in told, told
+        assert "refused by the gate: removed by the module muc_flip" in told, told
 
 
 @pytest.mark.parametrize("size, marks", [(10, 2), (1000, 1)])
