@@ -87,7 +87,7 @@ return function (gate)
 	end
 
 	local function write_bearer(name, room, occupant)
-		gate.facts.write_somebody(name, gate.facts.describe(room, occupant), prosody.full_sessions[occupant.jid]);
+		gate.facts.write_somebody(name, gate.facts.describe(room, occupant), gate.callers.session(occupant.jid));
 	end
 
 	-- `place`: the breakout room that it is about.

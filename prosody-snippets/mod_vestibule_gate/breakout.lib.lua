@@ -31,6 +31,7 @@ return function (gate)
 	-- Returns the service whose breakout rooms a host has.
 	function breakout.service_of(rooms) return options_of("rooms", rooms); end
 
+	function breakout.host() return host; end
 	local function service()
 		local session = host and rawget(prosody.hosts, host);
 		return session and session.modules.muc;

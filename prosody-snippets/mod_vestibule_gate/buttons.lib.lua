@@ -78,7 +78,7 @@ return function (gate)
 		local main = gate.breakout.main(place.jid);
 		local room = main or place;
 		for address, presence in occupant:each_session() do
-			local session = prosody.full_sessions[address];
+			local session = gate.callers.session(address);
 			local known = session and session[gate.mark];
 			if known and known.client == "jitsi" and presence.attr.type == nil then
 				local before, after = read(room, occupant, session);

@@ -9,7 +9,7 @@ return function (gate)
 
 	local function each_of_jitsi(occupant, act)
 		for address in occupant:each_session() do
-			if gate.focus.describe(prosody.full_sessions[address]) == "jitsi" then act(address); end
+			if gate.focus.describe(gate.callers.session(address)) == "jitsi" then act(address); end
 		end
 	end
 

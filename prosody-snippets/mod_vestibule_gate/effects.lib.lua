@@ -65,7 +65,7 @@ return function (gate)
 	-- Tells a person words of the room. Jitsi Meet shows a message to everybody in a pop-up and in the chat, under its
 	-- display name; one of the system in the chat alone, and as private. It shows a bare body to nobody in private.
 	local function tell(room, address, kind, text, is_private)
-		local is_jitsi = gate.focus.describe(prosody.full_sessions[address]) == "jitsi";
+		local is_jitsi = gate.focus.describe(gate.callers.session(address)) == "jitsi";
 		local stanza = message(room, address, is_jitsi and (is_private and "normal" or "groupchat") or kind, text);
 		if is_jitsi and is_private then
 			local system = json.encode({ type = "system_chat_message", message = text });

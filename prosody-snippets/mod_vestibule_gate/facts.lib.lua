@@ -16,6 +16,7 @@ return function (gate)
 		attr.client, attr.ticket, attr.device, attr.account, attr["account-provider"], attr["account-mechanism"] =
 			gate.focus.describe(session, stanza);
 		gate.identity.add(attr, session, room_jid);
+		attr.gateway = gate.callers.gateway(attr.jid, session);
 		return attr;
 	end
 
@@ -85,7 +86,7 @@ return function (gate)
 		people = 0;
 		gate.breakout.each(room, function (occupant)
 			if services[occupant.bare_jid] then return; end
-			local _, ticket, device, account = gate.focus.describe(prosody.full_sessions[occupant.jid]);
+			local _, ticket, device, account = gate.focus.describe(gate.callers.session(occupant.jid));
 			add_own(add_own(add_own(nil, occupant.bare_jid), ticket), account);
 			shares_device = shares_device or own_device ~= nil and device == own_device;
 		end);
@@ -103,7 +104,7 @@ return function (gate)
 			affiliation = affiliation_of(room, occupant.bare_jid), role = occupant.role or "none",
 			session = nil, host = nil, provider = nil, mechanism = nil, -- room for what is added
 			secure = nil, address = nil, client = nil, ticket = nil, device = nil,
-		}, session or prosody.full_sessions[address or occupant.jid], room.jid);
+		}, session or gate.callers.session(address or occupant.jid), room.jid);
 	end
 
 	-- Returns whether a typed password is that of the room. Blanks around it are not part of it, and one of lower-case

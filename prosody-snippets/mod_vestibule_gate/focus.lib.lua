@@ -51,8 +51,10 @@ return function (gate)
 	end
 	focus.internal = internal;
 
-	-- A ticket admits its bearer, so only its hash is kept and reported. In another client it is another ticket.
+	-- A ticket admits its bearer, so only its hash is kept and reported. In another client it is another ticket. One that
+	-- a gateway shows may be that of another caller.
 	local function know_ticket(known, ticket)
+		if known.is_shared then return; end
 		known.ticket, known.mark = ticket, sha256(ticket .. " " .. (known.device or ""), true):sub(1, 32);
 	end
 
@@ -85,7 +87,7 @@ return function (gate)
 		local given = conference and conference.attr["session-id"];
 		if conference and not given then
 			conference.attr["session-id"] = known.ticket;
-		elseif given and #given <= LONGEST and not known.account then
+		elseif given and #given <= LONGEST and not known.account and not known.is_shared then
 			local bare, room_jid = jid.bare(attr.to), internal(conference.attr.room);
 			local provider, mechanism = gate.identity.log_in(session);
 			-- Only the client that received the session id may present it later.
@@ -128,13 +130,14 @@ return function (gate)
 			return gate.entrance.refuse(event, "elsewhere", "cancel", "item-not-found", "reservation");
 		end
 		local given, device = conference.attr["session-id"], conference.attr["machine-uid"];
-		known.client, known.refused = "jitsi", nil;
-		known.device = device and gate.text.cut(device, LONGEST);
+		known.client, known.refused, known.is_shared = "jitsi", nil, gate.callers.is_one(origin);
+		known.device = device and not known.is_shared and gate.text.cut(device, LONGEST) or nil;
 		if given and given:match(TICKET) and #given <= LONGEST then
 			know_ticket(known, given);
 			conference.attr["session-id"] = nil; -- a focus knows nothing of it
 		else
 			local log_in = given and log_ins:get(given);
+			if known.is_shared then log_in = nil; end
 			if log_in and (log_in.device ~= known.device or os.time() - log_in.at >= LOG_IN_LASTS) then log_in = nil; end
 			if log_in then know_ticket(known, given); end
 			known.account = log_in and log_in.account ~= jid.bare(from) and log_in or nil;

@@ -72,6 +72,15 @@ return function (gate)
 		end
 	end
 
+	-- Returns whether a host is one of these components.
+	function components.has(host)
+		local session = rawget(prosody.hosts, host);
+		for _, known in pairs(heard) do
+			if known == session then return true; end
+		end
+		return false;
+	end
+
 	local function look()
 		gate.breakout.look();
 		for module_name, list in pairs(handlers) do

@@ -30,6 +30,7 @@ return function (gate)
 		return nil;
 	end
 
+	function lobby.host() return host; end
 	local function rooms() return prosody.hosts[host].modules.muc; end
 	local function address_of(room) return jid.node(room.jid) .. "@" .. host; end
 	local function lobby_room_of(room) return host and rooms().get_room_from_jid(address_of(room)); end

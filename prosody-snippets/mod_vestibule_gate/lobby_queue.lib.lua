@@ -53,7 +53,7 @@ return function (gate)
 		lists[room.jid], list.people[bare], list.count = list, w, list.count + (known and 0 or 1);
 		gate.run_sweep();
 		local attr = { jid = w.jid, nick = cut(w.nick, LIMIT.name) };
-		local session = prosody.full_sessions[address];
+		local session = gate.callers.session(address);
 		gate.report("waiting", room, gate.facts.add_session(attr, session, room.jid), session);
 		return w;
 	end
@@ -97,7 +97,7 @@ return function (gate)
 	-- Sessions on other servers are unknown here, so they count as present.
 	local function is_gone(bare)
 		local host = prosody.hosts[jid.host(bare)];
-		return host and host.type == "local" and not prosody.bare_sessions[bare];
+		return host and host.type == "local" and next(gate.callers.sessions(bare)) == nil;
 	end
 
 	-- Forgets people who have waited too long or disconnected; returns whether others are left.

@@ -21,7 +21,7 @@
 --     lobby, lobby_queue those who wait to be let in        jitsi_components   what clients tell Jitsi's components
 --     focus              Jitsi's conference requests        dialogs            reasons that Jitsi's clients show
 --     breakout           Jitsi's breakout rooms
---     fail_closed        changes that no answer names
+--     callers            people behind one account       fail_closed        changes that no answer names
 --
 -- What they use:
 --
@@ -80,8 +80,8 @@ local gate = {
 };
 gate.requests = module:require "requests"(LIMIT, AFFILIATION, ROLE);
 for _, name in ipairs {
-	"identity", "breakout", "focus", "lobby", "room_data", "facts", "answer", "effects", "lobby_queue", "queries", "queue",
-	"backpressure",
+	"identity", "callers", "breakout", "focus", "lobby", "room_data", "facts", "answer", "effects", "lobby_queue",
+	"queries", "queue", "backpressure",
 } do
 	gate[name] = module:require(name)(gate);
 end
@@ -592,17 +592,21 @@ local function learn(told)
 	for _, nick in ipairs(told.nicks or {}) do reserved[fold(nick)] = true; end
 	counts_people = told.counts_people;
 	focus.learn(told.focus or {});
+	gate.callers.learn(told.gateways or {});
 	gate.messages.learn(told.words, told.language);
 end
 
 -- The component's addresses were prepared or stamped by this server, and are compared as they are.
 local function welcomed(hello)
-	local told = { services = {}, operators = {}, nicks = {}, focus = {}, words = {}, language = hello.attr.language,
-		counts_people = hello.attr.people == "true" };
+	local told = {
+		services = {}, gateways = {}, operators = {}, nicks = {}, focus = {}, words = {}, language = hello.attr.language,
+		counts_people = hello.attr.people == "true",
+	};
 	for tag in hello:childtags("service") do
 		told.services[#told.services + 1] = tag.attr.jid;
 		if tag.attr.focus == "true" then told.focus[#told.focus + 1] = tag.attr.jid; end
 	end
+	for tag in hello:childtags("gateway") do told.gateways[#told.gateways + 1] = tag.attr.jid; end
 	for tag in hello:childtags("operator") do told.operators[#told.operators + 1] = tag.attr.jid; end
 	for tag in hello:childtags("reserve") do told.nicks[#told.nicks + 1] = tag.attr.nick; end
 	for tag in hello:childtags("message") do

@@ -121,10 +121,10 @@ return function (gate)
 		["2"] = function (reply, room, data, bare, w)
 			return add_somebody(reply, "waiting", gate.facts.add_session({
 				jid = w.jid, nick = cut(w.nick, LIMIT.name), since = tostring(w.since),
-			}, prosody.full_sessions[w.jid], room.jid), nil, data and data.people[bare]);
+			}, gate.callers.session(w.jid), room.jid), nil, data and data.people[bare]);
 		end;
 		["3"] = function (reply, room, data, address, occupant)
-			local session = prosody.full_sessions[address];
+			local session = gate.callers.session(address);
 			local described = gate.facts.describe(room, occupant, session, address);
 			local since = gate.reports.arrival_of(room.jid, occupant.bare_jid);
 			described.since = since and tostring(since);
@@ -257,9 +257,9 @@ return function (gate)
 			if not about or not room_jid then return nil; end
 			reply:tag("sessions", { xmlns = xmlns_gate });
 			local weight = add_somebody(reply, "supposed", gate.identity.suppose({ jid = about }, jid_host(about)));
-			local user = prosody.bare_sessions[about];
-			for _, session in pairs(user and user.sessions or {}) do
-				local described = gate.facts.add_session({ jid = cut(session.full_jid, LIMIT.address) }, session, room_jid);
+			for _, session in pairs(gate.callers.sessions(about)) do
+				local address = cut(gate.callers.address(session), LIMIT.address);
+				local described = gate.facts.add_session({ jid = address }, session, room_jid);
 				weight = weight + add_somebody(reply, "session", described, session);
 				if weight > LIMIT.page_bytes then break; end
 			end

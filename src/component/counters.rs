@@ -29,8 +29,23 @@ enum Subject {
     Network(IpAddr),
     /// An account; for knocks, any bare JID.
     Jid(BareJid),
+    /// The account of a gateway, for all of its callers: each new call has a JID of its own.
+    Gateway(BareJid),
     /// The ticket of a client, which stays the same when its address changes.
     Ticket(Mark),
+}
+
+/// Number of callers of one gateway who may knock at a room as often as one person may, before all of them have to wait.
+const CALLS: u32 = 10;
+
+impl Subject {
+    /// Returns how often the subject may knock where one person may do so `max_knocks` times.
+    const fn knocks(&self, max_knocks: u32) -> u32 {
+        match self {
+            Self::Gateway(_) => max_knocks.saturating_mul(CALLS),
+            Self::Network(_) | Self::Jid(_) | Self::Ticket(_) => max_knocks,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +65,7 @@ impl Tally {
 #[derive(Debug, Default)]
 pub struct Counters {
     guesses: HashMap<Subject, Tally>,
+    /// Guesses of many people: by room, and by account of a gateway.
     rooms: HashMap<BareJid, Tally>,
     knocks: HashMap<(BareJid, Subject), Tally>,
     counted: HashSet<String>,
@@ -74,12 +90,16 @@ impl Counters {
                 .filter_map(|subject| wait(self.guesses.get(&subject), now))
                 .max();
         }
-        pressure.room = wait(self.rooms.get(room), now);
+        let shared = [Some(room), attempt.requester.gateway.as_ref()].into_iter().flatten();
+        pressure.room = shared.filter_map(|of| wait(self.rooms.get(of), now)).max();
         if !self.knocks.is_empty() {
             let window = rules.lobby.max_knocks_per.value;
             pressure.knocks = subjects(policy, attempt, true)
-                .filter_map(|subject| self.knocks.get(&(room.clone(), subject)))
-                .filter(|tally| tally.count >= rules.lobby.max_knocks.value)
+                .filter_map(|subject| {
+                    let most = subject.knocks(rules.lobby.max_knocks.value);
+                    let tally = self.knocks.get(&(room.clone(), subject))?;
+                    (tally.count >= most).then_some(tally)
+                })
                 .filter_map(|tally| left(later(tally.last, window), now))
                 .max();
         }
@@ -104,7 +124,9 @@ impl Counters {
                     add(&mut self.guesses, subject, limits.burst.value, limits, now);
                 }
                 make_space(&mut self.rooms, limits.reset_after.value, now);
-                add(&mut self.rooms, room.clone(), limits.room_burst.value, limits, now);
+                for of in [Some(room), attempt.requester.gateway.as_ref()].into_iter().flatten() {
+                    add(&mut self.rooms, of.clone(), limits.room_burst.value, limits, now);
+                }
             }
             Some(Denial::Lobby | Denial::NotOpenYet) if self.is_new(&attempt.id) => {
                 let window = rules.lobby.max_knocks_per.value;
@@ -131,21 +153,26 @@ impl Counters {
     }
 }
 
-/// Returns the subjects that an attempt counts for. Loopback addresses are left out: everyone who comes through a web
-/// server on this machine would share one. So are anonymous JIDs unless `any_jid`: each session has a new one.
+/// Returns the subjects that an attempt counts for. Loopback addresses are left out, and those of a gateway: everyone who
+/// comes through a web server on this machine, or calls, would share one. So are anonymous JIDs unless `any_jid`: each session has a new one.
 fn subjects<'a>(
     policy: &Policy,
     attempt: &'a Attempt,
     any_jid: bool,
 ) -> impl Iterator<Item = Subject> + use<'a> {
     let who = &attempt.requester;
-    let network = who.address.filter(|address| !address.to_canonical().is_loopback()).map(network);
     let identity = policy.identify(who, Place::ANY);
-    let known = matches!(identity.auth, Auth::Account | Auth::Token | Auth::Server);
+    let network = who
+        .address
+        .filter(|address| identity.gateway.is_none() && !address.to_canonical().is_loopback());
+    let network = network.map(self::network);
+    let known = matches!(identity.auth, Auth::Account | Auth::Token | Auth::Server)
+        || identity.gateway.is_some();
     let own = who.jid.as_ref().filter(|_| known || any_jid);
     let jid = identity.account.or(own).cloned().map(Subject::Jid);
     let ticket = who.ticket.map(Subject::Ticket);
-    network.into_iter().chain(jid).chain(ticket)
+    let gateway = identity.gateway.filter(|_| any_jid).cloned().map(Subject::Gateway);
+    network.into_iter().chain(jid).chain(ticket).chain(gateway)
 }
 
 fn network(address: IpAddr) -> Subject {
@@ -379,6 +406,30 @@ mod tests {
         }
         let again = with_ticket(99, "again@guest.example.org", Credential::Right);
         assert_eq!(step(&mut counters, &again, NOW).verdict, Verdict::Deny);
+    }
+
+    #[test]
+    fn each_call_of_a_gateway_counts_by_itself_and_all_of_them_together() {
+        let mut counters = Counters::default();
+        let call = |id: usize, credential| {
+            let mut attempt = guess(id, "192.0.2.1", credential);
+            let who = &mut attempt.requester;
+            who.jid = format!("phone.{id}@auth.example.org").parse().ok();
+            (who.gateway, who.auth) = ("phone@auth.example.org".parse().ok(), Auth::Account);
+            attempt
+        };
+        for _ in 0..8 {
+            step(&mut counters, &Attempt { id: String::new(), ..call(1, Credential::Wrong) }, NOW);
+            counters.counted.clear();
+        }
+        assert_eq!(step(&mut counters, &call(1, Credential::Right), NOW).verdict, Verdict::Deny);
+        assert_eq!(step(&mut counters, &call(2, Credential::Right), NOW).verdict, Verdict::Allow);
+        for id in 3..60 {
+            step(&mut counters, &call(id, Credential::Wrong), NOW);
+        }
+        let mut elsewhere = call(99, Credential::Right);
+        elsewhere.room = "other@conference.example.org".parse().ok();
+        assert_eq!(step(&mut counters, &elsewhere, NOW).verdict, Verdict::Hold);
     }
 
     #[test]

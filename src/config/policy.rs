@@ -11,6 +11,7 @@ use super::diagnostics::{Diagnostics, Place};
 use super::environment::Outside;
 use super::pattern_overlap::{On, Reach};
 use super::secrets::Keys;
+use super::settings::Accounts;
 use super::table_reader::TableReader;
 use super::{pattern_overlap, secrets, texts};
 use crate::jid::{BareJid, folded};
@@ -36,8 +37,8 @@ use crate::setting::{Item, Kind, Read, Setting};
 
 /// Services of the file, as the policy needs them.
 pub(super) struct Services {
-    /// Focus and trusted accounts of all services, each with its line.
-    pub(super) accounts: HashMap<BareJid, u32>,
+    /// Accounts of all services, each with its line.
+    pub(super) accounts: Accounts,
     /// Account of the focus, by the domain of its service.
     pub(super) focuses: HashMap<String, BareJid>,
     /// Domains of all services.
@@ -71,7 +72,8 @@ pub(super) fn read(
     });
     let policy = Policy {
         revision: String::new(),
-        services: services.accounts,
+        services: services.accounts.services,
+        gateways: services.accounts.gateways,
         focuses: services.focuses,
         invitations: services.invitations,
         operators: operators.collect(),

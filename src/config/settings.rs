@@ -162,8 +162,10 @@ pub struct Service {
     pub domain: BareJid,
     /// Account of the conference focus (Jicofo), on Jitsi.
     pub focus: Option<BareJid>,
-    /// Other accounts that are services: recorders, transcribers, gateways.
+    /// Other accounts that are services: recorders, transcribers.
     pub trusted: Vec<BareJid>,
+    /// Accounts by which gateways (Jigasi) join for their callers.
+    pub gateways: Vec<BareJid>,
     /// What invitations to its rooms hold.
     pub invitations: Invitations,
 }
@@ -324,12 +326,22 @@ fn rule_or_family(item: &Item<'_>) -> Read<String> {
     item.wrong(message, now.or_else(|| kind::did_you_mean(&name, names())))
 }
 
-/// Reads every `[[service]]`. Also returns the focus and trusted accounts of all, each with its line.
+/// Accounts of all services, each with its line in the file.
+#[derive(Debug, Default)]
+pub(super) struct Accounts {
+    /// Focuses and trusted accounts.
+    pub(super) services: HashMap<BareJid, u32>,
+    /// Gateways.
+    pub(super) gateways: HashMap<BareJid, u32>,
+}
+
+/// Reads every `[[service]]`. Also returns the accounts of all.
 pub(super) fn read_services(
     sections: Vec<TableReader<'_>>,
     component: Option<&BareJid>,
-) -> (Vec<Service>, HashMap<BareJid, u32>) {
-    let (mut services, mut accounts) = (Vec::<Service>::new(), HashMap::new());
+) -> (Vec<Service>, Accounts) {
+    let (mut services, mut accounts) = (Vec::<Service>::new(), Accounts::default());
+    let mut gateways = Vec::new();
     if sections.is_empty() {
         services.extend(BareJid::prepared("conference.localhost").ok().map(without_accounts));
     }
@@ -341,6 +353,7 @@ pub(super) fn read_services(
             section.read("focus", optional(account)).and_then(|(jid, place)| Some((jid?, place)));
         let trusted = section.value("trusted", list(placed_jid)).unwrap_or_default();
         section.warn("trusted", words_for_domains);
+        let of_callers = section.value("gateways", list(placed_account)).unwrap_or_default();
         let invitations = Invitations {
             link: section.value("link", link).unwrap_or_default(),
             phone: section.value("phone", text).unwrap_or_default(),
@@ -348,9 +361,16 @@ pub(super) fn read_services(
         let notes = section.notes();
         for (jid, place) in focus.iter().chain(&trusted) {
             for jid in jid.spellings() {
-                accounts.entry(jid).or_insert_with(|| notes.line(place));
+                accounts.services.entry(jid).or_insert_with(|| notes.line(place));
             }
         }
+        for (jid, place) in &of_callers {
+            for jid in jid.spellings() {
+                accounts.gateways.entry(jid).or_insert_with(|| notes.line(place));
+            }
+        }
+        let path = section.path_of("gateways");
+        gateways.extend(of_callers.iter().cloned().map(|named| (named, path.clone(), notes)));
         if let Some((domain, place)) = read {
             if component == Some(&domain) {
                 section.error_with(
@@ -366,16 +386,24 @@ pub(super) fn read_services(
                 domain,
                 focus: focus.map(|(jid, _)| jid),
                 trusted: trusted.into_iter().map(|(jid, _)| jid).collect(),
+                gateways: of_callers.into_iter().map(|(jid, _)| jid).collect(),
                 invitations,
             });
         }
         section.finish();
     }
+    for ((jid, place), path, notes) in gateways {
+        if let Some(line) = accounts.services.get(&jid) {
+            let hint = format!("take it out of line {line}, by which all callers pass every door");
+            notes.error(place, path, format!("`{jid}` is a service, too"), Some(hint));
+        }
+    }
     (services, accounts)
 }
 
 fn without_accounts(domain: BareJid) -> Service {
-    Service { domain, focus: None, trusted: Vec::new(), invitations: Invitations::default() }
+    let (trusted, gateways) = (Vec::new(), Vec::new());
+    Service { domain, focus: None, trusted, gateways, invitations: Invitations::default() }
 }
 
 /// Reads the address of a meeting's page: empty, or one with a place for the room's name.
@@ -387,6 +415,10 @@ fn link(item: &Item<'_>) -> Read<String> {
     }
     let hint = format!("write it like \"https://meet.example.org/{ROOM}\"");
     item.wrong(format!("`{link}` is no link to a meeting"), Some(hint))
+}
+
+fn placed_account(item: &Item<'_>) -> Read<(BareJid, Place)> {
+    account(item).map(|jid| (jid, item.place.clone()))
 }
 
 fn placed_jid(item: &Item<'_>) -> Read<(BareJid, Place)> {

@@ -20,6 +20,15 @@ pub struct Identity<'a> {
     pub account: Option<&'a BareJid>,
     /// The bare JID that was proved: of the session itself, or of that account.
     pub jid: Option<&'a BareJid>,
+    /// Account of the gateway by which the person calls. It is proved, and says nothing of the person.
+    pub gateway: Option<&'a BareJid>,
+}
+
+impl<'a> Identity<'a> {
+    /// Returns the bare JID by which lists and exceptions of the file name a person: a gateway's for all of its callers.
+    pub fn named(&self) -> Option<&'a BareJid> {
+        self.jid.or(self.gateway)
+    }
 }
 
 impl Policy {
@@ -31,6 +40,11 @@ impl Policy {
             Some(session) => self.auth(session, who.jid.as_ref(), place),
             None => who.auth,
         };
+        let own = who.jid.as_ref().filter(|jid| self.gateways.contains_key(*jid));
+        if let Some(gateway) = who.gateway.as_ref().or(own) {
+            let gateway = (auth == Auth::Account).then_some(gateway);
+            return Identity { auth: Auth::Anonymous, account: None, jid: None, gateway };
+        }
         let account = who.account.as_ref().filter(|account| match &who.account_session {
             Some(session) => self.auth(session, Some(account), place) == Auth::Account,
             None => who.session.is_none(),
@@ -40,7 +54,7 @@ impl Policy {
             Auth::Account | Auth::Token | Auth::Server | Auth::Component => who.jid.as_ref(),
             Auth::Anonymous | Auth::Unknown => account,
         };
-        Identity { auth, account, jid }
+        Identity { auth, account, jid, gateway: None }
     }
 
     fn auth(&self, session: &Session, jid: Option<&BareJid>, place: Place<'_>) -> Auth {
@@ -108,11 +122,12 @@ pub fn classes(policy: &Policy, rules: &Rules, who: &Requester, place: Place<'_>
         if policy.operators.contains_key(jid) {
             classes = classes.with(Class::Operator);
         }
-        if rules.access.listed.value.jids.contains(jid)
-            || rules.access.listed.value.domains.contains(jid.domain())
-        {
-            classes = classes.with(Class::Listed);
-        }
+    }
+    let listed = &rules.access.listed.value;
+    let is_listed =
+        |jid: &BareJid| listed.jids.contains(jid) || listed.domains.contains(jid.domain());
+    if identity.named().is_some_and(is_listed) {
+        classes = classes.with(Class::Listed);
     }
     if who.person.as_ref().is_some_and(|person| person.has_been_inside()) {
         classes = classes.with(Class::Returning);

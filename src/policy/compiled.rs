@@ -29,6 +29,8 @@ pub struct Policy {
     pub services: HashMap<BareJid, u32>,
     /// The account of each service's conference focus, by the domain of the service.
     pub focuses: HashMap<String, BareJid>,
+    /// Accounts by which gateways join for their callers: exact bare JIDs, with their line in the file.
+    pub gateways: HashMap<BareJid, u32>,
     /// What invitations to rooms hold, by the domain of their service.
     pub invitations: HashMap<String, Invitations>,
     /// Operators: exact bare JIDs, with their line in the file.

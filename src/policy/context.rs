@@ -149,7 +149,7 @@ pub(super) fn excepted(case: &Case<'_>) -> Option<Excepted> {
     let behind = attempt.behind.as_ref().filter(|_| case.is_service());
     let who = behind.unwrap_or(case.who);
     let classes = classes(policy, rules, who, case.place);
-    let proved = policy.identify(who, case.place).jid;
+    let proved = policy.identify(who, case.place).named();
     let mut for_person =
         exceptions.of(proved, classes).filter(|one| one.holds(room, now)).peekable();
     if exceptions.for_all(room, now).next().is_none() && for_person.peek().is_none() {

@@ -127,6 +127,8 @@ facts! {
         pub account: Option<BareJid>,
         /// What the session of that account proved.
         pub account_session: Option<Box<Session>>,
+        /// Account of the gateway by which this person calls. Their own JID is that of the call.
+        pub gateway: Option<BareJid>,
         /// Whether the connection to its own server is encrypted. `None`: unknown.
         pub secure: Option<bool>,
         /// Network address, if the server knows it.
@@ -159,6 +161,14 @@ facts! {
         pub breakout: Option<BareJid>,
         /// Whether they are in the meeting already, and only change between its main room and its breakout rooms.
         pub changes: bool,
+    }
+}
+
+impl Requester {
+    /// Returns the addresses other than their own by which a ban can name the person: the account that logged in for
+    /// them, and that of the gateway by which they call.
+    pub(in crate::policy) fn behind(&self) -> impl Iterator<Item = &BareJid> {
+        [&self.account, &self.gateway].into_iter().flatten()
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! A decision that rests on one is logged with it, so that it can be decided again by the file alone.
 
+use std::iter;
+
 use jiff::Timestamp;
 
 use super::Policy;
@@ -40,7 +42,7 @@ impl Policy {
         room: &str,
         now: Timestamp,
     ) -> Option<&Ban> {
-        let named = || [Some(jid), who.account.as_ref()].into_iter().flatten();
+        let named = || iter::once(jid).chain(who.behind());
         let own = || named().find_map(|jid| self.bans.on_account(jid, room, now));
         let other = || named().find_map(|jid| self.bans.on(jid, who.address, room, now));
         let made = find(self, who, jid, room, now);
@@ -95,7 +97,7 @@ fn find<'a>(
     now: Timestamp,
 ) -> Option<(&'a Ban, bool)> {
     let bans = &*policy.made;
-    let named = || [Some(jid), who.account.as_ref()].into_iter().flatten();
+    let named = || iter::once(jid).chain(who.behind());
     let own = named().find_map(|jid| bans.on_account(jid, room, now));
     let marked = || {
         let is_named = policy.identify(who, Place::ANY).jid.is_some_and(|jid| {

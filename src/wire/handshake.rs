@@ -97,6 +97,9 @@ pub fn welcome(policy: &Policy, service: &str, observed: bool) -> Element {
     services.sort();
     let mut operators: Vec<_> = policy.operators.keys().collect();
     operators.sort();
+    let mut gateways: Vec<_> = policy.gateways.keys().collect();
+    gateways.sort();
+    let gateway = |jid: &BareJid| Element::new(NS, "gateway").with_attr("jid", jid.as_str());
     let operator = |jid: &BareJid| Element::new(NS, "operator").with_attr("jid", jid.as_str());
     let reserve = |name: &Name| Element::new(NS, "reserve").with_attr("nick", &name.text);
     Element::new(NS, "hello")
@@ -112,6 +115,7 @@ pub fn welcome(policy: &Policy, service: &str, observed: bool) -> Element {
                 .with_attr("jid", jid.as_str())
                 .with_attr_opt("focus", (Some(jid) == focus).then_some("true"))
         }))
+        .with_children(gateways.into_iter().map(gateway))
         .with_children(operators.into_iter().map(operator))
         .with_children(policy.base.names.reserved.value.iter().filter(|_| !observed).map(reserve))
         .with_children(words(&policy.texts))

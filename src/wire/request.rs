@@ -103,6 +103,7 @@ pub fn read_requester(element: &Element) -> Requester {
             })
         }),
         account,
+        gateway: bare(element.attr("gateway")),
         secure,
         address: element.attr("address").and_then(|address| address.parse().ok()),
         nick: text(element, "nick"),

@@ -1,7 +1,11 @@
 """On Jitsi: recorders, transcribers and telephony enter when the file names them, and as anybody when not."""
 
+from pathlib import Path
+
 import pytest
-from lab.jitsi_meeting import opened
+from lab import needs_jitsi_plugins
+from lab.canary import TOLD
+from lab.jitsi_meeting import admit, inside, opened, told_password, vestibule, wait_in_lobby, waiting_at
 from lab.jitsi_outcome import FOCUS
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN, RECORDER
@@ -12,9 +16,14 @@ TRANSCRIBER = f"transcriber@recorder.{DOMAIN}"
 TELEPHONY = f"jigasi@auth.{DOMAIN}"
 STRAY = f"stray@recorder.{DOMAIN}"
 PHONE = f"phone@auth.{DOMAIN}"
+GATEWAY = f"calls@auth.{DOMAIN}"
 BREWERY = f"internal.auth.{DOMAIN}"
-MEET = {"extra_hosts": f'Component "{BREWERY}" "muc"\n\tmuc_room_locking = false\n'}
-POLICY = MEET_SERVICE + trusted(RECORDER, TRANSCRIBER, TELEPHONY) + rooms({
+MEET = {
+    "extra_hosts": f'Component "{BREWERY}" "muc"\n\tmuc_room_locking = false\n',
+    "modules": ["lab_unload"],
+    "plugin_paths": [Path(__file__).parent / "modules"],
+}
+POLICY = MEET_SERVICE + trusted(RECORDER, TRANSCRIBER, TELEPHONY) + f'gateways = ["{GATEWAY}"]\n' + rooms({
     "strict": 'lobby.admission = "password-and-lobby"',
     "pair": 'close.at_occupants = 2',
 })
@@ -117,11 +126,12 @@ async def test_the_breweries_of_bridges_and_gateways_are_left_alone(meet):
     async with meet.crowd() as crowd:
         brewery = f"jvbbrewery@{BREWERY}"
         bridge = await account(crowd, f"jvb@auth.{DOMAIN}")
-        gateway = await account(crowd, TELEPHONY)
+        (gateway,) = await callers(crowd, None)
         assert (await crowd.focus.join(brewery, "focus")).joined
         for number, person in enumerate((bridge, gateway)):
             assert (await person.join(brewery, f"instance-{number}")).joined
         await crowd.focus.ping()
+        assert crowd.focus.occupants(brewery)["instance-1"]["jid"].startswith(f"{GATEWAY}/")
         assert set(crowd.focus.occupants(brewery)) == {"focus", "instance-0", "instance-1"}
         await meet.flushed()
         assert not [line for line in meet.component.decisions() if line.get("room") == brewery]
@@ -141,3 +151,109 @@ async def test_what_a_visitor_asks_for_reaches_the_focus_unchanged(meet):
         conference = seen.find(FOCUS, "conference")
         assert conference.attrib == request.attrib
         assert {each.get("name"): each.get("value") for each in conference} == wanted
+
+
+async def callers(crowd, *names):
+    """People who call by one gateway: one account, and a session each."""
+    crowd.server.add_account("calls", host=f"auth.{DOMAIN}")
+    return [await crowd.person(name, GATEWAY) for name in names]
+
+
+def calls_of(meet, room):
+    """Those whom the operator sees inside by the gateway: by name, their address."""
+    inside = vestibule(meet, "room", room)["occupants"]
+    return {each["name"]: each["jid"] for each in inside if each["jid"].startswith("calls.")}
+
+
+@needs_jitsi_plugins
+async def test_letting_one_caller_of_a_gateway_in_lets_in_no_other(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        await alice.attend_lobby(room)
+        one, other = await callers(crowd, "+49 30 1", "+49 30 2")
+        lobby = await wait_in_lobby(one, room)
+        await wait_in_lobby(other, room)
+        assert len(set(waiting_at(meet, room))) == 2
+        await admit(alice, room, lobby, one)
+        assert (await meet.decision(kind="join", room=room, verdict="allow"))["class"] == "returning"
+        assert not (await other.join(room)).joined
+        await admit(alice, room, lobby, other)
+        assert set(calls_of(meet, room)) == {"+49 30 1", "+49 30 2"}
+        third, = await callers(crowd, "+49 30 3")
+        assert (await third.enter(room)).shown == "lobby", "a new call is a new person"
+        assert {line["class"] for line in await meet.decisions(kind="join", room=room, verdict="hold")} == {"guest"}
+
+
+@needs_jitsi_plugins
+async def test_removing_one_caller_of_a_gateway_touches_no_other(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, password = await opened(crowd, room)
+        kicked, banned, removed, other = people = await callers(crowd, "+49 30 1", "+49 30 2", "+49 30 3", "+49 30 4")
+        for each in people:
+            assert (await each.enter(room, password)).joined
+        calls = calls_of(meet, room)
+        assert len(set(calls.values())) == 4, calls
+        assert not (await alice.set_role(room, kicked.nick, "none")).error
+        assert not (await alice.set_affiliation(room, calls["+49 30 2"], "outcast")).error
+        done = meet.component.run("remove", room, calls["+49 30 3"])
+        assert done.returncode == 0 and f"a new call by {GATEWAY} is a new person" in done.stdout, done.stdout
+        for each in (kicked, banned, removed):
+            await each.wait_for(lambda seen: 110 in seen.statuses and seen.type == "unavailable")
+            refused = await each.join(room, password=password)
+            assert refused.shown == "destroyed", refused
+        assert set(calls_of(meet, room)) == {"+49 30 4"}
+        await alice.ping()
+        assert other.nick in alice.occupants(room)
+        same, new = await callers(crowd, "+49 30 1", "+49 30 5")
+        assert (await new.enter(room, password)).joined
+        assert (await same.enter(room, password)).shown == "lobby", "what the gateway calls them makes them knock"
+        done = meet.component.run("ban", GATEWAY)
+        assert done.returncode == 0, done.stderr
+        assert calls_of(meet, room) == {}, "but the operator can name the gateway itself"
+        assert meet.component.run("unban", GATEWAY).returncode == 0
+
+
+async def test_a_caller_is_reached_as_anybody_and_alone(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("pair")
+        one, other = await callers(crowd, "+49 30 1", "+49 30 2")
+        assert (await one.enter(room)).joined, "a caller opens a room where guests do"
+        await one.wait_for(lambda seen: seen.sender == room and seen.body and TOLD in seen.body)
+        assert not told_password(other, room)
+        assert one.occupants(room)[one.nick]["role"] == "moderator"
+        alice = await inside(crowd, room, "Alice", password=told_password(one, room))
+        alice.whisper(room, one.nick, "Only for you")
+        await one.wait_for(lambda seen: seen.body == "Only for you")
+        assert not any(seen.body == "Only for you" for seen in other.seen)
+        since = alice.mark()
+        one.abort()
+        await alice.wait_for(lambda seen: seen.nick == one.nick and seen.type == "unavailable", since=since)
+        assert (await other.enter(room)).shown != "joined"
+
+
+async def test_callers_stay_who_they_are_when_the_gate_is_loaded_again(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, password = await opened(crowd, room)
+        one, other = await callers(crowd, "+49 30 1", "+49 30 2")
+        assert (await one.enter(room, password)).joined and (await other.enter(room, password)).joined
+        calls = calls_of(meet, room)
+        reloaded = await alice.iq(DOMAIN, "set", element("urn:lab", "reload", host=meet.server.service))
+        assert reloaded.type == "result", reloaded
+        alice.whisper(room, one.nick, "Still there?")
+        await one.wait_for(lambda seen: seen.body == "Still there?")
+        one.whisper(room, alice.nick, "Yes")
+        await alice.wait_for(lambda seen: seen.body == "Yes")
+        assert calls_of(meet, room) == calls
+
+
+async def test_calls_that_guess_wrong_count_by_themselves(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("strict")
+        _, password = await opened(crowd, room)
+        one, other = await callers(crowd, "+49 30 1", "+49 30 2")
+        answers = [(await one.enter(room, f"wrong {number}")).text for number in range(8)]
+        assert "Too many wrong passwords" in answers[-1], answers
+        assert "Too many wrong" not in (await other.enter(room, password)).text

@@ -316,6 +316,7 @@ fn as_there(who: &mut Requester, there: Requester, described: &Described) {
     who.session = there.session;
     who.account = there.account;
     who.account_session = there.account_session;
+    who.gateway = there.gateway;
     who.claims = there.claims;
     who.secure = if described.unencrypted { Some(false) } else { there.secure };
     who.address = who.address.or(there.address);

@@ -79,6 +79,9 @@ pub struct PersonDone {
     pub class: String,
     /// What they would be recognised by: `account`, `token`, `ticket`, `device`, `address`.
     pub known_by: Vec<String>,
+    /// Account of the gateway by which the person calls; absent for others. A new call is a new person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
     /// Where the person was found.
     pub found: Found,
     /// What was done.
@@ -99,8 +102,8 @@ pub struct PersonDone {
 
 impl fmt::Display for PersonDone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { jid, called, class, known_by, found, done, would, kept_out, ban, may_knock } =
-            self;
+        let Self { jid, called, class, known_by, gateway, found, done, would, .. } = self;
+        let Self { kept_out, ban, may_knock, .. } = self;
         write!(f, "{}: {class}", called.with_jid(jid))?;
         if !known_by.is_empty() {
             write!(f, " by {}", known_by.join(", "))?;
@@ -118,6 +121,11 @@ impl fmt::Display for PersonDone {
                     "; NOT REMEMBERED: the room has no place for more, or `removal.by` names nothing that proves who they are"
                 }
             })?;
+        }
+        if let Some(gateway) = gateway
+            && matches!(would.unwrap_or(*done), Done::Removed | Done::Rejected | Done::Held)
+        {
+            write!(f, "; a new call by {gateway} is a new person")?;
         }
         Ok(())
     }
@@ -246,6 +254,7 @@ pub(super) fn told(
         called: (&person.who).into(),
         class: class.name().to_owned(),
         known_by: known_by.into_iter().map(|by| by.name().to_owned()).collect(),
+        gateway: policy.identify(&person.who, Place::ANY).gateway.map(ToString::to_string),
         found: person.found,
         done: if would.is_some() { Done::Nothing } else { done },
         would,

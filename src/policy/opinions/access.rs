@@ -1,5 +1,7 @@
 //! Opinions on access: who may open rooms, and who may enter them at all.
 
+use std::iter;
+
 use globset::GlobSet;
 
 use crate::policy::attempt::{Affiliation, Auth};
@@ -14,13 +16,12 @@ use crate::policy::verdict::Opinion;
 /// Denies entry to a requester who is banned, by the file or at run time.
 pub(in crate::policy) fn banned(case: &Case<'_>) -> Option<Opinion> {
     let who = case.who;
-    let named = [Some(case.jid), who.account.as_ref()].into_iter().flatten();
     let (bans, room) = (&case.policy.bans, case.room_name());
     let on = |jid| match case.exempt {
         false => bans.on(jid, who.address, room, case.now),
         true => bans.on_account(jid, room, case.now),
     };
-    if let Some(ban) = named.into_iter().find_map(on) {
+    if let Some(ban) = iter::once(case.jid).chain(who.behind()).find_map(on) {
         return Some(Opinion::deny(fixed::BAN.at(ban.line()), Denial::Banned));
     }
     if runtime_bans::keeps_out(case) {

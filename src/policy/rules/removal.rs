@@ -52,7 +52,7 @@ family! {
             rule "This person was removed from the room (kicked, banned, or by `vestibule remove`) and stays out for that time. Recognised by account, token or ticket, they are refused; by device or address alone, they have to knock, whatever else would let them in, unless they have been inside and were not removed, have an account or a token of their own (`removal.subject_claim`), or moderate. Letting them in or inviting them lifts it; operators are never kept out. A person who was sent back to the lobby by `vestibule hold` is recognised in the same way, and has to knock for that time, moderators by the file included, until they are let in. Who is removed has no authority from any session, and loses their affiliation until it is over or lifted: then it is given back."
             [off None; Compared Undescribed];
         /// What they are recognised by. One of "account", "token" and "ticket" (given to clients of Jitsi) keeps them out;
-        /// "device" (of Jitsi) and "address" (the network) may mean another person, who has to knock.
+        /// "device" (of Jitsi; a caller's name) and "address" (the network) may mean another person, who has to knock.
         by: Vec<By> = By::ALL.to_vec(), list(word());
         /// For "token": the claim that names the person.
         subject_claim: String = "id".to_owned(), some_text();
@@ -89,7 +89,13 @@ impl Removal {
                     add(subject.map(|(_, text)| of(text)).or_else(unread));
                 }
                 By::Ticket => add(who.ticket),
+                // Callers of a gateway share its client. What it says of one, a number as a rule, is in their name.
+                By::Device if who.gateway.is_some() => {
+                    let called = [&who.name, &who.nick].into_iter().find(|name| !name.is_empty());
+                    add(called.map(|name| Mark::of("caller", name)));
+                }
                 By::Device => add(who.device),
+                By::Address if who.gateway.is_some() => {}
                 By::Address => {
                     let network = who.address.and_then(network);
                     add(network.map(|network| of(&network.to_string())));
