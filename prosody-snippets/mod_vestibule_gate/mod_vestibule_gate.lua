@@ -203,8 +203,12 @@ end
 -- Refuses an invalid value; `name`: of the field, attribute or element, `label`: what people call it.
 local function refuse_value(event, name, label)
 	name = cut(name, LIMIT.name);
-	local text, language = message_of("gate-value", event.stanza);
+	local stanza, text, language = event.stanza, message_of("gate-value", event.stanza);
 	text = text:gsub("{field}", function () return label and label .. " (" .. name .. ")" or name; end);
+	if stanza.name == "iq" then
+		local room_jid = gate.breakout.meeting(jid_bare(stanza.attr.to));
+		tell_why({ kind = "value", room = room_jid, from = stanza.attr.from, origin = event.origin }, text);
+	end
 	return refuse(event, "malformed", "modify", "not-acceptable", text, language);
 end
 

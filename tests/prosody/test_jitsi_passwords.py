@@ -62,6 +62,18 @@ async def test_a_moderator_is_told_why_the_password_stays(meet, name, password, 
         assert (await bob.enter(room, SECRET)).joined
 
 
+async def test_a_value_that_cannot_be_read_is_refused_in_a_pop_up_too(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, password = await opened(crowd, room)
+        since = alice.mark()
+        reply = await alice.lock_room(room, "x" * 5000)
+        assert reply.error[:2] == ("modify", "not-acceptable")
+        await alice.ping()
+        assert popped_up(alice, room, since) == [reply.error[2]] and "muc#roomconfig_roomsecret" in reply.error[2]
+        await inside(crowd, room, "Bob", password=password)
+
+
 async def test_whoever_opens_a_room_chooses_its_password_inside(meet):
     """The focus cannot be asked for one, so the room has another until then."""
     async with meet.crowd() as crowd:

@@ -17,8 +17,17 @@ refused_rooms = ["refused-*"]
 [policy.moderators]
 succession_after = "2 seconds"
 """
-    + rooms({"password": 'lobby = { admission = "password" }', "unrecorded": "permissions.record = []"})
+    + rooms({
+        "password": 'lobby = { admission = "password" }',
+        "unrecorded": "permissions = { record = [], screen_share = [] }",
+        "still": 'lobby = { admission = "password" }\npermissions = { chat = ["moderator"], audio = ["moderator"], screen_share = [] }',
+        "hosted": 'access.create = ["account"]',
+    })
 )
+BUTTONS = {
+    "toolbarButtons": ["microphone", "camera", "desktop", "recording", "livestreaming", "hangup"],
+    "recordingService.enabled": True, "liveStreaming.enabled": True,
+}
 BETTER = "nine wide copper kettles"
 
 
@@ -128,6 +137,9 @@ async def test_a_setting_that_may_not_be_changed_says_why(meet, chromium):
         await alice.click(".remove-password")
         await alice.shows("must have a password")
         await alice.picture("password-kept")
+        await alice.click("label[for=lobby-section-switch]")
+        await alice.shows("The lobby cannot be turned off on this server.")
+        await alice.picture("lobby-kept")
 
 
 async def test_the_password_is_changed_in_the_chat(meet, chromium):
@@ -147,6 +159,22 @@ async def test_a_suspended_meeting_says_so_and_asks_nobody_to_take_part(meet, ch
         assert "would like you to participate" not in json.dumps(await alice.toasts())
         await alice.picture("suspended-moderator")
         await bob.picture("suspended")
+
+
+async def test_where_only_moderators_take_part_each_reads_and_sees_so(meet, chromium):
+    async with two(meet, chromium, "still") as (room, alice, bob):
+        assert "would like you to participate" not in json.dumps(await alice.toasts())
+        await bob.say("May I?")
+        await bob.shows("You cannot write in this meeting.")
+        assert "muted" in json.dumps(await bob.toasts())
+        await bob.picture("may-not-write")
+
+
+async def test_who_comes_before_the_moderator_reads_so(meet, chromium):
+    async with web_app(meet, chromium) as app, app.visit("Bob") as bob:
+        await bob.enter(meet.room("hosted"))
+        await bob.shows("Waiting for a moderator", 15)
+        await bob.picture("a-moderator-is-awaited")
 
 
 async def test_the_removed_person_reads_the_reason(meet, chromium):
@@ -189,13 +217,23 @@ async def test_while_the_component_is_away_people_read_so(meet, chromium):
             meet.component.start()
 
 
+def button(label):
+    """An expression: what a button says of being disabled; null if there is none."""
+    return f"document.querySelector('.toolbox-button[aria-label={json.dumps(label)}]')?.getAttribute('aria-disabled') ?? null"
+
+
 async def test_the_app_knows_which_buttons_may_not_be_pressed(meet, chromium):
     """It shows or greys its buttons by these features of the person."""
     features = "APP.store.getState()['features/base/participants'].local?.features"
     async with web_app(meet, chromium) as app:
         for name, may in (("room", "true"), ("unrecorded", "false")):
-            async with app.visit("Alice") as alice:
+            async with app.visit("Alice", settings=BUTTONS) as alice:
                 await alice.enter(meet.room(name))
                 await alice.inside()
                 await alice.until(f"{features}?.livestreaming === '{may}' && {features}.recording === '{may}'", 8)
                 await alice.until(f"{features}['outbound-call'] === 'true'", 1)
+                # Without permission, Record is there for what the browser itself records.
+                assert await alice.read(button("Start live stream")) == (None if may == "false" else "false")
+                assert await alice.read(button("Start sharing your screen")) == ("true" if may == "false" else "false")
+                if may == "false":
+                    await alice.picture("buttons")
