@@ -56,6 +56,24 @@ async def test_who_was_let_in_comes_back_without_knocking(meet, browser):
         assert len(alice.events(KNOCKED)) == 1
 
 
+async def test_all_who_knock_at_once_are_seen_and_let_in(meet, browser):
+    """Jitsi's rate limiter holds all but three a second at the lobby's door."""
+    names = [f"guest-{number}" for number in range(5)]
+    async with at(meet, browser) as visit:
+        room = meet.room()
+        alice, *guests = await opened(visit, room, "alice", *names)
+        await asyncio.gather(*(knocking(guest, alice, room) for guest in guests))
+        async with asyncio.timeout(10):
+            while len(alice.events(KNOCKED)) < len(guests):
+                await asyncio.sleep(0.1)
+        knocked = {event.params[0] for event in alice.events(KNOCKED)}
+        assert len(knocked) == len(guests)
+        for who in knocked:
+            await alice.approve(who)
+        for guest in guests:
+            await guest.wait_for(JOINED)
+
+
 async def test_who_is_turned_away_twice_is_told_to_wait(meet, browser):
     async with at(meet, browser) as visit:
         room = meet.room()

@@ -134,6 +134,25 @@ async def test_whoever_is_turned_away_may_knock_again_but_not_for_ever(meet, rel
         await meet.decision(kind="join", room=room, rule="lobby.max_knocks", verdict="deny")
 
 
+@pytest.mark.parametrize("how", ["by the operator", "by the moderator"])
+async def test_who_waits_when_the_meeting_ends_is_told_and_nothing_is_left_behind(meet, how):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        (bob,) = await waiting(crowd, room, "Bob")
+        listed = meet.component.run("rooms").stdout
+        assert next(line for line in listed.splitlines() if line.startswith(room)).count(", 1 waiting") == 1
+        since = bob.mark()
+        if how == "by the operator":
+            assert meet.component.run("end", room, "--yes").returncode == 0
+        else:
+            assert not (await alice.destroy(room)).error
+        await bob.wait_for(lambda seen: seen.type == "unavailable" and seen.destroyed is not None, since=since)
+        assert "Main room not found" not in meet.server.log()
+        assert not [line for line in meet.server.complaints() if "\terror\t" in line]
+        assert (await bob.enter(room)).joined, "the next meeting is his"
+
+
 async def test_the_lobby_takes_no_more_than_the_file_says(meet):
     async with meet.crowd() as crowd:
         room = meet.room("small")
