@@ -32,6 +32,12 @@ return function (gate)
 		return known;
 	end
 
+	-- Returns the focus that gets what is sent to an address: a proxy passes on whatever is sent to its host.
+	local function behind(address)
+		local bare = jid.bare(address);
+		return focuses[bare] and bare or proxies[jid.host(address)];
+	end
+
 	function focus.is_one(address) return focuses[jid.bare(address)]; end
 
 	function focus.is_health_check(room_jid, address)
@@ -120,7 +126,7 @@ return function (gate)
 		local stanza, origin = event.stanza, event.origin;
 		local from, to = stanza.attr.from, stanza.attr.to;
 		if stanza.attr.type ~= "set" or stanza[gate.mark] or proxies[jid.host(from)] or gate.is_service(from) then return; end
-		if not focuses[jid.bare(to)] and not proxies[to] then return; end
+		if not behind(to) then return; end
 		local conference = stanza:get_child("conference", xmlns_focus);
 		if not conference then return; end
 		if gate.addresses.refuse(event, conference.attr.room) then return true; end
@@ -153,8 +159,7 @@ return function (gate)
 	-- every other refusal a fault of the server. So the answer is that the room is ready, and the join gets the words:
 	-- they are kept in the session, for one room.
 	function focus.refuse(e, text, language)
-		local session, to = e.origin, e.stanza.attr.to;
-		local address = focuses[jid.bare(to)] and jid.bare(to) or proxies[to];
+		local session, address = e.origin, behind(e.stanza.attr.to);
 		if session.type ~= "c2s" or not address then
 			return gate.client_response.reservation(e, nil, nil, text, language);
 		end
@@ -256,7 +261,9 @@ return function (gate)
 		if target and focuses[target] then
 			proxies[host] = target;
 			watch_once("proxy " .. host, function ()
-				gate.guard_at(module:context(host), "iq/host", gate.PRIORITY.request, request);
+				for _, name in ipairs { "iq/host", "iq/full", "iq/bare" } do
+					gate.guard_at(module:context(host), name, gate.PRIORITY.request, request);
+				end
 			end);
 		end
 		for address in pairs(focuses) do

@@ -135,16 +135,20 @@ async def test_what_a_client_says_of_itself_makes_no_service_of_it(meet):
 
 
 async def test_a_request_beside_the_proxy_is_asked_about_all_the_same(meet):
-    """Clients send it to the component that stands for the focus; its account is as near."""
+    """Clients send it to the component that stands for the focus; its account is as near, and the component takes
+    whatever is sent to its host."""
     async with meet.crowd() as crowd:
-        room = meet.room("members")
+        room, elsewhere = meet.room("members"), f"meeting@lobby.{DOMAIN}"
         eve = await crowd.person("Eve")
-        for address in (f"{meet.server.focus}/focus", meet.server.focus):
-            request = element(FOCUS, "conference", room=room)
-            reply = await eve.iq(address, "set", request)
-            assert reply.error, reply
+        proxy = meet.server.focus_address
+        addresses = (f"{meet.server.focus}/focus", meet.server.focus, f"{proxy}/x", f"{proxy}/focus", f"x@{proxy}", f"x@{proxy}/y")
+        for address in addresses:
+            for asked in (room, elsewhere):
+                reply = await eve.iq(address, "set", element(FOCUS, "conference", room=asked))
+                assert reply.error, (address, reply)
         assert not crowd.focus.requests
-        assert not (await eve.join(room)).joined
+        for asked in (room, elsewhere):
+            assert not (await eve.join(asked)).joined
         await meet.decision(kind="request", room=room, verdict="deny")
 
 
