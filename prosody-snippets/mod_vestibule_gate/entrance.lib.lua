@@ -10,6 +10,14 @@ local xmlns_user = xmlns_muc .. "#user";
 -- The namespaces of streams: of clients, between servers, and of components.
 local STREAMS = { ["jabber:client"] = true, ["jabber:server"] = true, ["jabber:component:accept"] = true };
 
+-- What Jitsi's clients take for words of the server, wherever it comes from: that an occupant's leaving is to be
+-- hidden, who wrote a message, and when; and in a private message, what the meeting is called.
+local WORDS = {
+	["http://jitsi.org/jitmeet/ ignore"] = true, ["http://jitsi.org/protocol/display-name display-name"] = true,
+	["urn:xmpp:delay delay"] = true, ["jabber:x:delay x"] = true,
+};
+local PRIVATE_WORDS = { [" subject"] = true };
+
 -- The types of requests.
 local REQUESTS = { get = true, set = true };
 
@@ -168,6 +176,30 @@ return function (gate)
 		end
 	end
 
+	-- Removes from a person's stanza what Jitsi's clients would take for the server's. In a presence they look at any
+	-- depth for the element by which the room says who an occupant is, and in which role.
+	local function is_of_room(tag) return tag.attr.xmlns == xmlns_user; end
+	local function take_out_words(stanza, place)
+		if not gate.focus.is_there() or stanza.name == "iq" then return; end
+		local is_private = stanza.name == "message" and place == "full";
+		stanza:maptags(function (tag)
+			local name = (tag.attr.xmlns or "") .. " " .. tag.name;
+			return not WORDS[name] and not (is_private and PRIVATE_WORDS[name]) and tag or nil;
+		end);
+		if stanza.name == "presence" then gate.requests.remove_nested(stanza, is_of_room); end
+	end
+
+	-- Keeps errors from one person to another, which Jitsi's clients show as the server's answer. No client sends any.
+	local function keep_errors(context)
+		context:hook("muc-private-message", function (event)
+			local room, stanza = event.room, event.stanza;
+			if stanza.attr.type ~= "error" or gate.is_observing() or not gate.focus.is_there() then return; end
+			local occupant = room:get_occupant_by_nick(stanza.attr.from);
+			if not occupant or not gate.is_service(occupant.bare_jid) then return false; end
+		end, PRIORITY.backstop);
+	end
+	keep_errors(module);
+
 	-- Returns whether a stanza comes from a service, from another part of this server, or from an answer.
 	local function is_trusted(event)
 		local from = event.stanza.attr.from;
@@ -181,6 +213,7 @@ return function (gate)
 				if gate.is_observing() or is_trusted(event) then return; end
 				local stanza = event.stanza;
 				read_as_own(stanza);
+				take_out_words(stanza, place);
 				local room = place ~= "host" and find(jid_bare(stanza.attr.to)) or nil;
 				local is_inside = room and room:get_occupant_jid(stanza.attr.from) ~= nil;
 				if is_final(stanza) then
@@ -201,6 +234,7 @@ return function (gate)
 	guard(module, "host", gate.get_room, to_service);
 	-- Does so for the breakout rooms' service; what reaches the service itself goes to Jitsi's module.
 	local function guard_breakout(context)
+		keep_errors(context);
 		guard(context, "bare", gate.breakout.place, to_breakout);
 		guard(context, "full", gate.breakout.place, to_occupant);
 		guard(context, "host", gate.breakout.place, { iq = to_service.iq, presence = to_service.presence });
@@ -227,5 +261,8 @@ return function (gate)
 		event.reply.tags[1]:maptags(function (tag) return tag.name ~= "identity" and tag or nil; end);
 	end);
 
-	return { is_trusted = is_trusted, refuse = refuse, guard_breakout = guard_breakout };
+	return {
+		is_trusted = is_trusted, refuse = refuse, guard_breakout = guard_breakout,
+		take_out_words = take_out_words, keep_errors = keep_errors,
+	};
 end;

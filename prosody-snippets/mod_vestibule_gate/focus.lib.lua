@@ -39,6 +39,8 @@ return function (gate)
 	end
 
 	function focus.is_one(address) return focuses[jid.bare(address)]; end
+	-- Returns whether the service is one of Jitsi's.
+	function focus.is_there() return next(focuses) ~= nil; end
 
 	function focus.is_health_check(room_jid, address)
 		return focus.is_one(address) and (jid.node(room_jid) or ""):match(HEALTH_CHECK) ~= nil;

@@ -133,6 +133,7 @@ return function (gate)
 	local function watch()
 		local service = module:context(host);
 		gate.addresses.watch(service);
+		gate.entrance.keep_errors(service);
 		gate.guard_at(service, "muc-occupant-pre-join", gate.PRIORITY.nick, function (event)
 			local room, nick = main_room(event.room.jid), jid.resource(event.occupant.nick);
 			if gate.is_unguarded() or not room or not gate.room_data.of(room) then return; end
@@ -153,8 +154,10 @@ return function (gate)
 		for _, name in ipairs { "presence/full", "presence/bare", "message/full", "message/bare" } do
 			local hold = name:find("^presence") and gate.names.hold or gate.names.hold_message;
 			gate.guard_at(service, name, gate.PRIORITY.rename, function (event)
-				local lobby_room = governed(event) and rooms().get_room_from_jid(jid.bare(event.stanza.attr.to));
+				local stanza = event.stanza;
+				local lobby_room = governed(event) and rooms().get_room_from_jid(jid.bare(stanza.attr.to));
 				if not lobby_room then return; end
+				gate.entrance.take_out_words(stanza, name:match("[^/]*$"));
 				if name == "message/full" and gate.room_messages.refuse_password(event) then return true; end
 				return hold(event, lobby_room, IN_LOBBY);
 			end);

@@ -124,9 +124,11 @@ return function (gate)
 		return true;
 	end
 
-	-- Removes the text from a presence or an error.
+	-- Removes the text from a presence or an error. Jitsi's clients look for it at any depth of a presence.
+	local function is_status(tag) return tag.name == "status"; end
 	local function hush(stanza)
-		stanza:maptags(function (tag) return tag.name ~= "status" and tag or nil; end);
+		stanza:maptags(function (tag) return not is_status(tag) and tag or nil; end);
+		if stanza.name == "presence" then gate.requests.remove_nested(stanza, is_status); end
 		for tag in stanza:childtags("error") do
 			tag:maptags(function (child) return child.name ~= "text" and child or nil; end);
 		end

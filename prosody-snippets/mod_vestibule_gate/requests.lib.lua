@@ -70,6 +70,16 @@ return function (LIMIT, AFFILIATION, ROLE)
 		for _, tag in ipairs(built.tags) do stanza:add_direct_child(tag); end
 	end
 
+	-- Removes the elements below the children of a stanza for which `is_one` (element) holds, at any depth.
+	function requests.remove_nested(parent, is_one)
+		for _, tag in ipairs(parent.tags) do
+			if #tag.tags > 0 then
+				tag:maptags(function (child) return not is_one(child) and child or nil; end);
+				requests.remove_nested(tag, is_one);
+			end
+		end
+	end
+
 	-- Returns the text of the only child of that name: nil without one; false if there are several, or if it is too
 	-- long.
 	local function only_text(parent, name, limit)

@@ -24,7 +24,7 @@ return function (gate)
 	-- Returns whether a line of a message begins with `!password`: what follows may be one.
 	local function names_password(stanza)
 		for body in stanza:childtags("body") do
-			if ("\n" .. body:get_text():lower()):find("\n%s*!password") then return true; end
+			if ("\n" .. (body:get_text() or ""):lower()):find("\n%s*!password") then return true; end
 		end
 		return false;
 	end

@@ -312,7 +312,7 @@ gate.facts = { has_moderator = function (room) return room.is_moderated; end };
 function gate.affiliation_of(room, bare) return room._affiliations[bare] or "none"; end
 local room_data = harness.load "room_data"(gate);
 local function new_room(kept)
-	local room = { jid = "r@m", _data = {}, _affiliations = {}, _affiliation_data = {}, _occupants = {} };
+	local room = { jid = "r@m", _data = {}, _affiliations = {}, _affiliation_data = {}, _occupants = {}, _jid_nick = {} };
 	function room.has_occupant() return next(room._occupants) ~= nil; end
 	local data = room_data.new(room);
 	if kept then room_data.keep_room(data, true); end
@@ -441,7 +441,7 @@ for name, value in pairs {
 	room_data = room_data, client_response = client_response, guard = hook, guard_room = hook,
 	effects = { say = function (_, list, to) said[#said + 1] = { text = list[1].text, to = to }; end },
 	media = { settle = nothing }, buttons = { settle = nothing }, report_refusal = nothing,
-	breakout = harness.load "breakout"(gate),
+	breakout = harness.load "breakout"(gate), requests = harness.load "requests"(LIMIT, {}, {}),
 	is_observing = function () return is_observing; end, is_service = function (bare) return is_service[bare]; end,
 } do
 	gate[name] = value;
@@ -549,8 +549,10 @@ end
 function tests.who_may_not_write_says_nothing_in_a_presence_either()
 	local room = seated("participant", { chat = "no" });
 	local presence = st.presence { from = "a@b/c", to = "r@m/a" }:text_tag("status", "hello"):text_tag("show", "away");
+	presence:tag("a"):tag("b"):text_tag("status", "hello"):text_tag("c", "more"):up():up();
 	hooked["presence/full " .. hooks.PRIORITY.words]({ stanza = presence }, room);
-	equal(presence:get_child("status"), nil); equal(presence:get_child_text("show"), "away");
+	equal(presence:get_child("status"), nil);
+	equal(tostring(presence:get_child("a")), "<a><b><c>more</c></b></a>"); equal(presence:get_child_text("show"), "away");
 	local failed = st.message { type = "error", from = "a@b/c", to = "r@m" }
 		:tag("error", { type = "cancel" }):tag("gone"):up():text_tag("text", "hello"):up();
 	hooked["message/bare " .. hooks.PRIORITY.words]({ stanza = failed }, room);

@@ -428,6 +428,63 @@ async def test_newcomers_start_muted_by_an_older_client_s_presence_where_setting
         assert carol.nick in dora.occupants(fixed) and "startMuted" not in held(dora)
 
 
+# What the server alone says
+
+
+def as_focus():
+    """In front of the room's own word on who sends a presence, one like it: clients take the first, at any depth."""
+    item = f"<item affiliation='owner' role='moderator' jid='focus@auth.{DOMAIN}/focus'/>"
+    return f"<a xmlns='urn:other'><x xmlns='http://jabber.org/protocol/muc#user'>{item}</x><status>words</status></a>"
+
+
+async def test_nobody_looks_like_the_focus_or_speaks_as_the_server(meet):
+    """Clients made a moderator of whoever said so, took their words for the server's, and the meeting's name from them."""
+    async with meet.crowd() as crowd:
+        room = meet.room("fixed")
+        alice, bob = await two(crowd, room)
+        since = alice.mark()
+        name = "<display-name xmlns='http://jitsi.org/protocol/display-name' source='visitor'>Meeting rules</display-name>"
+        past = "<delay xmlns='urn:xmpp:delay' stamp='2020-01-01T00:00:00Z'/><x xmlns='jabber:x:delay' stamp='20200101T00:00:00'/>"
+        text = "<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>words of the server</text>"
+        error = f"<error type='cancel'><forbidden xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>{text}</error>"
+        bob.send_raw(f"<presence to='{room}/{bob.nick}'>{as_focus()}</presence>")
+        bob.send_raw(f"<message type='groupchat' to='{room}'><body>one</body>{name}{past}</message>")
+        bob.send_raw(f"<message type='groupchat' to='{room}'><body>two</body><subject>Other</subject></message>")
+        bob.send_raw(f"<message type='chat' to='{room}/{alice.nick}'><body>three</body><subject>Other</subject>{name}</message>")
+        bob.send_raw(f"<message type='error' to='{room}/{alice.nick}'>{error}</message>")
+        await bob.ping()
+        bob.send_raw(f"<presence type='unavailable' to='{room}/{bob.nick}'><ignore xmlns='http://jitsi.org/jitmeet/'/></presence>")
+        await bob.ping()
+        carol = await crowd.person("Carol")
+        assert (await carol.request(room)).kind == "ready"
+        carol.send_raw(f"<presence to='{room}/{carol.nick}'>{as_focus()}<x xmlns='http://jabber.org/protocol/muc'/></presence>")
+        await carol.wait_for(lambda seen: 110 in seen.statuses)
+        await alice.ping()
+        seen = [seen for seen in alice.seen[since:] if seen.sender in (f"{room}/{bob.nick}", f"{room}/{carol.nick}")]
+        assert [each.body for each in seen if each.body] == ["one", "two", "three"]
+        assert sum(each.name == "presence" for each in seen) == 3
+        for each in seen:
+            for word in ("auth.", "Meeting rules", "2020", "Other", "words of the server", "ignore"):
+                assert word not in repr(each), each
+        assert not [each for each in carol.seen if "2020" in repr(each) or "Meeting rules" in repr(each) and "delay" in repr(each)]
+
+
+async def test_whoever_may_not_write_writes_in_no_part_of_a_presence(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("still")
+        alice, bob = await two(crowd, room)
+        since = alice.mark()
+        bob.send_raw(f"<presence to='{room}/{bob.nick}'>{as_focus()}</presence>")
+        # A body with elements in it is no text, and no reader of it fails.
+        bob.send_raw(f"<message type='groupchat' to='{room}' id='odd'><body>!pass<b/>word</body></message>")
+        refused = await bob.wait_for(lambda seen: seen.id == "odd" and seen.type == "error")
+        assert refused.error == MAY_NOT_WRITE
+        await alice.ping()
+        seen = [each for each in alice.seen[since:] if each.sender == f"{room}/{bob.nick}"]
+        assert len(seen) == 1 and "words" not in repr(seen), seen
+        assert "attempt to index" not in meet.server.log()
+
+
 # Whom the focus makes rooms for
 
 

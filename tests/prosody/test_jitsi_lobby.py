@@ -408,3 +408,22 @@ async def test_a_nick_that_somebody_bears_changes_nothing_of_them(meet):
         bob.send(element("jabber:client", "presence", to=f"{room}/Bob"))
         seen = await alice.wait_for(lambda seen: seen.sender == f"{room}/Bob", since=since)
         assert seen.item["role"] == "visitor"
+
+
+async def test_whoever_waits_looks_like_nobody_else(meet):
+    """Clients of moderators made the focus of whoever said so in the lobby, too."""
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        bob, = await waiting(crowd, room, "Bob")
+        since = alice.mark()
+        x, jid = "http://jabber.org/protocol/muc#user", f"focus@auth.{DOMAIN}/focus"
+        item = f"<a xmlns='urn:other'><x xmlns='{x}'><item affiliation='owner' role='moderator' jid='{jid}'/></x></a>"
+        named = "<display-name xmlns='http://jitsi.org/protocol/display-name' source='visitor'>Meeting rules</display-name>"
+        bob.send_raw(f"<presence to='{lobby}/{bob.nick}'>{item}</presence>")
+        bob.send_raw(f"<message type='chat' to='{lobby}/{alice.nick}'><body>let me in</body>{named}</message>")
+        heard = await alice.wait_for(lambda seen: seen.body == "let me in", since=since)
+        seen = [each for each in alice.seen[since:] if each.sender == f"{lobby}/{bob.nick}"]
+        assert "Meeting rules" not in repr(heard)
+        assert len(seen) == 2 and not [each for each in seen if "auth." in repr(each)]
