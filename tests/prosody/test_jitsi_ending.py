@@ -136,6 +136,14 @@ async def test_the_moderation_of_media_is_guarded_by_whatever_name_the_room_is_f
                 alice.send(message)
                 refused = await alice.wait_for(lambda seen, message=message: seen.id == message.get("id"))
                 assert refused.error[1] == "not-acceptable", (room, prefix)
+            # Jitsi's module takes none of it from those who do not moderate.
+            await connected_for(bob, room, prefixes[0])
+            message = element(CLIENT, "message", to=f"avmoderation.{DOMAIN}", id=bob.new_id())
+            message.append(element(CLIENT, "av_moderation", room=room, enable="true", mediaType="video"))
+            bob.send(message)
+            assert (await bob.wait_for(lambda seen, message=message: seen.id == message.get("id"))).error
+            await alice.ping()
+            assert not [seen for seen in alice.seen if '"mediaType":"video"' in "".join(seen.xml.itertext())]
             await bob.ping()
             ended = [seen for seen in bob.seen if seen.sender == f"avmoderation.{DOMAIN}" and '"enabled":false' in "".join(seen.xml.itertext())]
             assert not ended

@@ -60,6 +60,17 @@ async def test_a_plain_client_without_a_name_may_wait_there_too(meet):
         assert (await plain.join(room, "Plain")).joined
 
 
+async def test_who_waits_when_the_meeting_is_closed_waits_on_and_can_be_let_in(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, _ = await opened(crowd, room)
+        lobby = await alice.attend_lobby(room)
+        (bob,) = await waiting(crowd, room, "Bob")
+        assert meet.component.run("close", room).returncode == 0
+        assert (await (await crowd.person("Carol")).enter(room)).shown == "destroyed"
+        await admit(alice, room, lobby, bob)
+
+
 async def test_all_who_wait_are_let_in_with_one_word(meet):
     async with meet.crowd() as crowd:
         room = meet.room()

@@ -21,6 +21,9 @@ gate-chat = "Hier schreibt niemand."
 [[room]]
 match = "silent-*"
 permissions = {{ chat = [] }}
+[[room]]
+match = "titled-*"
+settings = {{ subject = "nobody" }}
 """
 
 
@@ -67,6 +70,18 @@ async def test_the_password_is_in_the_chat_alone_and_the_pop_up_points_there(mee
         name = room.partition("@")[0]
         told = await plain.wait_for(lambda seen: seen.body == f"Willkommen in {name}, Plain.")
         assert told.type == "groupchat" and told.find(DISPLAY_NAME, "display-name") is None
+
+
+async def test_a_subject_that_stays_says_so(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("titled")
+        alice, _ = await opened(crowd, room)
+        since = alice.mark()
+        alice.set_subject(room, "Mine")
+        refused = await alice.wait_for(lambda seen: seen.name == "message" and seen.error, since=since)
+        await alice.ping()
+        assert refused.error[2] and popped_up(alice, room, since) == [refused.error[2]]
+        assert (await meet.decision(room=room, kind="configure", jid=alice.bare))["rule"] == "settings.subject"
 
 
 async def test_the_reason_that_is_shown_has_words_beside(meet):
