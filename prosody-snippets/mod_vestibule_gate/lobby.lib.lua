@@ -190,11 +190,12 @@ return function (gate)
 		end);
 	end
 
-	-- persistent_lobby and muc_breakout_rooms end empty rooms, also persistent ones.
+	-- persistent_lobby and muc_breakout_rooms end empty rooms, also persistent ones. One that ends already, and so is
+	-- empty, would end twice, and the second time its lobby has no main room.
 	module:hook_global("maybe-destroy-room", function (event)
 		local room, data = event.room, gate.room_data.of(event.room);
 		if not data or gate.is_observing() then return; end
-		local stays = data.lasts or data.keep and not data.passes;
+		local stays = room.destroying or data.lasts or data.keep and not data.passes;
 		return (stays or gate.breakout.keeps(room, event.caller)) and true or nil;
 	end, gate.PRIORITY.backstop);
 

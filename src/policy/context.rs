@@ -6,7 +6,7 @@ use super::attempt::{Affiliation, Attempt, Noted, Place, Pressure, Requester, Ro
 use super::class::{Class, ClassSet};
 use super::classify::{Identity, classes};
 use super::exceptions::neutralise;
-use super::record::Person;
+use super::record::{Entry, Person};
 use super::rules::fixed;
 use super::verdict::{Effects, May, Opinion, Rule};
 use super::{Policy, Rules};
@@ -107,6 +107,17 @@ impl<'a> Case<'a> {
     /// Returns whether that focus checks its own health in this room.
     pub(super) fn is_health_check(&self) -> bool {
         self.is_focus() && self.policy.is_health_check(self.room_jid, self.jid.as_str())
+    }
+
+    /// Returns the class by which decisions name the requester. The opener for whom the focus has opened the room is known
+    /// there before they have come for the first time.
+    pub(super) fn class(&self) -> Class {
+        let is_awaited = self.room.record.as_ref().is_some_and(|record| record.awaited.is_some());
+        let known = self.who.person.as_ref().and_then(|person| person.entry);
+        let comes_first = is_awaited && known == Some(Entry::Opened);
+        let mut classes = self.classes.iter();
+        let class = classes.find(|class| !comes_first || *class != Class::Returning);
+        class.unwrap_or(Class::Guest)
     }
 
     pub(super) fn is_service(&self) -> bool {

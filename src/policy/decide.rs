@@ -71,7 +71,7 @@ fn settle(judged: &Case<'_>, presets: &Case<'_>) -> Decision {
     Decision {
         verdict: opinion.verdict,
         rule: opinion.rule,
-        class: judged.classes.strongest(),
+        class: judged.class(),
         denial: opinion.denial,
         effects,
         would: would.filter(|would| (would.verdict, would.rule) != (opinion.verdict, opinion.rule)),
@@ -114,7 +114,7 @@ pub fn reevaluate(
     Some(Decision {
         verdict: opinion.verdict,
         rule: opinion.rule,
-        class: case.classes.strongest(),
+        class: case.class(),
         denial: opinion.denial,
         effects: Effects::default(),
         would: None,

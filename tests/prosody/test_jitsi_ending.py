@@ -1,7 +1,7 @@
 """On Jitsi: who ends a meeting for all. Its component takes the room from the address that a client connected to."""
 
 from lab import Crowd
-from lab.jitsi_meeting import ended, is_open
+from lab.jitsi_meeting import ended, is_open, waiting
 from lab.jitsi_plugins import needs_jitsi_plugins
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
@@ -14,6 +14,7 @@ MEET = {"plugin_paths": [ROOT / "tests/prosody/modules"], "modules": ["lab_web_q
 POLICY = MEET_SERVICE + OPEN + rooms({
     "shut": 'hours = { open = ["mon 00:00-00:01"] }',
     "kept": 'moderators.end = "operator"',
+    "guarded": 'lobby.admission = "lobby"',
     "still": 'permissions.audio = ["moderator"]',
 }) + '[text.en]\nnotice-refused = "Please come back at 8:00."\n'
 MAY_NOT_END = ("auth", "forbidden", "You cannot end this meeting.")
@@ -56,6 +57,26 @@ async def test_a_moderator_ends_the_meeting_for_all(meet):
         await ended(meet, room)
         told = await meet.decision(room=room, jid=alice.bare, kind="destroy")
         assert (told["verdict"], told["rule"]) == ("allow", "moderators.end")
+
+
+async def test_a_meeting_that_ends_while_somebody_waits_leaves_no_error_in_the_log(meet):
+    async with meet.crowd() as crowd:
+        for end in ("by the operator", "for all"):
+            room = meet.room("guarded")
+            alice = await crowd.person("Alice")
+            assert (await alice.enter(room)).joined
+            assert (await meet.decision(kind="join", room=room))["class"] == "guest", "who opens comes for the first time"
+            await alice.attend_lobby(room)
+            (wanda,) = await waiting(crowd, room, "Wanda")
+            since = wanda.mark()
+            if end == "for all":
+                await connected_for(alice, room)
+                assert await ends(alice) is None
+            else:
+                assert meet.component.run("end", room).returncode == 0
+            await wanda.wait_for(lambda seen: seen.name == "presence" and seen.type == "unavailable", since=since)
+            await ended(meet, room)
+        assert "Main room not found" not in meet.server.tail(100_000)
 
 
 async def test_no_word_of_a_reason_is_lost_at_a_colon(meet):
