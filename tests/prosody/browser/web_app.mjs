@@ -2,6 +2,7 @@
 // config.js, css and libs, PORT being Prosody's HTTP port. Prints its own port; ends with its input.
 // As in Jitsi's nginx file, a path with no file is a room, config.js names the hosts, and /http-bind and /xmpp-websocket
 // lead to Prosody with the address that the client comes from. A host name like a-192-0-2-7.localhost stands for 192.0.2.7.
+// /static/embedding.html is a page that has a meeting in it by the IFrame API.
 import { readFile } from 'node:fs/promises';
 import { createServer, request as ask } from 'node:http';
 import { connect } from 'node:net';
@@ -13,6 +14,7 @@ const TYPES = {
 	'.css': 'text/css', '.html': 'text/html', '.js': 'text/javascript', '.json': 'application/json', '.mp3': 'audio/mpeg',
 	'.opus': 'audio/ogg', '.png': 'image/png', '.svg': 'image/svg+xml', '.wasm': 'application/wasm', '.woff2': 'font/woff2',
 };
+const EMBEDDING = '/static/embedding.html';
 const PROXIED = ['/http-bind', '/xmpp-websocket'];
 
 /** What an installation writes into its config.js. */
@@ -49,6 +51,9 @@ async function page(host) {
 
 async function file(path, host) {
 	const type = TYPES[extname(path)];
+	if (path === EMBEDDING) {
+		return [await readFile(new URL('embedding.html', import.meta.url)), type];
+	}
 	const isRoom = !type || path === '/index.html';
 	return isRoom ? [await page(host), TYPES['.html']] : [await readFile(join(folder, path)), type];
 }

@@ -14,7 +14,7 @@ import pytest
 
 from .focus import Focus
 from .page import Page
-from .process import ROOT
+from .process import ROOT, Failed
 
 VARIABLE = "JITSI_WEB"
 PICTURES = ROOT / "docs/images/jitsi"
@@ -59,12 +59,16 @@ class WebApp:
         self.port = port
         self.numbers = itertools.count(2)
 
-    def visit(self, name, *, phone=False, address=None, settings=None):
+    def visit(self, name, *, phone=False, address=None, settings=None, kind=None):
         """A person with an empty storage, who comes from `address`, or from one of their own."""
         address = address or f"192.0.2.{next(self.numbers)}"
         looks = PHONE if phone else DESKTOP
         home = f"http://a-{address.replace('.', '-')}.localhost:{self.port}/"
-        return Visitor(self, name, home, looks, settings or {})
+        return (kind or Visitor)(self, name, home, looks, settings or {})
+
+    def embedded(self, name, **options):
+        """A person at a page that has the meeting in it; `options` as for `visit`."""
+        return self.visit(name, kind=Embedded, **options)
 
 
 class Visitor(Page):
@@ -134,6 +138,62 @@ class Visitor(Page):
             PICTURES.mkdir(parents=True, exist_ok=True)
             await asyncio.sleep(SLIDES)
             await self.screenshot(path=str(PICTURES / f"{name}.png"))
+
+
+class Embedded(Visitor):
+    """Somebody at a page that embeds the meeting by JitsiMeetExternalAPI, and what that page does and hears."""
+
+    async def enter(self, room, *, prejoin=False):
+        options = {
+            "roomName": room.partition("@")[0],
+            "userInfo": {"displayName": self.person},
+            "configOverwrite": {**SETTINGS, "prejoinConfig": {"enabled": prejoin}, **self.settings},
+        }
+        await self.goto(url=f"{self.home}static/embedding.html")
+        await self.read(f"embed({json.dumps(options)})")
+
+    async def inside(self, seconds=20):
+        """Waits until the page hears that the person is in; their ID."""
+        return (await self.hears("videoConferenceJoined", seconds))["id"]
+
+    async def command(self, *command):
+        """Has the page give a command to the meeting."""
+        await self.read(f"api.executeCommand(...{json.dumps(command)})")
+
+    async def asks(self, method):
+        """What a method of the API, such as `getRoomsInfo`, answers."""
+        return await self.read(f"api.{method}()")
+
+    async def hears(self, name, seconds=15, **having):
+        """Waits until the page has heard an event of this name that has these values; what it says."""
+        wanted = f"heard.find(({{ name, given }}) => name === {json.dumps(name)} && {_has('given', having)})"
+        try:
+            await self.until(f"!!{wanted}", seconds)
+        except Failed as failed:
+            raise Failed(f"{failed}\nheard: {json.dumps(await self.read('heard'), indent=1)[-4000:]}") from None
+        return await self.read(f"{wanted}.given ?? {{}}")
+
+    async def hears_words(self, words):
+        """Waits until the page hears a message with these words."""
+        message = "heard.some(({ name, given }) => name === 'incomingMessage' && given.message.includes"
+        await self.until(f"{message}({json.dumps(words)}))")
+
+    async def heard(self):
+        """The names of all events that the page has heard, in order."""
+        return await self.read("heard.map(({ name }) => name)")
+
+    async def words(self):
+        """What the meeting in the page shows."""
+        return await self.read("frames[0].document.body?.innerText ?? ''")
+
+    async def shows(self, text, seconds=8):
+        await self.until(f"frames[0].document.body?.innerText.includes({json.dumps(text)})", seconds)
+
+
+def _has(value, having):
+    """An expression: whether an object has these values, in it or further down."""
+    tests = [f"{value}?.{key} === {json.dumps(wanted)}" for key, wanted in having.items()]
+    return " && ".join(tests) or "true"
 
 
 @contextlib.asynccontextmanager
