@@ -12,7 +12,7 @@ return function (gate)
 	local MEDIA = { audio = true, video = true, desktop = true };
 	local ABILITIES = {
 		chat = true, private = true, rename = true, audio = true, video = true, desktop = true, record = true, dial = true,
-		form = true, secret = true,
+		alone = true, form = true, secret = true,
 	};
 	local DEGREES = { yes = true, given = true, moderator = true, no = true };
 	local VERDICTS = { allow = true, hold = true, prompt = true, deny = true };

@@ -7,6 +7,8 @@ local jid_bare, jid_host, jid_resource = jid.bare, jid.host, jid.resource;
 local CHANGES = 60; -- seconds in which a person who has left one room of a meeting may come into another
 local ENDS = 5; -- seconds after which Jitsi's module ends a meeting that everybody has left
 local RETURNS = 5; -- seconds for people to come back into the main room
+local ALONE = 10; -- seconds for a moderator to come where people may not be without one
+local SENT = "vestibule_sent"; -- the field of a session: the breakout room to which it was sent last
 local NOTHING = {};
 
 return function (gate)
@@ -14,6 +16,7 @@ return function (gate)
 	local mains = {}; -- the main room's address, by that of the breakout room
 	local leavers = {}; -- when each address left, by the main room's address
 	local also = {}; -- what other files handle in breakout rooms, too
+	local alone = {}; -- breakout rooms in which people may not be without a moderator, and none is, by their address
 
 	local breakout = {};
 
@@ -131,6 +134,12 @@ return function (gate)
 		if stanza then list[stanza.attr.from] = goes_on; end
 	end
 
+	-- Notes that a session that was removed from a breakout room may change into another room.
+	function breakout.note_way(room, address)
+		leavers[room.jid] = leavers[room.jid] or {};
+		leavers[room.jid][address] = os.time();
+	end
+
 	-- Notes that a session has arrived.
 	function breakout.note_arrival(room, address)
 		if leavers[room.jid] then leavers[room.jid][address] = nil; end
@@ -153,20 +162,92 @@ return function (gate)
 		return breakout.each(room, function (occupant) return not services[occupant.bare_jid]; end) ~= nil;
 	end
 
-	-- Calls everybody back into the main room, as Jitsi's moderators do. The rooms of those who do not come are closed.
+	-- Notes where a moderator sends a person, when Jitsi's module is to tell them.
+	local function note_sent(event)
+		local command = event.stanza:get_child("breakout_rooms");
+		local is_move = command and command.attr.type == "features/breakout-rooms/move-to-room";
+		local session = is_move and prosody.full_sessions[command.attr.participantJid or false];
+		local room = session and gate.get_room(session.jitsi_breakout_main_jid or "");
+		local actor = room and breakout.find(room, event.stanza.attr.from);
+		if not actor or actor.role ~= "moderator" then return; end
+		session[SENT] = has(room, command.attr.roomJid) and command.attr.roomJid or nil;
+	end
+
+	-- Returns whether a session was sent to that breakout room, and nowhere else since.
+	function breakout.is_sent(session, address) return session[SENT] == address; end
+
+	-- Has an occupant's client change into the main room, as Jitsi's moderators do.
+	local function send_back(room, occupant)
+		local back = json.encode {
+			type = "breakout_rooms", event = "features/breakout-rooms/move-to-room", roomJid = gate.media.external(room.jid),
+		};
+		for address in occupant:each_session() do
+			module:context(host):send(st.message({ from = host, to = address })
+				:text_tag("json-message", back, { xmlns = "http://jitsi.org/jitmeet" }));
+		end
+	end
+
+	-- Returns the occupants of a breakout room who may not be there without a moderator, if there is none.
+	local function left_alone(room, place)
+		local people = {};
+		for _, occupant in pairs(place._occupants) do
+			if not gate.is_service(occupant.bare_jid) then
+				if occupant.role == "moderator" then return {}; end
+				if not gate.permissions.may(room, occupant, "alone") then people[#people + 1] = occupant; end
+			end
+		end
+		return people;
+	end
+
+	-- Calls those back who have been alone too long, and removes those who were called and have not gone. Returns when to
+	-- look again.
+	local function end_alone(address, state)
+		local room, place = breakout.main(address), place_of(address);
+		local people = alone[address] == state and room and place and left_alone(room, place) or {};
+		if #people == 0 then
+			if alone[address] == state then alone[address] = nil; end
+			return nil;
+		end
+		local left = state.since + ALONE - os.time();
+		if left > 0 then return left; end
+		local text = gate.messages.of("gate-alone");
+		for _, occupant in ipairs(people) do
+			if not state.called[occupant.nick] then
+				state.called[occupant.nick] = true;
+				gate.permissions.report_once(room, occupant.jid, "alone");
+				for session in occupant:each_session() do gate.effects.tell(place, session, "groupchat", text); end
+				send_back(room, occupant);
+			else
+				local sessions = {};
+				for session in occupant:each_session() do sessions[#sessions + 1] = session; end
+				gate.effects.set_role(place, occupant.nick, nil, text);
+				-- They are on their way into the main room, like those who have gone.
+				for _, session in ipairs(sessions) do breakout.note_way(room, session); end
+			end
+		end
+		return RETURNS;
+	end
+
+	-- Looks whether people are left alone in a breakout room who may not be. It is called after each change there.
+	function breakout.attend(room, place)
+		if place == room then return; end
+		local address = place.jid;
+		if #left_alone(room, place) == 0 then
+			alone[address] = nil;
+		elseif not alone[address] then
+			local state = { since = os.time(), called = {} };
+			alone[address] = state;
+			module:add_timer(ALONE, function () return end_alone(address, state); end);
+		end
+	end
+
+	-- Calls everybody back into the main room. The rooms of those who do not come are closed.
 	function breakout.call_back(room, text)
 		local places = {};
 		breakout.each(room, function (occupant, place)
 			if place == room then return; end
 			places[place.jid] = true;
-			if gate.is_service(occupant.bare_jid) then return; end
-			local back = json.encode {
-				type = "breakout_rooms", event = "features/breakout-rooms/move-to-room", roomJid = gate.media.external(room.jid),
-			};
-			for address in occupant:each_session() do
-				module:context(host):send(st.message({ from = host, to = address })
-					:text_tag("json-message", back, { xmlns = "http://jitsi.org/jitmeet" }));
-			end
+			if not gate.is_service(occupant.bare_jid) then send_back(room, occupant); end
 		end);
 		if not next(places) then return; end
 		module:add_timer(RETURNS, function ()
@@ -244,6 +325,7 @@ return function (gate)
 		gate.addresses.watch(context);
 		gate.entrance.guard_breakout(context);
 		gate.jitsi_components.watch_breakout(host);
+		gate.guard_at(context, "message/host", PRIORITY.sent, note_sent);
 		-- Hooks a handler of the breakout rooms' events that needs the main room.
 		local function guard(event_name, priority, handler)
 			gate.guard_at(context, event_name, priority, function (event)
@@ -300,12 +382,16 @@ return function (gate)
 			if place then return gate.affiliations.remove_from(event, room, place); end
 		end);
 		gate.reports.watch(context, breakout.main);
-		for place in service().live_rooms() do gate.reports.note_all(place); end
+		for place in service().live_rooms() do
+			gate.reports.note_all(place);
+			local room = breakout.main(place.jid);
+			if room then breakout.attend(room, place); end
+		end
 		gate.guard_at(context, "muc-occupant-left", PRIORITY.rename, function (event)
 			gate.names.forget(event.room, event.occupant.bare_jid);
 		end);
 		gate.guard_at(context, "muc-room-destroyed", PRIORITY.seated, function (event)
-			mains[event.room.jid] = nil;
+			mains[event.room.jid], alone[event.room.jid] = nil, nil;
 			gate.names.forget_all(event.room.jid);
 		end);
 	end

@@ -159,6 +159,7 @@ return function (gate)
 			secure = nil, address = nil, client = nil, ticket = nil, device = nil, e2ee = nil,
 			language = cut(gate.messages.language_of(e.stanza), LIMIT.language),
 			breakout = e.more and e.more.place or place and place ~= room and place.jid or nil,
+			sent = flag(e.more and e.more.place and gate.breakout.is_sent(session, e.more.place)),
 			changes = flag(room and (e.kind == "join" or e.kind == "request") and gate.breakout.is_changing(room, e.from)),
 		}, session, e.room, e.kind == "join" and e.stanza);
 		attr.e2ee = e.kind == "join" and flag(gate.permissions.claims_e2ee(e.stanza)) or nil;

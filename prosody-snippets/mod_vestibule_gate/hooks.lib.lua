@@ -13,6 +13,7 @@ local PRIORITY = {
 	log_in_2 = 500; -- after mod_sasl2 has authenticated (1000), before another session is resumed (110)
 	-- Jitsi's focus
 	request = 5; -- on the focus's hosts, before whatever forwards to it (0)
+	sent = 4; -- just below, where what was refused does not come
 	reply = 5; -- on the clients' hosts, before the answer is delivered (0)
 	-- A join: presence, muc-room-pre-create, muc-occupant-pre-join
 	arrival = 5; -- before mod_muc (-2): a join is parked while there is no room object yet

@@ -12,7 +12,7 @@ local E2EE = "https://jitsi.org/meet/e2ee";
 local SHOWN = { ["shared-video"] = "desktop", etherpad = "chat", ["call-control"] = "chat" };
 
 -- Names of the texts that refuse, and of keys of the policy, where they are not called like the permission.
-local TEXTS, KEYS = { desktop = "media" }, { desktop = "screen_share" };
+local TEXTS, KEYS = { desktop = "media" }, { desktop = "screen_share", alone = "breakout_alone" };
 
 return function (gate)
 	local PRIORITY, LIMIT, PASSES, guard = gate.PRIORITY, gate.LIMIT, gate.PASSES, gate.breakout.guard;
@@ -75,6 +75,7 @@ return function (gate)
 			for _, seat in ipairs(seats) do
 				gate.media.settle(seat.place, seat.who);
 				gate.buttons.settle(seat.place, seat.who);
+				gate.breakout.attend(room, seat.place);
 			end
 		end
 	end

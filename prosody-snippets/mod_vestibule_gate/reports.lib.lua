@@ -73,6 +73,7 @@ return function (gate)
 		occupied[room.jid] = true;
 		note_arrival(room, occupant.bare_jid);
 		gate.breakout.note_arrival(room, event.jid);
+		gate.breakout.attend(room, event.room);
 		gate.report("joined", room, gate.facts.describe(room, occupant, event.origin, event.jid), event.origin);
 		gate.lobby_queue.forget(room, occupant.bare_jid);
 		if occupant.role == "moderator" then
@@ -126,6 +127,7 @@ return function (gate)
 		local before = known and known[occupant.nick];
 		if not before or not occupant.role or before == occupant.role then return; end
 		known[occupant.nick] = occupant.role;
+		gate.breakout.attend(room, event.room);
 		gate.room_data.unmoderated_since(room);
 		gate.report("role", room, gate.facts.describe(room, occupant));
 		if occupant.role == "moderator" then
@@ -144,6 +146,7 @@ return function (gate)
 		forget(event.room, occupant.nick);
 		if gate.room_data.is_rename(event) or room[over] then return; end
 		gate.breakout.note_leaver(event, room);
+		gate.breakout.attend(room, event.room);
 		forget_arrival(room, occupant.bare_jid);
 		if gate.breakout.is_empty(room) then occupied[room.jid] = nil; end
 		gate.room_data.unmoderated_since(room);

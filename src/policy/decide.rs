@@ -183,12 +183,14 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
         Action::Join { .. } if case.who.changes => {
             strongest.hear(names::judge(case));
             strongest.hear(suspended::join(case).filter(|_| case.who.breakout.is_some()));
+            strongest.hear(permissions::choose_breakout(case));
             strongest.hear(moderators::join(case));
         }
         Action::Join { credential } => {
             strongest.hear(names::judge(case));
             strongest.hear(close::outside_hours(case));
             strongest.hear(permissions::enter(case));
+            strongest.hear(permissions::choose_breakout(case));
             strongest.hear(close::join(case));
             strongest.hear(limits::join(case));
             strongest.hear(removal::knock(case));

@@ -345,6 +345,10 @@ denials! {
     MayNotBreakout =>
         "may-not-breakout", "auth" "forbidden", Never,
         "You cannot change the breakout rooms of this meeting or send people to them.";
+    /// The requester may not choose a breakout room, and no moderator has sent them there.
+    MayNotChooseBreakout =>
+        "may-not-choose-breakout", "auth" "forbidden", Words,
+        "You can enter this breakout room when a moderator sends you there. Please join the meeting again.";
     /// Only clients that can encrypt end to end may enter.
     E2eeNeeded =>
         "e2ee-needed", "cancel" "not-acceptable", Words,

@@ -9,11 +9,12 @@ use super::denial::{Clock, Denial};
 use super::form_field::FormField;
 
 /// Name and English text of each message that the gate has built in.
-pub const GATE_WORDS: [(&str, &str); 24] = [
+pub const GATE_WORDS: [(&str, &str); 25] = [
     ("gate-chat", "You cannot write in this meeting."),
     ("gate-private", "You cannot send private messages in this meeting."),
     ("gate-rename", "You cannot change your name in this meeting."),
     ("gate-media", "Audio, video and screen sharing are controlled by this server."),
+    ("gate-alone", "No moderator is in this breakout room. You are taken back to the main room."),
     ("gate-admitted", "A moderator has let you in."),
     ("gate-knock", "{nick} ({address}) would like to join."),
     ("gate-declined", "Your request to join was declined."),

@@ -161,6 +161,8 @@ facts! {
         pub breakout: Option<BareJid>,
         /// Whether they are in the meeting already, and only change between its main room and its breakout rooms.
         pub changes: bool,
+        /// Whether a moderator has sent them to the breakout room that they come into, and nowhere else since.
+        pub sent: bool,
     }
 }
 

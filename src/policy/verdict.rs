@@ -242,6 +242,8 @@ names! {
         Record = "record",
         /// To call telephones: the same.
         Dial = "dial",
+        /// To be in a breakout room in which no moderator is.
+        Alone = "alone",
         /// To read the room's configuration form, and whom it bans.
         Form = "form",
         /// To read the password in that form.
@@ -262,7 +264,8 @@ impl Ability {
             | Self::Rename
             | Self::Audio
             | Self::Video
-            | Self::Desktop => Degree::Yes,
+            | Self::Desktop
+            | Self::Alone => Degree::Yes,
         }
     }
 }

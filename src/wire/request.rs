@@ -123,6 +123,7 @@ pub fn read_requester(element: &Element) -> Requester {
         e2ee: is_true(element, "e2ee"),
         breakout: bare(element.attr("breakout")),
         changes: is_true(element, "changes"),
+        sent: is_true(element, "sent"),
     }
 }
 

@@ -220,10 +220,12 @@ mod tests {
             Ability::Desktop => Some("no"),
             Ability::Private => Some("yes"),
             Ability::Audio | Ability::Video | Ability::Form => Some("whatever"),
+            Ability::Alone => Some("no"),
             Ability::Record | Ability::Dial => None,
             Ability::Secret => Some("yes"),
         });
-        let degrees = [Given, Yes, Moderator, Yes, Yes, No, Moderator, Moderator, Moderator, Yes];
+        let degrees =
+            [Given, Yes, Moderator, Yes, Yes, No, Moderator, Moderator, No, Moderator, Yes];
         assert!(may.iter().eq(Ability::ALL.into_iter().zip(degrees)));
         let moderated = Some(vec![Ability::Audio, Ability::Desktop]);
         let effects = Effects { may: vec![(ann.clone(), may)], moderated, ..Effects::default() };

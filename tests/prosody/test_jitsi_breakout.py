@@ -51,6 +51,18 @@ record = []
 [room.moderators]
 successors = ["guest"]
 succession_after = "1 second"
+[[room]]
+match = "password-sent-*"
+[room.lobby]
+admission = "password"
+[room.permissions]
+breakout_choice = ["moderator"]
+[[room]]
+match = "password-led-*"
+[room.lobby]
+admission = "password"
+[room.permissions]
+breakout_alone = ["account"]
 """
 MEET = {
     "modules": ["lab_web_query"],
@@ -484,3 +496,89 @@ async def test_who_starts_muted_in_a_breakout_room_is_a_setting_of_the_meeting(m
         assert await sends(alice, "metadata", metadata(small, "startMuted", muted)) is None
         held = [each["metadata"]["startMuted"] for each in told_by(alice, "metadata") if "startMuted" in each["metadata"]]
         assert held[-1]["audio"] is True, "audio is moderated"
+
+
+# Who goes there, and who is left there
+
+
+async def ask(moderator, kind, **attributes):
+    """What a moderator's client asks of Jitsi's module for breakout rooms; the error, or None."""
+    message = element(CLIENT, "message", to=BREAKOUT, id=moderator.new_id())
+    message.append(element(CLIENT, "breakout_rooms", type=f"features/breakout-rooms/{kind}", **attributes))
+    since = moderator.mark()
+    moderator.send(message)
+    await moderator.ping()
+    await moderator.ping()
+    errors = [seen.error for seen in moderator.seen[since:] if seen.id == message.get("id")]
+    return errors[0] if errors else None
+
+
+async def sent(moderator, person, target):
+    """Has a moderator send somebody to a room."""
+    since = person.mark()
+    assert await ask(moderator, "move-to-room", participantJid=person.jid, roomJid=target) is None
+    await called(person, target, since)
+
+
+async def another(moderator, small):
+    """Has a second breakout room made; returns its address."""
+    since = moderator.mark()
+    assert await ask(moderator, "add", subject="Two") is None
+    rooms = told(await moderator.wait_for(lambda seen: len(told(seen)) == 2, since=since))
+    return next(each for each in rooms if each != small)
+
+
+async def called(person, target, since=0, seconds=5):
+    """Waits until somebody's client is told to go to a room."""
+    def is_it(seen):
+        text = seen.text(JITMEET, "json-message") or ""
+        return "move-to-room" in text and json.loads(text)["roomJid"] == target
+    return await person.wait_for(is_it, seconds, since)
+
+
+async def test_who_may_not_choose_goes_where_a_moderator_sends_them(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("password-sent")
+        alice, small, bob, carol = await gathering(crowd, room, "Bob", "Carol")
+        other = await another(alice, small)
+        await bob.depart(room)
+        refused = await bob.enter(small)
+        assert refused.shown == "destroyed" and "sends you" in refused.text, refused
+        await meet.decision(room=room, jid=bob.bare, kind="join", denial="may-not-choose-breakout")
+        assert (await bob.enter(room)).joined, "and is let into the meeting again"
+        await sent(alice, bob, small)
+        await moved(bob, room, small)
+        refused = await move(bob, small, other)
+        assert refused.shown == "destroyed", "he was not sent there"
+        assert (await bob.enter(room)).joined
+        await moved(bob, room, small)
+        await sent(alice, bob, room)
+        await moved(bob, small, room)
+        assert (await move(bob, room, small)).shown == "destroyed", "he was called back"
+        await moved(alice, room, other)
+        await sent(alice, carol, other)
+        await moved(carol, room, other)
+        # Nobody sends themselves.
+        await visit(carol, room)
+        assert (await ask(carol, "move-to-room", participantJid=carol.jid, roomJid=small))[1] == "forbidden"
+        assert (await move(carol, other, small)).shown == "destroyed"
+
+
+async def test_who_may_not_be_alone_in_a_breakout_room_is_brought_back_when_no_moderator_is_there(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("password-led")
+        alice, small, bob, carol, dave = await gathering(crowd, room, "Bob", "Carol", "Dave")
+        other = await another(alice, small)
+        for person, place in ((dave, other), (alice, small), (bob, small), (carol, small)):
+            await moved(person, room, place)
+        since, began = bob.mark(), asyncio.get_running_loop().time()
+        await moved(alice, small, other)
+        await bob.wait_for(lambda seen: seen.sender == small and "No moderator" in (seen.body or ""), 15, since)
+        await called(bob, room, since)
+        assert asyncio.get_running_loop().time() - began > 8, "the moderator had time to come back"
+        told = await meet.decision(event="refused", room=room)
+        assert told["details"]["reason"] == "breakout_alone"
+        await moved(bob, small, room)
+        await carol.wait_for(lambda seen: seen.room == small and 307 in seen.statuses, 8)
+        assert (await carol.enter(room)).joined, "as one who was in the meeting"
+        assert set(alice.occupants(other)) == {"focus", alice.nick, dave.nick}, "with a moderator they stay"

@@ -89,6 +89,12 @@ struct Who {
     ticket: Option<String>,
     device: Option<String>,
     e2ee: bool,
+    /// The breakout room into which they come.
+    breakout: Option<String>,
+    /// Whether they come there from another room of the meeting.
+    changes: bool,
+    /// Whether a moderator has sent them there.
+    sent: bool,
 }
 
 /// A person who was removed: for how many minutes more, and by what they are recognised.
@@ -195,6 +201,9 @@ impl Who {
             ticket: mark("ticket", &self.ticket),
             device: mark("device", &self.device),
             e2ee: self.e2ee,
+            breakout: self.breakout.as_deref().map(jid),
+            changes: self.changes,
+            sent: self.sent,
             ..Requester::default()
         }
     }

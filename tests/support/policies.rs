@@ -243,6 +243,12 @@ fn rules(name: &str) -> Option<Rules> {
             permissions.private.set(Permitted { classes: returning, moderators: true }, 51);
             permissions.rename.set(Permitted::MODERATORS, 52);
         }
+        "guided" => {
+            let permissions = Arc::make_mut(&mut rules.permissions);
+            let listed = Permitted { classes: ClassSet::of(&[Class::Listed]), moderators: true };
+            permissions.breakout_choice.set(listed, 50);
+            permissions.breakout_alone.set(listed, 51);
+        }
         "encrypted-only" => {
             Arc::make_mut(&mut rules.permissions).e2ee.set(E2ee::Require, 60);
         }

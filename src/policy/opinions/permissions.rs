@@ -29,6 +29,7 @@ fn on(rules: &Rules, ability: Ability) -> (Rule, Permitted) {
         }
         Ability::Record => (permissions.record.rule(), permissions.record.value),
         Ability::Dial => (permissions.dial.rule(), permissions.dial.value),
+        Ability::Alone => (permissions.breakout_alone.rule(), permissions.breakout_alone.value),
         Ability::Form => (fixed::READING.at(0), Permitted::MODERATORS),
         Ability::Secret => {
             let shown = rules.password.show_to_moderators;
@@ -109,6 +110,19 @@ pub(in crate::policy) fn feature(case: &Case<'_>, feature: Feature) -> Opinion {
 fn in_clear(case: &Case<'_>) -> Option<Opinion> {
     let e2ee = case.rules.permissions.e2ee;
     (e2ee.value == E2ee::Require).then(|| Opinion::deny(e2ee.rule(), Denial::E2eeOnly))
+}
+
+/// Denies a person a breakout room that they have chosen, if they may not. Nobody who comes has a role yet: a person who will
+/// moderate there counts as a moderator.
+pub(in crate::policy) fn choose_breakout(case: &Case<'_>) -> Option<Opinion> {
+    let choice = case.rules.permissions.breakout_choice;
+    let may_choose = match choice.value.degree(case.classes) {
+        Degree::Yes | Degree::Given => true,
+        Degree::Moderator => moderators::entitlement(case).is_some(),
+        Degree::No => false,
+    };
+    (case.who.breakout.is_some() && !case.who.sent && !may_choose)
+        .then(|| Opinion::deny(choice.rule(), Denial::MayNotChooseBreakout))
 }
 
 fn require_permission(case: &Case<'_>, permitted: Setting<Permitted>, denial: Denial) -> Opinion {
@@ -202,6 +216,7 @@ mod tests {
                 "yes",
                 "moderator",
                 "moderator",
+                "yes",
                 "moderator",
                 "moderator"
             ]

@@ -95,6 +95,15 @@ family! {
         breakout: Permitted = Permitted::MODERATORS, permitted(),
             rule "Who may make, rename and remove breakout rooms, and send people there and back."
             [off Permitted::EVERYONE];
+        /// On Jitsi, who may choose a breakout room by themselves. Others go where they are sent, and back into the main room.
+        breakout_choice: Permitted = Permitted::EVERYONE, permitted(),
+            rule "Who may choose a breakout room by themselves. Others go where they are sent, and back into the main room."
+            [off Permitted::EVERYONE];
+        /// On Jitsi, who may be in a breakout room in which no moderator is. Others are called back into the main room after
+        /// 10 seconds.
+        breakout_alone: Permitted = Permitted::EVERYONE, permitted(),
+            rule "Who may be in a breakout room in which no moderator is. Others are called back into the main room after 10 seconds."
+            [off Permitted::EVERYONE; Compared Undescribed];
         /// On Jitsi, encryption from end to end: "require" lets in only clients that say they can, and refuses recorders and
         /// telephones; "prefer" tells moderators who cannot; "off".
         e2ee: E2ee = E2ee::Off, word(),
