@@ -50,28 +50,32 @@ return function (gate)
 		return items;
 	end
 
+	-- Calls `act` with each occupant of a meeting from that domain, and the room that they are in.
+	local function each_of(room, domain, act)
+		gate.breakout.each(room, function (occupant, place)
+			if jid_host(occupant.bare_jid) == domain then act(occupant, place); end
+		end);
+	end
+
 	-- Returns the items and, for a ban of a domain, one for each occupant from that domain.
 	local function reach(room, items)
 		local all, known = {}, {};
 		for _, item in ipairs(items) do t_insert(all, item); known[item.jid] = true; end
 		for _, item in ipairs(items) do
 			local domain = item.affiliation == "outcast" and not jid.node(item.jid) and item.jid;
-			for _, occupant in pairs(domain and room._occupants or {}) do
+			each_of(room, domain, function (occupant)
 				local bare = occupant.bare_jid;
-				if jid.host(bare) == domain and not known[bare] then
-					known[bare] = true;
-					t_insert(all, { jid = bare, affiliation = "outcast", current = gate.affiliation_of(room, bare) });
-				end
-			end
+				if known[bare] then return; end
+				known[bare] = true;
+				t_insert(all, { jid = bare, affiliation = "outcast", current = gate.affiliation_of(room, bare) });
+			end);
 		end
 		return all;
 	end
 
 	local function bearer_of(room, item)
 		if item.role then return occupant_of(room, item.nick); end
-		for _, occupant in pairs(room._occupants) do
-			if occupant.bare_jid == item.jid then return occupant; end
-		end
+		return (gate.breakout.each(room, function (occupant) return occupant.bare_jid == item.jid; end));
 	end
 
 	-- Returns the occupants that an item removes in addition to its target: all of a domain, and the bearer of a
@@ -80,9 +84,9 @@ return function (gate)
 		local displaced, named = {}, item.reserves and occupant_of(room, item.reserves);
 		if named and named.bare_jid ~= item.jid then t_insert(displaced, named); end
 		if item.role or jid_node(item.jid) then return displaced; end
-		for _, occupant in pairs(room._occupants) do
-			if occupant ~= named and jid_host(occupant.bare_jid) == item.jid then t_insert(displaced, occupant); end
-		end
+		each_of(room, item.jid, function (occupant)
+			if occupant ~= named then t_insert(displaced, occupant); end
+		end);
 		return displaced;
 	end
 
@@ -185,6 +189,19 @@ return function (gate)
 			return gate.refuse(event, "malformed", "modify", "not-acceptable", gate.messages.of("gate-too-large", stanza));
 		end
 		return gate.put(event, kind, { items = items, detail = write_items(judged), rebuild = steps_for(stanza, items) });
+	end);
+
+	-- Prosody removes whom a ban is on from the main room alone.
+	gate.guard("muc-set-affiliation", PRIORITY.backstop, function (event)
+		local room, seats = event.room, {};
+		if event.affiliation ~= "outcast" or gate.is_observing() then return; end
+		gate.breakout.each(room, function (occupant, place)
+			local bare = occupant.bare_jid;
+			if place ~= room and (bare == event.jid or jid_host(bare) == event.jid) then
+				t_insert(seats, { room = place, nick = occupant.nick });
+			end
+		end);
+		for _, seat in ipairs(seats) do gate.effects.set_role(seat.room, seat.nick, nil, event.reason); end
 	end);
 
 	-- In a breakout room, moderators remove people from the meeting. All else is changed in the main room.

@@ -8,6 +8,7 @@ from lab import needs_jitsi_plugins
 from lab.jitsi_meeting import admit, ended, inside, opened, vestibule
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
+from lab.policy import SECRET
 from lab.stanza import CLIENT, element
 from test_jitsi_components import JITSI, MAY_NOT_RECORD, MAY_NOT_WRITE, metadata, poll, sends, told as told_by
 from test_jitsi_permissions import MAY_NOT_DIAL, asked, call, moderation, recording, until_buttons, until_listed, writes
@@ -239,9 +240,14 @@ async def test_whoever_changes_rooms_is_asked_for_nothing_and_keeps_what_they_ar
 async def test_a_person_in_a_breakout_room_is_removed_and_banned_there(meet):
     async with meet.crowd() as crowd:
         room = meet.room("password")
-        alice, small, bob, carol, dave = await gathering(crowd, room, "Bob", "Carol", "Dave")
-        for person in (bob, carol, dave):
+        alice, small, bob, carol, dave, erin = await gathering(crowd, room, "Bob", "Carol", "Dave", "Erin")
+        for person in (bob, carol, dave, erin):
             await moved(person, room, small)
+        # By a moderator in the main room.
+        assert not (await alice.set_affiliation(room, erin.bare, "outcast")).error
+        await out(erin, small)
+        assert (await erin.enter(small)).shown == "destroyed"
+        assert (await (await crowd.reload(erin)).enter(room, SECRET)).shown == "destroyed"
         assert meet.component.run("remove", room, bob.nick).returncode == 0
         await out(bob, small)
         assert (await bob.enter(small)).shown == "destroyed"
