@@ -59,7 +59,7 @@ return function (gate)
 		local name = presence and presence:get_child_text("nick", "http://jabber.org/protocol/nick");
 		name = name or occupant and jid_resource(occupant.nick)
 			or address and gate.lobby_queue.name_of(room, jid_bare(address));
-		return gate.text.cut(name or "", gate.LIMIT.name);
+		return gate.text.cut(gate.text.in_sentence(name or ""), gate.LIMIT.name);
 	end
 
 	-- Tells a person words of the room. Jitsi Meet shows a message to everybody in a pop-up and in the chat, under its

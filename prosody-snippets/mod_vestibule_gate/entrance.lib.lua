@@ -18,6 +18,9 @@ local WORDS = {
 };
 local PRIVATE_WORDS = { [" subject"] = true };
 
+-- Messages of Jitsi's modules, by their type: who was let in or turned away, and a word of the system.
+local MODULES_OWN = { ["lobby-notify"] = true, ["system_chat_message"] = true };
+
 -- The types of requests.
 local REQUESTS = { get = true, set = true };
 
@@ -66,12 +69,14 @@ return function (gate)
 		return child and child.name == "decline" and child.attr.xmlns == xmlns_user;
 	end
 
-	-- mod_muc_meeting_id reads it without checking its type, and fails.
+	-- mod_muc_meeting_id reads it without checking its type, and fails. What Jitsi's modules say in the same way is shown
+	-- as something that has happened.
 	local function has_odd_json(stanza)
 		for _, tag in ipairs(stanza.tags) do
 			if tag.name == "json-message" then
 				local text = tag:get_text() or "";
-				if #text > LIMIT.stanza or type(json.decode(text)) ~= "table" then return true; end
+				local content = #text <= LIMIT.stanza and json.decode(text);
+				if type(content) ~= "table" or MODULES_OWN[content.type or false] then return true; end
 			end
 		end
 		return false;
@@ -128,7 +133,8 @@ return function (gate)
 		presence = to_room.presence;
 		message = function (event, room, is_inside)
 			if not is_inside then return refuse_outside(event, room); end
-			if PASSES.private[event.stanza.attr.type or false] then return; end
+			local is_odd = gate.focus.is_there() and has_odd_json(event.stanza);
+			if PASSES.private[event.stanza.attr.type or false] and not is_odd then return; end
 			return refuse(event, "unnamed", "modify", "bad-request");
 		end;
 		iq = function (event, _, is_inside)

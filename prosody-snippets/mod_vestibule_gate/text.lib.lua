@@ -13,6 +13,16 @@ end
 -- drop it. A ratio sign looks the same.
 local function in_dialog(text) return (text:gsub(":", "\226\136\182")); end
 
+-- Returns a person's words as part of a sentence of the room's: in one line, and without marks that turn the direction
+-- of what stands around them (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069).
+local TURNS = { "\216\156", "\226\128[\142\143\170-\174]", "\226\129[\166-\169]" };
+local BREAKS = { "%c", "\194[\128-\159]", "\226\128[\168\169]" };
+local function in_sentence(text)
+	for _, turn in ipairs(TURNS) do text = text:gsub(turn, ""); end
+	for _, line_break in ipairs(BREAKS) do text = text:gsub(line_break, " "); end
+	return text;
+end
+
 -- What goes to the component with every join is written as text, into one buffer: in a server that collects garbage
 -- all the time, a join costs what it leaves behind. It is made of what was parsed from XML, or has been checked.
 local ESCAPED = { ["<"] = "&lt;", [">"] = "&gt;", ["&"] = "&amp;" };
@@ -37,6 +47,6 @@ local function element(name, attr, text)
 end
 
 return {
-	cut = cut, in_dialog = in_dialog,
+	cut = cut, in_dialog = in_dialog, in_sentence = in_sentence,
 	begin = begin, write = write, written = written, attributes = attributes, element = element,
 };

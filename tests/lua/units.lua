@@ -43,6 +43,12 @@ function tests.a_text_is_cut_between_characters()
 	equal(text.cut("", 0), "");
 end
 
+function tests.a_person_s_words_stay_within_the_sentence()
+	equal(text.in_sentence("Zo\195\171 \208\155"), "Zo\195\171 \208\155");
+	equal(text.in_sentence("a\nb\194\133c\226\128\168d\0e"), "a b c d e");
+	equal(text.in_sentence("\226\128\174a\226\129\166b\216\156c\226\128\143d"), "abcd");
+end
+
 function tests.xml_that_is_written_as_text_is_escaped()
 	text.begin("<a ");
 	text.attributes("x", "'<&>\"", "y", nil, "z", 1);

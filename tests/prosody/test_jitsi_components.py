@@ -452,7 +452,12 @@ async def test_nobody_looks_like_the_focus_or_speaks_as_the_server(meet):
         bob.send_raw(f"<message type='groupchat' to='{room}'><body>two</body><subject>Other</subject></message>")
         bob.send_raw(f"<message type='chat' to='{room}/{alice.nick}'><body>three</body><subject>Other</subject>{name}</message>")
         bob.send_raw(f"<message type='error' to='{room}/{alice.nick}'>{error}</message>")
-        await bob.ping()
+        for of_module in ({"type": "lobby-notify", "event": "LOBBY-ACCESS-DENIED", "name": "Other"}, {"type": "system_chat_message", "message": "Other"}):
+            said = f"<json-message xmlns='{JITSI}'>{json.dumps(of_module)}</json-message>"
+            for kind, to in (("groupchat", room), ("chat", f"{room}/{alice.nick}")):
+                bob.send_raw(f"<message type='{kind}' to='{to}' id='{kind}-{of_module['type']}'>{said}</message>")
+                refused = await bob.wait_for(lambda seen: seen.id == f"{kind}-{of_module['type']}" and seen.type == "error")
+                assert refused.error[1] == "bad-request"
         bob.send_raw(f"<presence type='unavailable' to='{room}/{bob.nick}'><ignore xmlns='http://jitsi.org/jitmeet/'/></presence>")
         await bob.ping()
         carol = await crowd.person("Carol")

@@ -252,11 +252,11 @@ async def test_an_opener_who_is_refused_at_the_join_leaves_the_room_to_the_next(
 async def test_moderators_are_told_who_cannot_encrypt(meet):
     async with meet.crowd() as crowd:
         room = meet.room("told")
-        alice, bob, carol = await crowd.persons("Alice", "Bob {password}", "Carol")
+        alice, bob, carol = await crowd.persons("Alice", "Bob\n\u202e {password}", "Carol")
         assert (await joins(alice, room, "https://jitsi.org/meet/e2ee")).joined
         assert (await joins(bob, room)).joined
         told = await alice.wait_for(lambda seen: seen.body and "end-to-end encryption" in seen.body)
-        assert "Bob {password}'s client does not support" in told.body
+        assert "Only moderators can see this. Bob  {password}'s client does not support" in told.body
         assert (await joins(carol, room, "https://jitsi.org/meet/e2ee")).joined
         await bob.ping()
         assert not [seen for seen in bob.seen if seen.body and "encrypt" in seen.body]
