@@ -9,7 +9,8 @@ root=${DESTDIR:-}
 share=$prefix/share/vestibule
 etc=/etc/vestibule
 units=/etc/systemd/system
-gate=prosody-snippets/mod_vestibule_gate
+# The gate, and what is on visitors' servers.
+gates="mod_vestibule_gate mod_vestibule_visitors"
 # Where Prosody looks for modules: Debian's plugin_paths, and that of Jitsi's package, which replaces it.
 modules=/usr/local/lib/prosody/modules
 jitsi=/usr/share/jitsi-meet/prosody-plugins
@@ -53,11 +54,14 @@ if [ -z "$root" ] && [ "$(id -u)" != 0 ]; then
 fi
 
 link() {
-	local place=$root$1/mod_vestibule_gate
-	# A copy from an earlier version would be loaded instead of this one.
-	if [ -e "$place" ] && [ ! -L "$place" ]; then fail "$1/mod_vestibule_gate is there, and no link: remove it"; fi
-	install -d -m 0755 "$root$1"
-	ln -sfnr "$root$share/$gate" "$place"
+	local gate place
+	for gate in $gates; do
+		place=$root$1/$gate
+		# A copy from an earlier version would be loaded instead of this one.
+		if [ -e "$place" ] && [ ! -L "$place" ]; then fail "$1/$gate is there, and no link: remove it"; fi
+		install -d -m 0755 "$root$1"
+		ln -sfnr "$root$share/prosody-snippets/$gate" "$place"
+	done
 }
 
 link "$modules"
@@ -65,7 +69,9 @@ if [ -d "$root$jitsi" ]; then link "$jitsi"; fi
 install -D -m 0755 "$PROGRAM" "$root$prefix/bin/vestibule"
 install -D -m 0755 scripts/make-secret.sh "$root$share/make-secret.sh"
 install -D -m 0644 -t "$root$share/prosody-snippets" prosody-snippets/*.cfg.lua
-install -D -m 0644 -t "$root$share/$gate" "$gate"/*.lua
+for gate in $gates; do
+	install -D -m 0644 -t "$root$share/prosody-snippets/$gate" "prosody-snippets/$gate"/*.lua
+done
 install -D -m 0644 -t "$root$units" contrib/vestibule.service contrib/vestibule-secret.service
 sed -i "s|/usr/local/|$prefix/|" "$root$units"/vestibule.service "$root$units"/vestibule-secret.service
 

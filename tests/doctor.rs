@@ -229,6 +229,11 @@ const DEFECTS: &[(&str, Change, &str)] = &[
         "lobby.example.org",
     ),
     (
+        "visitors-unguarded",
+        |it| it.more += "<visitors service='conference.v1.meet.jitsi' guarded='false'/>",
+        "without the gate's module",
+    ),
+    (
         "internal-service-open",
         |it| {
             it.more += "<host name='internal.auth.example.org' type='component'><module name='muc'/></host>"

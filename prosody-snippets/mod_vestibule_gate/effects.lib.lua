@@ -214,13 +214,17 @@ return function (gate)
 			gate.breakout.call_back(room, (gate.messages.of("say-suspended-here")));
 		end
 		if fx.room and fx.room.media then gate.media.switch(room, fx.room.media); end
-		if fx.room and fx.room.suspended ~= nil then gate.buttons.settle_all(room); end
+		if fx.room and fx.room.suspended ~= nil then
+			gate.buttons.settle_all(room);
+			gate.visitors.settle(room);
+		end
 		for _, who in ipairs(fx.reject or NOTHING) do dismiss(room, who.jid, who.text); end
 		for _, who in ipairs(fx.remove or NOTHING) do
 			for _, seat in ipairs(gate.breakout.seats(room, who.jid)) do
 				gate.dialogs.tell_removed(seat.room, seat.room:get_occupant_by_nick(seat.nick), who.text);
 				set_role(seat.room, seat.nick, nil, who.text);
 			end
+			gate.visitors.remove(room, who.jid, who.text);
 			take_affiliation(room, who.jid);
 		end
 		local data = gate.room_data.of(room);
@@ -251,7 +255,7 @@ return function (gate)
 				gate.facts.each_moderator(room, note);
 				is_met = is_met and #met == 0;
 			elseif only.when == "inside" then
-				is_met = is_met and gate.breakout.is_inside(room, only.jid);
+				is_met = is_met and (gate.breakout.is_inside(room, only.jid) or gate.visitors.is_inside(room, only.jid));
 			else
 				is_met = is_met and gate.lobby_queue.people(room.jid)[only.jid] ~= nil;
 			end
@@ -263,6 +267,9 @@ return function (gate)
 		local services = gate.services();
 		gate.breakout.each(room, function (occupant)
 			if named[occupant.bare_jid] or fx.ending and not services[occupant.bare_jid] then note(occupant); end
+		end);
+		gate.visitors.each(room, function (one)
+			if named[one.bare_jid] or fx.ending then note(one); end
 		end);
 		return true, met;
 	end

@@ -231,6 +231,16 @@ return function (gate)
 					return not is_of_use;
 				end
 				if room and room._data.destroyed then return; end -- the service says that it is gone
+				local is_of_visitor = nil;
+				if room and context == module and name == "message" then
+					is_of_visitor = gate.visitors.judge_message(event, room);
+				end
+				if is_of_visitor ~= nil then
+					if has_odd_json(stanza) then return true; end
+					stanza:remove_children("x", xmlns_user);
+					stanza:remove_children("x", xmlns_muc);
+					return not is_of_visitor;
+				end
 				return row(event, room, is_inside);
 			end);
 		end

@@ -98,7 +98,7 @@ return function (gate)
 	local function describe(room, occupant, session, address)
 		local place = jid_bare(occupant.nick);
 		return add_session({
-			breakout = place ~= room.jid and place or nil,
+			breakout = place ~= room.jid and place or nil, visitor = flag(occupant.is_visitor),
 			nick = cut(jid_resource(occupant.nick), LIMIT.address), jid = cut(address or occupant.jid, LIMIT.address),
 			name = gate.names.shown(occupant, address or occupant.jid),
 			affiliation = affiliation_of(room, occupant.bare_jid), role = occupant.role or "none",
@@ -149,6 +149,7 @@ return function (gate)
 		local session, bare = e.origin, jid_bare(e.from);
 		local occupant, place;
 		if room then occupant, place = gate.breakout.find(room, e.from); end
+		local is_visitor = e.more and e.more.visitor;
 		local name = e.more and e.more.name or gate.names.shown(occupant, e.from);
 		local nick = e.more and e.more.nick or occupant and jid_resource(occupant.nick);
 		if e.kind == "join" then name, nick = gate.names.tidy(e.stanza), gate.nick_of_join(room, e.stanza); end
@@ -160,7 +161,9 @@ return function (gate)
 			language = cut(gate.messages.language_of(e.stanza), LIMIT.language),
 			breakout = e.more and e.more.place or place and place ~= room and place.jid or nil,
 			sent = flag(e.more and e.more.place and gate.breakout.is_sent(session, e.more.place)),
-			changes = flag(room and (e.kind == "join" or e.kind == "request") and gate.breakout.is_changing(room, e.from)),
+			visitor = flag(is_visitor),
+			changes = flag(room and not is_visitor
+				and (e.kind == "join" or e.kind == "request") and gate.breakout.is_changing(room, e.from)),
 		}, session, e.room, e.kind == "join" and e.stanza);
 		attr.e2ee = e.kind == "join" and flag(gate.permissions.claims_e2ee(e.stanza)) or nil;
 		write_somebody("requester", attr, session, gate.room_data.person(data, bare, attr.ticket));

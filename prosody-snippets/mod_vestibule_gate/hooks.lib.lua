@@ -6,6 +6,7 @@
 local PRIORITY = {
 	-- Any stanza
 	address = 1000; -- above whatever answers a stanza
+	visitors = 960; -- just below: what visitors' servers send for their people
 	entrance = 950; -- just below, above all else that answers
 	link = 10; -- before mod_iq (0): the component's answers are not for the room service
 	-- Log-ins, on the clients' hosts

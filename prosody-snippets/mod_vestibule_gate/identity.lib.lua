@@ -232,6 +232,11 @@ return function (gate)
 		return attr;
 	end
 
+	-- Notes how a session of another server logged in there.
+	function identity.suppose_log_in(session, provider, mechanism)
+		session[LOG_IN] = { provider = provider, mechanism = mechanism };
+	end
+
 	-- Returns how a session logged in: the provider and the mechanism.
 	function identity.log_in(session)
 		local log_in = session[LOG_IN] or {};

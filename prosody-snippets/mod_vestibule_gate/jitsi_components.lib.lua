@@ -30,6 +30,12 @@ return function (gate)
 	-- Handles one element of a message. Returns true if it has been answered.
 	local function take(event, host, handler, command)
 		local stanza, from = event.stanza, event.stanza.attr.from;
+		local polled, voter = nil, nil;
+		if handler.is_polls then polled, voter = gate.visitors.find_voter(event, command); end
+		if polled then
+			local may = voter and gate.permissions.may(polled, voter, "chat");
+			return not may or handler.act(event, polled, command);
+		end
 		local address = command.attr.room;
 		if not handler.names_room then address = of_connection(host, event.origin); end
 		if not address then return outside(event); end
@@ -91,6 +97,7 @@ return function (gate)
 				watch(host, list);
 			end
 		end
+		gate.visitors.watch();
 	end
 
 	-- Lets occupants send such an element to that module, unless `act` (event, room, element) returns true.
@@ -212,12 +219,15 @@ return function (gate)
 		local poll = #text <= LIMIT.stanza and json.decode(text);
 		if type(poll) ~= "table" then return wrong_value(event, "json-message"); end
 		local _, place = gate.breakout.find(room, event.stanza.attr.from);
-		local known = place.polls and place.polls.by_id[poll.pollId or false];
+		local polls = (place or room).polls; -- a visitor is in neither
+		local known = polls and polls.by_id[poll.pollId or false];
 		local answers = known and poll.command == "answer-poll" and poll.answers;
 		-- More answers than the poll has make that module throw.
 		if type(answers) == "table" and #answers > #known.answers then return wrong_value(event, "answers"); end
 	end
-	components.hear("polls_component", { element = "json-message", namespace = xmlns_jitsi, act = polled });
+	components.hear("polls_component", {
+		element = "json-message", namespace = xmlns_jitsi, act = polled, is_polls = true,
+	});
 	components.hear("polls_component", { element = "json-message", act = polled });
 
 	-- Breakout rooms: a moderator's client makes, names and removes them, and sends people to them or back.

@@ -20,8 +20,8 @@
 --     permissions        chat, recording, dialling          media              microphones, cameras, screens (Jitsi)
 --     lobby, lobby_queue those who wait to be let in        jitsi_components   what clients tell Jitsi's components
 --     focus              Jitsi's conference requests        dialogs            reasons that Jitsi's clients show
---     breakout           Jitsi's breakout rooms
---     callers            people behind one account       fail_closed        changes that no answer names
+--     breakout           Jitsi's breakout rooms             visitors           Jitsi's audiences on other servers
+--     callers            people behind one account          fail_closed        changes that no answer names
 --
 -- What they use:
 --
@@ -753,7 +753,7 @@ gate.cancel = queue.cancel;
 
 for _, name in ipairs {
 	"addresses", "config_form", "affiliations", "invitations", "room_messages", "permissions", "names",
-	"jitsi_components", "media", "buttons", "dialogs", "fail_closed", "entrance", "joins", "reports",
+	"jitsi_components", "media", "buttons", "dialogs", "fail_closed", "visitors", "entrance", "joins", "reports",
 } do
 	gate[name] = module:require(name)(gate);
 end
@@ -780,12 +780,15 @@ function module.unload() -- timers end with the module, so everybody is answered
 end
 function module.save()
 	is_reloading = true; -- it is called before the module is unloaded, and only if it comes back
-	return { waiting = lobby_queue.save(), arrivals = gate.reports.save(), focus = focus.save() };
+	return {
+		waiting = lobby_queue.save(), arrivals = gate.reports.save(), focus = focus.save(), visitors = gate.visitors.save(),
+	};
 end
 function module.restore(saved)
 	lobby_queue.restore(saved.waiting);
 	gate.reports.restore(saved.arrivals);
 	if saved.focus then focus.restore(saved.focus); end -- an older version has none
+	gate.visitors.restore(saved.visitors);
 	run_sweep();
 end
 

@@ -71,13 +71,15 @@ return function (gate)
 		for _, item in ipairs(list or {}) do
 			local seats = {};
 			each_seat(room, item.jid, function (occupant, place) seats[#seats + 1] = { who = occupant, place = place }; end);
-			set(room, item.jid, seats[1] and next(item.degrees) and item.degrees or nil);
+			local is_inside = seats[1] or gate.visitors.is_inside(room, item.jid);
+			set(room, item.jid, is_inside and next(item.degrees) and item.degrees or nil);
 			for _, seat in ipairs(seats) do
 				gate.media.settle(seat.place, seat.who);
 				gate.buttons.settle(seat.place, seat.who);
 				gate.breakout.attend(room, seat.place);
 			end
 		end
+		gate.visitors.settle(room);
 	end
 
 	-- Returns the permissions that an answer gives an occupant; nil: all.
@@ -100,8 +102,14 @@ return function (gate)
 		local nick, bare = event.occupant.nick, event.occupant.bare_jid;
 		local stays = gate.room_data.is_rename(event);
 		each_seat(room, bare, function (occupant) stays = stays or occupant.nick ~= nick; end);
-		if not stays then set(room, bare, nil); end
+		if not stays and not gate.visitors.is_inside(room, bare) then set(room, bare, nil); end
 	end);
+
+	-- Takes over, or forgets, the permissions of a visitor.
+	function permissions.seat(room, visitor, fx) set(room, visitor.bare_jid, fx and answered(fx, visitor)); end
+	function permissions.forget(room, bare)
+		if not gate.breakout.is_inside(room, bare) then set(room, bare, nil); end
+	end
 
 	-- Returns whether an element shows nobody anything: it is empty, and its attributes only refer to another message.
 	local function is_silent(tag)
@@ -136,7 +144,7 @@ return function (gate)
 	end
 
 	local function words_for(room, what, stanza)
-		local is_suspended = gate.room_data.of(room).suspended;
+		local is_suspended = (gate.room_data.of(room) or {}).suspended;
 		return gate.messages.of(is_suspended and "say-suspended-here" or "gate-" .. (TEXTS[what] or what), stanza);
 	end
 
@@ -167,7 +175,7 @@ return function (gate)
 			what == "rename" and "not-acceptable" or "forbidden", words_for(room, what, event.stanza));
 	end
 
-	permissions.refuse, permissions.report_once = refuse, report_once;
+	permissions.refuse, permissions.report_once, permissions.words = refuse, report_once, words_for;
 
 	-- Refuses a message to the room, other than `!word`, by a person who may not chat. Returns whether it was refused.
 	function permissions.refuse_chat(event, room, occupant)
@@ -315,6 +323,8 @@ return function (gate)
 			return gate.put(event, "record", { detail = function () end, stops = action == "stop" }, room.jid);
 		end
 	end);
+
+	function permissions.claim_e2ee(stanza) return stanza:tag("features"):tag("feature", { var = E2EE }):reset(); end
 
 	-- Returns whether a joining client claims to support end-to-end encryption.
 	function permissions.claims_e2ee(stanza)

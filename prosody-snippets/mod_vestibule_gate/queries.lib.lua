@@ -98,6 +98,7 @@ return function (gate)
 				if presence.attr.type == nil then offer("3" .. address); end
 			end
 		end);
+		gate.visitors.each(room, function (one) offer("3" .. one.jid); end);
 	end
 	-- Returns who a key stands for now; nil: nobody any more.
 	local find_one = {
@@ -107,7 +108,7 @@ return function (gate)
 		end;
 		["2"] = function (room, bare) return gate.lobby_queue.people(room.jid)[bare]; end;
 		["3"] = function (room, address)
-			local occupant = gate.breakout.find(room, address);
+			local occupant = gate.breakout.find(room, address) or gate.visitors.find(room, address);
 			local presence = occupant and occupant.sessions[address];
 			return presence and presence.attr.type == nil and occupant or nil;
 		end;
@@ -124,9 +125,9 @@ return function (gate)
 			}, gate.callers.session(w.jid), room.jid), nil, data and data.people[bare]);
 		end;
 		["3"] = function (reply, room, data, address, occupant)
-			local session = gate.callers.session(address);
+			local session = occupant.session or gate.callers.session(address);
 			local described = gate.facts.describe(room, occupant, session, address);
-			local since = gate.reports.arrival_of(room.jid, occupant.bare_jid);
+			local since = occupant.since or gate.reports.arrival_of(room.jid, occupant.bare_jid);
 			described.since = since and tostring(since);
 			local person = gate.room_data.person(data, occupant.bare_jid, described.ticket);
 			local weight = add_somebody(reply, "occupant", described, session, person);

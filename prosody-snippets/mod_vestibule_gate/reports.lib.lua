@@ -198,6 +198,7 @@ return function (gate)
 		gate.report("destroyed", event.room, {});
 		occupied[event.room.jid], arrivals[event.room.jid] = nil, nil;
 		gate.breakout.forget(event.room.jid);
+		gate.visitors.forget(event.room.jid);
 		-- A lobby of the service's own ends with its room, and tells those who wait.
 		if not gate.lobby.is_there() then gate.effects.dismiss_all(event.room, (gate.messages.of("gate-nobody"))); end
 		for bare in pairs(gate.lobby_queue.people(event.room.jid)) do gate.lobby_queue.forget(event.room, bare); end

@@ -178,6 +178,9 @@ return function (gate)
 		if #names > MOST.hosts then attr.more = "true"; end
 		add_hooks(reply, add, names);
 		add_ports(reply, add);
+		for service, is_guarded in pairs(gate.visitors.guarded) do
+			if add("visitors", { service = service, guarded = tostring(is_guarded) }) then reply:up(); end
+		end
 		if add("web", web_sessions()) then reply:up(); end
 		return reply;
 	end;

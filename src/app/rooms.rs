@@ -49,7 +49,7 @@ pub(super) enum RoomError {
     Person(String, #[source] JidError),
     #[error("the file that this component was started with names no service `{0}`")]
     Service(String),
-    #[error("`{0}` is a breakout room of `{1}`: name that room")]
+    #[error("`{0}` is part of `{1}`: name that room")]
     Breakout(BareJid, BareJid),
     #[error("there is no room `{0}`")]
     None(BareJid),

@@ -323,7 +323,7 @@ impl RoomRegistry {
         self.rooms.after(None)
     }
 
-    /// Returns the room of which this is a breakout room, if a person is in that one.
+    /// Returns the room of which this is a breakout room or the visitors' room, if a person is in that one.
     pub fn main_of(&self, breakout: &BareJid) -> Option<&BareJid> {
         let mut rooms = self.rooms().filter(|(_, room)| {
             room.occupants.values().any(|known| known.who.breakout.as_ref() == Some(breakout))

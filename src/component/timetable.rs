@@ -172,7 +172,7 @@ pub fn plan_succession(
     };
     let view = RoomView {
         moderators: count(&|who| is_moderator(policy, who)),
-        occupants: count(&|who| !is_service(policy, who)),
+        occupants: count(&|who| !is_service(policy, who) && !who.visitor),
         ..room.view.clone()
     };
     let rules = engine.live().rules_in(policy, jid, room);

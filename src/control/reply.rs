@@ -427,7 +427,7 @@ pub struct OccupantLine {
     pub affiliation: String,
     /// Class of the person, such as `account` or `guest`.
     pub class: String,
-    /// The breakout room that they are in (Jitsi); null: the room itself.
+    /// The breakout room, or visitors' room, that they are in (Jitsi); null: the room itself.
     pub breakout: Option<String>,
     /// When they joined; null: it is not known.
     #[schemars(with = "Option<schema::Moment>")]

@@ -27,6 +27,14 @@ pub(super) static CHECKS: &[Check] = &[
         look: unguarded,
     },
     Check {
+        id: "visitors-unguarded",
+        severity: Severity::Critical,
+        looks_at: "whether the visitors' servers that Jicofo connects (Jitsi's second tier) have the gate's module",
+        why: "a person who is refused watches the meeting there, and nobody knows of them; what visitors say reaches no meeting",
+        source: "docs/jitsi.md, Visitors",
+        look: visitors,
+    },
+    Check {
         id: "internal-service-open",
         severity: Severity::Note,
         looks_at: "who may open rooms on the services for bridges and recorders (internal.…)",
@@ -138,6 +146,17 @@ fn unguarded(case: &Case<'_>, looked: &mut Looked) {
                 ),
             };
             looked.find(name, "a MUC service without the gate", (PROSODY, line));
+        }
+    })
+}
+
+fn visitors(case: &Case<'_>, looked: &mut Looked) {
+    case.each_with_hosts(looked, |_, posture, _, looked| {
+        for (service, _) in posture.visitors.iter().filter(|(_, is_guarded)| !is_guarded) {
+            let line = format!(
+                "Component \"{service}\" \"muc\"  modules_enabled = {{ …; \"vestibule_visitors\" }}, on that server"
+            );
+            looked.find(service, "a visitors' server without the gate's module", (PROSODY, line));
         }
     })
 }

@@ -144,6 +144,7 @@ fn stay(case: &Case<'_>) -> Option<Opinion> {
 /// that they were removed.
 pub(super) fn is_fit(case: &Case<'_>) -> bool {
     !case.is_service()
+        && !case.who.visitor
         && stay(case).is_none()
         && close::outside_hours(case).is_none()
         && !removal::is_suspected(case)
@@ -186,6 +187,16 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
             strongest.hear(permissions::choose_breakout(case));
             strongest.hear(moderators::join(case));
         }
+        // An audience is as large as it likes, has no lobby, and moderates nothing.
+        Action::Join { credential } if case.who.visitor => {
+            strongest.hear(names::judge(case));
+            strongest.hear(close::outside_hours(case));
+            strongest.hear(permissions::enter(case));
+            strongest.hear(close::join(case));
+            strongest.hear(removal::knock(case));
+            strongest.hear(lobby::join(case, *credential));
+            strongest.hear(moderators::join(case));
+        }
         Action::Join { credential } => {
             strongest.hear(names::judge(case));
             strongest.hear(close::outside_hours(case));
@@ -222,6 +233,9 @@ fn effects(case: &Case<'_>, opinion: &Opinion) -> Effects {
     let mut effects = Effects::default();
     match (opinion.verdict, &case.attempt.action) {
         (Verdict::Allow, Action::Open { .. }) => open::effects(case, &mut effects),
+        (Verdict::Allow, Action::Join { .. }) if case.who.visitor => {
+            permissions::tell(case, &mut effects);
+        }
         (Verdict::Allow, Action::Join { credential }) => {
             entry::enter(case, *credential, &mut effects);
             names::taken(case, &mut effects);

@@ -163,6 +163,8 @@ facts! {
         pub changes: bool,
         /// Whether a moderator has sent them to the breakout room that they come into, and nowhere else since.
         pub sent: bool,
+        /// Whether they are, or come, to the audience on a visitors' server (Jitsi): `breakout` is their room there.
+        pub visitor: bool,
     }
 }
 

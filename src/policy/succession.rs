@@ -174,7 +174,10 @@ impl Scene<'_> {
     fn succession(&self) -> Option<Plan> {
         let moderators = &self.rules.moderators;
         let after = moderators.succession_after.value?;
-        let has_people = self.occupants.iter().any(|one| !is_service(self.policy, one.who));
+        let has_people = self.occupants.iter().any(|one| {
+            let who = one.who;
+            !is_service(self.policy, who) && !who.visitor
+        });
         let is_due = has_people
             && !moderators.assign.value.is_empty()
             && self.view.moderators == 0
@@ -440,6 +443,11 @@ mod tests {
         assert_eq!(room.remedy(2000), Some(Remedy::Nobody));
         room.inside.pop();
         assert_eq!(room.remedy(2000), None, "nobody is there whom it concerns");
+
+        let visitor = |jid| Requester { visitor: true, ..account(jid) };
+        let room = Room::new(&[(visitor(BOB), 0), (account(EVE), 1)], &[]);
+        assert_eq!(room.remedy(2000), promote(EVE), "the audience takes over from nobody");
+        assert_eq!(Room::new(&[(visitor(BOB), 1)], &[]).remedy(2000), None);
 
         let removed = Requester { person: Some(Person::removed()), ..account(BOB) };
         assert_eq!(Room::new(&[(removed, 1)], &[]).remedy(2000), Some(Remedy::Nobody));

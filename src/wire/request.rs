@@ -124,6 +124,7 @@ pub fn read_requester(element: &Element) -> Requester {
         breakout: bare(element.attr("breakout")),
         changes: is_true(element, "changes"),
         sent: is_true(element, "sent"),
+        visitor: is_true(element, "visitor"),
     }
 }
 

@@ -39,6 +39,8 @@ pub struct ServerInventory {
     pub hooks: Vec<Hook>,
     /// Sessions over HTTP.
     pub web: Option<Web>,
+    /// Room services of visitors' servers (Jitsi) that the focus has connected, and whether each has the gate's module.
+    pub visitors: Vec<(String, bool)>,
     /// Whether the inventory was cut off because it was too long.
     pub is_cut: bool,
 }
@@ -124,6 +126,11 @@ impl ServerInventory {
             ports: children(element, "port").filter_map(Port::read).collect(),
             hooks: children(element, "hook").filter_map(Hook::read).collect(),
             web: children(element, "web").next().map(Web::read),
+            visitors: children(element, "visitors")
+                .filter_map(|node| {
+                    Some((node.attr("service")?.to_owned(), node.attr("guarded") == Some("true")))
+                })
+                .collect(),
             is_cut: element.attr("more") == Some("true"),
         }
     }

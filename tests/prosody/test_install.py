@@ -46,11 +46,12 @@ def installed(root):
 
 def test_everything_lands_in_its_place(root):
     share = "usr/local/share/vestibule"
-    gate = [f"{share}/prosody-snippets/mod_vestibule_gate/{path.name}" for path in (SNIPPETS / "mod_vestibule_gate").glob("*.lua")]
+    gate = [f"{share}/prosody-snippets/{path.relative_to(SNIPPETS)}" for path in SNIPPETS.glob("mod_vestibule_*/*.lua")]
     assert len(gate) > 10
     snippets = [f"{share}/prosody-snippets/{path.name}" for path in SNIPPETS.glob("*.cfg.lua")]
     units = [f"{UNITS}/{path.name}" for path in (ROOT / "contrib").glob("*.service")]
-    others = ["etc/vestibule/component.toml", f"{MODULES}/mod_vestibule_gate", f"{share}/make-secret.sh", f"{share}/component.schema.json"]
+    links = [f"{MODULES}/mod_vestibule_gate", f"{MODULES}/mod_vestibule_visitors"]
+    others = ["etc/vestibule/component.toml", *links, f"{share}/make-secret.sh", f"{share}/component.schema.json"]
     assert installed(root) == sorted(["usr/local/bin/vestibule", *gate, *snippets, *units, *others])
     assert (root / MODULES / "mod_vestibule_gate/mod_vestibule_gate.lua").is_file()
 

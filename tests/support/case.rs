@@ -95,6 +95,7 @@ struct Who {
     changes: bool,
     /// Whether a moderator has sent them there.
     sent: bool,
+    visitor: bool,
 }
 
 /// A person who was removed: for how many minutes more, and by what they are recognised.
@@ -204,6 +205,7 @@ impl Who {
             breakout: self.breakout.as_deref().map(jid),
             changes: self.changes,
             sent: self.sent,
+            visitor: self.visitor,
             ..Requester::default()
         }
     }

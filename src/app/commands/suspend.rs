@@ -131,7 +131,7 @@ fn report(policy: &Policy, live: &LiveRoom) -> Suspended {
         "who asks to record, stream, transcribe or call a telephone is refused".to_owned(),
         "moderators inside cannot take this back".to_owned(),
     ];
-    let apart = live.occupants.iter().filter(|who| who.breakout.is_some()).count();
+    let apart = live.occupants.iter().filter(|who| who.breakout.is_some() && !who.visitor).count();
     if apart > 0 {
         done.push(format!(
             "people in breakout rooms ({apart}) are called back; those rooms are closed after 5 seconds"

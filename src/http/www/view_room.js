@@ -200,7 +200,7 @@ function personRow(who, room_, waits) {
   return h('li.person', {},
     h('div.person-name', {}, person(name), alike(who.looks_like), who.role === 'moderator' && chip('Moderator', 'prompt')),
     h('div.person-more', {}, nick && h('bdi.nick', { title: 'Nick' }, visible(nick)), h('bdi.jid', { title: visible(jid) }, visible(jid)), requesterClass(who.class), since,
-      who.breakout && h('span.breakout', { title: visible(who.breakout) }, 'in a breakout room'),
+      who.breakout && h('span.breakout', { title: visible(who.breakout) }, who.role === 'visitor' ? 'in the audience' : 'in a breakout room'),
       who.address && h('span.address', {}, visible(who.address))),
     jid && h('div.person-actions', {}, fitting(situation).map(each => button(each, situation, each.name === 'admit' ? '.primary' : ''))));
 }

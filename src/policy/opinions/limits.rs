@@ -126,6 +126,7 @@ const fn is_strange(class: Class, affiliation: Affiliation) -> bool {
 pub fn is_arrival(attempt: &Attempt, decision: &Decision) -> bool {
     matches!(attempt.action, Action::Join { .. })
         && !attempt.requester.changes
+        && !attempt.requester.visitor
         && matches!(decision.verdict, Verdict::Allow | Verdict::Hold)
         && is_strange(decision.class, attempt.requester.affiliation)
 }

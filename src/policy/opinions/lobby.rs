@@ -55,7 +55,7 @@ fn is_for_members(case: &Case<'_>) -> bool {
 
 /// Returns whether there is a lobby that this client can wait in.
 fn can_wait(case: &Case<'_>) -> bool {
-    case.room.lobby || case.who.client == Client::Plain
+    !case.who.visitor && (case.room.lobby || case.who.client == Client::Plain)
 }
 
 /// Judges admission: allows, asks for the password, or makes the requester knock. `None`: nothing is asked of them.

@@ -68,10 +68,7 @@ pub(in crate::policy) fn enter(case: &Case<'_>) -> Option<Opinion> {
 /// Adds the permissions and notices of a person who comes in, and what moderators are told of their encryption.
 pub(in crate::policy) fn entered(case: &Case<'_>, moderates: bool, effects: &mut Effects) {
     custom_notices(case, moderates, effects);
-    let may = may(case.rules, case.classes);
-    if may != May::default() {
-        effects.may.push((case.jid.clone(), may));
-    }
+    tell(case, effects);
     match case.rules.permissions.e2ee.value {
         E2ee::Prefer if !case.who.e2ee => {
             effects.notices.push((Audience::ModeratorsAfter, Notice::CannotEncrypt));
@@ -80,6 +77,14 @@ pub(in crate::policy) fn entered(case: &Case<'_>, moderates: bool, effects: &mut
             effects.notices.push((Audience::RequesterJoined, Notice::EncryptedOnly));
         }
         E2ee::Off | E2ee::Prefer | E2ee::Require => {}
+    }
+}
+
+/// Adds the permissions of a person who comes in.
+pub(in crate::policy) fn tell(case: &Case<'_>, effects: &mut Effects) {
+    let may = may(case.rules, case.classes);
+    if may != May::default() {
+        effects.may.push((case.jid.clone(), may));
     }
 }
 

@@ -27,7 +27,7 @@ JITSI_MUC = (
 SHIPPED_MODULES = '{ "vestibule_gate" }'
 
 
-def focus_only(server):
+def focus_only(server, services=None):
     """What Jitsi sets on each of its MUC services."""
     return {
         "restrict_room_creation": True,
@@ -36,7 +36,7 @@ def focus_only(server):
         "muc_room_allow_persistent": False,
         "muc_room_default_public_jids": True,
         "muc_room_cache_size": 10000,
-        "muc_password_whitelist": [server.focus, server.recorder],
+        "muc_password_whitelist": services or [server.focus, server.recorder],
     }
 
 
