@@ -48,8 +48,8 @@ def tables(language, path):
 
 
 def policy_for_debian():
-    """The example in the operator's page that names the service."""
-    (policy,) = (text for text in tables("toml", ROOT / "docs/jitsi.md") if "[[service]]" in text)
+    """The first example in the operator's page that names the service."""
+    policy, *_ = (text for text in tables("toml", ROOT / "docs/jitsi.md") if "[[service]]" in text)
     return policy
 
 
