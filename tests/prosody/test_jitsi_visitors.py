@@ -151,6 +151,23 @@ async def test_visitors_go_with_the_meeting_and_its_component(meet):
         assert not (await vic.join(there)).joined
 
 
+async def test_an_audience_is_known_after_its_modules_are_reloaded(meet):
+    async with meet.crowd() as crowd:
+        room, alice, there, vera = await meeting(meet, crowd)
+        assert (await vera.join(there)).joined
+        for person, host, module in (
+            (alice, meet.server.service, "vestibule_gate"), (vera, NODE_ROOMS, "vestibule_visitors")
+        ):
+            reload = element("urn:lab", "reload", host=host, module=module)
+            assert not (await person.iq(person.server.host, "set", reload)).error
+        await asyncio.sleep(0.5)
+        assert vera.bare in json.dumps(vestibule(meet, "room", room))
+        assert await is_heard(vera, there, alice, "still here")
+        assert (await (await meet.visitor(crowd, "Vic")).join(there)).joined
+        vestibule(meet, "remove", room, vera.bare)
+        await vera.wait_for(lambda seen: seen.type == "unavailable" and 307 in seen.statuses)
+
+
 async def test_nobody_is_a_visitor_while_the_component_is_away(meet):
     async with meet.crowd() as crowd:
         room, alice, there, vera = await meeting(meet, crowd)

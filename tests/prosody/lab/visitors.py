@@ -62,7 +62,7 @@ class VisitorsDoor(MeetDoor):
 
     def __init__(self, version, policy, *, guarded=True, **options):
         ports = free_port(), free_port()
-        names = ["s2s", "dialback", "s2s_bidi", "s2s_whitelist", "lab_names", "lab_web_query"]
+        names = ["s2s", "dialback", "s2s_bidi", "s2s_whitelist", "lab_names", "lab_web_query", "lab_unload"]
         near = _links(ports[0], dict.fromkeys(NODE_HOSTS, ports[1]), {"modules_disabled": ["offline"]})
         far = _links(ports[1], dict.fromkeys(MAIN_HOSTS, ports[0]), {})
         near["s2s_whitelist"] = list(NODE_HOSTS)
