@@ -18,6 +18,7 @@ JITSI = "http://jitsi.org/jitmeet"
 POLICY = MEET_SERVICE + OPEN + FREE + rooms({
     "still": 'permissions = { chat = ["moderator"] }',
     "secret": LOCKED,
+    "few": "limits = { occupants = 2, flood_strangers = 5 }",
 })
 
 
@@ -138,6 +139,23 @@ async def test_the_password_is_asked_of_visitors(meet):
         assert (await vera.join(there)).condition == "not-authorized"
         assert (await vera.join(there, password="wrong")).condition == "not-authorized"
         assert (await vera.join(there, password=SECRET)).joined
+
+
+async def test_an_audience_comes_at_once_to_a_meeting_that_is_full(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("few")
+        alice, bob = await crowd.persons("Alice", "Bob")
+        for person in (alice, bob):
+            assert (await person.enter(room)).joined
+        there = await meet.audience(crowd, room)
+        visitors = [await meet.visitor(crowd, f"V{number}") for number in range(25)]
+        outcomes = await asyncio.gather(*(one.join(there) for one in visitors))
+        assert all(outcome.joined for outcome in outcomes)
+        assert await is_heard(visitors[-1], there, bob, "we are many")
+        assert len(vestibule(meet, "room", room)["occupants"]) == 27
+        await asyncio.gather(*(one.leave(there, one.nick) for one in visitors))
+        await asyncio.sleep(0.3)
+        assert len(vestibule(meet, "room", room)["occupants"]) == 2
 
 
 async def test_visitors_go_with_the_meeting_and_its_component(meet):
