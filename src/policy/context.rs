@@ -210,6 +210,11 @@ impl Strongest {
         }
     }
 
+    /// Returns the strongest opinion so far.
+    pub(super) const fn so_far(&self) -> Option<&Opinion> {
+        self.0.as_ref()
+    }
+
     /// Returns the strongest opinion, or `None` if no family had one.
     pub(super) fn opinion(self) -> Option<Opinion> {
         self.0

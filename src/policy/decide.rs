@@ -206,6 +206,7 @@ fn judge(case: &Case<'_>, strongest: &mut Strongest) {
             strongest.hear(limits::join(case));
             strongest.hear(removal::knock(case));
             strongest.hear(limits::join_in_flood(case, lobby::join(case, *credential)));
+            strongest.hear(focus::comes_again(case, strongest.so_far()));
             strongest.hear(moderators::join(case));
         }
         Action::Configure { fields } => room_form::judge(case, fields, strongest),

@@ -56,13 +56,44 @@ async def test_a_moderator_who_reloads_keeps_his_rights(meet):
             assert "vt-" not in str(request)
 
 
+async def test_who_asks_for_a_room_and_never_comes_keeps_nobody_out(meet):
+    async with meet.crowd() as crowd:
+        mallory, bob = await crowd.persons("Mallory", "Bob")
+        room = meet.room()
+
+        async def asks_again():
+            while True:
+                await mallory.request(room)
+                await asyncio.sleep(0.2)
+
+        assert (await mallory.request(room)).kind == "ready"
+        asks = asyncio.create_task(asks_again())
+        came = await bob.enter(room)
+        asks.cancel()
+        assert came.joined and came.seconds < 4, came
+        await bob.ping()
+        assert bob.occupants(room)[bob.nick]["affiliation"] == "owner"
+
+
+async def test_while_the_opener_is_awaited_a_wrong_password_is_one(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, bob = await crowd.persons("Alice", "Bob")
+        assert (await alice.request(room)).kind == "ready"
+        assert (await bob.request(room)).kind == "ready"
+        assert (await bob.join(room)).shown == "retry"
+        await bob.join(room, password="wrong")
+        assert (await meet.decision(kind="join", room=room, verdict="prompt"))["denial"] == "password-wrong"
+        assert (await alice.join(room)).joined
+
+
 @needs_jitsi_plugins
 async def test_the_lobby_is_there_before_anybody_is(meet):
     async with meet.crowd() as crowd:
         room = meet.room()
         alice, bob = await crowd.persons("Alice", "Bob")
         await alice.request(room)
-        stopped = await bob.enter(room)
+        stopped = await bob.enter(room, "a wrong password")
         assert stopped.shown == "lobby", stopped
         assert (await bob.knock(stopped.lobby)).joined
         assert (await alice.join(room)).joined

@@ -12,9 +12,9 @@ use crate::policy::record::{Entry, Record};
 use crate::policy::rules::fixed;
 use crate::policy::verdict::{Effects, Opinion, Verdict};
 
-/// How long the place of the opener is kept: as long as Jitsi's focus waits for the first participant
-/// (jicofo's `conference.initial-timeout`).
-const AWAITED: SignedDuration = SignedDuration::from_secs(15);
+/// How long the place of the opener is kept: for a join that follows its request at once, and no longer than Jitsi's
+/// clients try again by themselves (`comes_again`). Who asks for a room and does not come keeps nobody out.
+const AWAITED: SignedDuration = SignedDuration::from_secs(2);
 
 /// Judges whether the focus may be asked for this room: denies only what would be denied at the door in any case,
 /// because a join can be held or prompted, and a request cannot.
@@ -36,6 +36,20 @@ pub(in crate::policy) fn request(case: &Case<'_>, strongest: &mut Strongest) {
 /// Denies opening a room to everybody but the focus, where a focus opens the rooms.
 pub(in crate::policy) fn comes_first(case: &Case<'_>) -> Option<Opinion> {
     (case.focus().is_some() && !case.room.exists)
+        .then(|| Opinion::deny(fixed::FOCUS.at(0), Denial::FocusFirst))
+}
+
+/// Has another person who may open the room come again, where only the opener could let them in, who is still awaited:
+/// then somebody is there, or they take the place. A typed password is judged as ever.
+pub(in crate::policy) fn comes_again(
+    case: &Case<'_>,
+    so_far: Option<&Opinion>,
+) -> Option<Opinion> {
+    let asks = [Some(Denial::Lobby), Some(Denial::PasswordNeeded)];
+    let is_stopped = so_far.is_some_and(|opinion| asks.contains(&opinion.denial));
+    let record = case.room.record.as_ref()?;
+    let is_awaited = record.awaited.is_some_and(|until| until > case.now);
+    (is_stopped && is_awaited && case.room.occupants == 0 && access::open(case).is_none())
         .then(|| Opinion::deny(fixed::FOCUS.at(0), Denial::FocusFirst))
 }
 
