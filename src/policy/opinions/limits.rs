@@ -9,7 +9,7 @@ use crate::policy::class::Class;
 use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::notice::Notice;
-use crate::policy::record::{JoinFlood, Record};
+use crate::policy::record::{JoinFlood, Person, Record};
 use crate::policy::verdict::{Audience, Decision, Effects, Opinion, Rule, Verdict};
 use crate::setting::Setting;
 
@@ -129,6 +129,8 @@ pub fn is_arrival(attempt: &Attempt, decision: &Decision) -> bool {
         && !attempt.requester.visitor
         && matches!(decision.verdict, Verdict::Allow | Verdict::Hold)
         && is_strange(decision.class, attempt.requester.affiliation)
+        // The opener for whom a focus has opened the room is of their own class when they come.
+        && !attempt.requester.person.as_ref().is_some_and(Person::has_been_inside)
 }
 
 #[cfg(test)]
