@@ -40,11 +40,8 @@ pub(in crate::policy) fn comes_first(case: &Case<'_>) -> Option<Opinion> {
 }
 
 /// Has another person who may open the room come again, where only the opener could let them in, who is still awaited:
-/// then somebody is there, or they take the place. A typed password is judged as ever.
-pub(in crate::policy) fn comes_again(
-    case: &Case<'_>,
-    so_far: Option<&Opinion>,
-) -> Option<Opinion> {
+/// then the opener is there, or they take the place. A typed password is judged as ever.
+pub(in crate::policy) fn comes_again(case: &Case<'_>, so_far: Option<&Opinion>) -> Option<Opinion> {
     let asks = [Some(Denial::Lobby), Some(Denial::PasswordNeeded)];
     let is_stopped = so_far.is_some_and(|opinion| asks.contains(&opinion.denial));
     let record = case.room.record.as_ref()?;
