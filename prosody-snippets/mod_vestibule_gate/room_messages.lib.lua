@@ -1,10 +1,15 @@
 -- Gates messages to a room: chat commands (`!word`), the subject, invitations, voice, and answers to knocks. A message
 -- that may have a password in it is shown to nobody.
 
-local st = require "util.stanza";
+local st, json = require "util.stanza", require "util.json";
 
 local xmlns_muc = "http://jabber.org/protocol/muc";
 local xmlns_user = xmlns_muc .. "#user";
+local WITHIN_LINE = {
+	a = true, abbr = true, acronym = true, b = true, big = true, cite = true, code = true, dfn = true, em = true,
+	font = true, i = true, img = true, kbd = true, q = true, s = true, samp = true, small = true, span = true,
+	strong = true, sub = true, sup = true, tt = true, u = true, var = true,
+};
 local SECRET = "muc#roomconfig_roomsecret";
 
 return function (gate)
@@ -21,12 +26,29 @@ return function (gate)
 		gate.facts.write_persons(room, addresses);
 	end
 
+	-- Adds the text in an element to `lines`: all that a client could show, whatever the element is. Each element begins
+	-- and ends a line but those that XHTML-IM (XEP-0071) has within one.
+	local function add_text(lines, element_of)
+		local edge = WITHIN_LINE[element_of.name] and "" or "\n";
+		lines[#lines + 1] = edge;
+		for _, child in ipairs(element_of) do
+			if type(child) == "string" then lines[#lines + 1] = child; else add_text(lines, child); end
+		end
+		lines[#lines + 1] = edge;
+	end
+	local function add_values(lines, value)
+		if type(value) == "string" then lines[#lines + 1] = "\n" .. value; end
+		for _, each in pairs(type(value) == "table" and value or {}) do add_values(lines, each); end
+	end
+
 	-- Returns whether a line of a message begins with `!password`: what follows may be one.
 	local function names_password(stanza)
-		for body in stanza:childtags("body") do
-			if ("\n" .. (body:get_text() or ""):lower()):find("\n%s*!password") then return true; end
+		local lines = {};
+		add_text(lines, stanza);
+		for _, payload in ipairs(stanza.tags) do
+			if payload.name == "json-message" then add_values(lines, json.decode(payload:get_text() or "")); end
 		end
-		return false;
+		return table.concat(lines):lower():find("\n%s*!password") ~= nil;
 	end
 
 	-- `!password NEW`: the change of a setting, with the effect that the room's form would have.

@@ -2,6 +2,7 @@
 
 import pytest
 from lab import Crowd
+from lab.carriers import published_by_nobody
 from lab.jitsi_meeting import at_the_door, inside, opened, popped_up
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
@@ -127,6 +128,14 @@ async def test_a_moderator_sets_the_password_by_a_word_that_nobody_else_reads(me
         changed = await meet.decision(kind="configure", room=room, verdict="allow")
         assert changed["jid"] == alice.bare
         assert not meet.component.run("rotate", room).returncode, "the record knows of the change"
+
+
+async def test_it_is_shown_to_nobody_whatever_carries_it(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, password = await opened(crowd, room)
+        bob = await inside(crowd, room, "Bob", password=password)
+        await published_by_nobody(alice, bob, room, f"{room}/{bob.nick}")
 
 
 async def test_it_is_shown_to_nobody_in_private_either_and_locked_is_locked(meet):

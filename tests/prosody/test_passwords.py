@@ -5,6 +5,7 @@ import re
 
 import pytest
 from lab import SERVICE, Crowd
+from lab.carriers import published_by_nobody
 from lab.policy import SECRET, rooms
 from lab.process import ROOT
 from lab.stanza import MUC, element
@@ -88,6 +89,14 @@ async def test_whoever_asks_is_told_alone(door):
         everything = [seen.body or "" for seen in [*alice.seen, *bob.seen] if not seen.error]
         assert "!password" not in everything
         assert not any(password in seen.body for seen in bob.seen if seen.body)
+
+
+async def test_a_line_that_begins_so_is_shown_to_nobody_whatever_carries_it(door):
+    async with Crowd(door.server) as crowd:
+        room, alice = await door.meeting(crowd, "alice@localhost")
+        bob = await crowd.connect("bob@localhost")
+        await bob.join(room, "Bob", await told(alice, room))
+        await published_by_nobody(alice, bob, room, f"{room}/Bob")
 
 
 async def test_a_creator_has_to_choose_a_good_password(door):
