@@ -204,8 +204,31 @@ return function (gate)
 		for _, seat in ipairs(seats) do gate.effects.set_role(seat.room, seat.nick, nil, event.reason); end
 	end);
 
-	-- In a breakout room, moderators remove people from the meeting. All else is changed in the main room.
-	function affiliations.remove_from(event, room, place)
+	-- Affiliations that moderators give by hand to make a moderator of a person, or to end that.
+	local MODERATES = { owner = "moderator", member = "participant", none = "participant" };
+
+	-- Asks about an item that makes a moderator in a breakout room, or ends that: in the whole meeting.
+	local function change_moderator(event, room, place, items)
+		local stanza, item = event.stanza, items[1];
+		return gate.put(event, "affiliation", {
+			items = items, detail = write_items(items, place),
+			granted = function (e, _, verdict)
+				local main = gate.get_room(e.room);
+				local seats = main and gate.breakout.seats(main, item.jid) or {};
+				verdict.failed = not (seats[1] and gate.effects.set_affiliation(main, item.jid, item.affiliation));
+				if verdict.failed then return gate.client_response.plain(e, "cancel", "item-not-found"); end
+				local role = MODERATES[item.affiliation];
+				for _, seat in ipairs(seats) do
+					if seat.room ~= main and seat.role ~= role then gate.effects.set_role(seat.room, seat.nick, role); end
+				end
+				module:send(st.reply(stanza));
+			end,
+		}, room.jid);
+	end
+
+	-- In a breakout room, moderators remove people from the meeting, and make moderators of those who are there or end
+	-- that. All else is changed in the main room.
+	function affiliations.change_in_breakout(event, room, place)
 		local stanza, from = event.stanza, event.stanza.attr.from;
 		if gate.is_unguarded() or gate.is_service(from) then return; end
 		local read, wrong = requests.read_items(stanza.tags[1]);
@@ -213,9 +236,11 @@ return function (gate)
 		local items, err, reason = resolve_all(place, read);
 		if not items then return gate.client_response.plain(event, err, reason); end
 		local actor, item = place:get_occupant_by_real_jid(from), items[1];
-		if #items ~= 1 or item.role ~= "none" or not actor or actor.role ~= "moderator" then
+		local is_grant = MODERATES[item.affiliation or false] and not item.reserves and bearer_of(place, item);
+		if #items ~= 1 or item.role ~= "none" and not is_grant or not actor or actor.role ~= "moderator" then
 			return gate.client_response.plain(event, "cancel", "not-allowed");
 		end
+		if is_grant then return change_moderator(event, room, place, items); end
 		return gate.put(event, "role", {
 			items = items, detail = write_items(items, place),
 			granted = function (e, _, verdict)

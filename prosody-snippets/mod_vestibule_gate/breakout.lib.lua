@@ -50,18 +50,22 @@ return function (gate)
 
 	local function has(main, address) return main and (main._data.breakout_rooms or NOTHING)[address] ~= nil; end
 
-	-- Returns the main room of a breakout room.
+	-- Returns the main room of a breakout room, whether that one is open or not.
+	function breakout.search_main(address)
+		if not host or jid_host(address) ~= host then return nil; end
+		for room in gate.muc.live_rooms() do
+			if has(room, address) then return room; end
+		end
+	end
+
+	-- Returns the main room of an open breakout room.
 	function breakout.main(address)
 		local known = mains[address] and gate.get_room(mains[address]);
 		if has(known, address) then return known; end
-		mains[address] = nil;
-		if not place_of(address) then return nil; end -- otherwise strangers could make it search
-		for room in gate.muc.live_rooms() do
-			if has(room, address) then
-				mains[address] = room.jid;
-				return room;
-			end
-		end
+		-- Otherwise strangers could make it search.
+		local room = place_of(address) and breakout.search_main(address) or nil;
+		mains[address] = room and room.jid;
+		return room;
 	end
 
 	-- Returns the address of the room under which the component knows what happens at this address.
@@ -379,7 +383,7 @@ return function (gate)
 		end);
 		guard("iq-set/bare/http://jabber.org/protocol/muc#admin:query", PRIORITY.admin, function (event, room)
 			local place = not event.stanza[gate.mark] and place_of(jid_bare(event.stanza.attr.to));
-			if place then return gate.affiliations.remove_from(event, room, place); end
+			if place then return gate.affiliations.change_in_breakout(event, room, place); end
 		end);
 		gate.reports.watch(context, breakout.main);
 		for place in service().live_rooms() do

@@ -234,7 +234,8 @@ return function (gate)
 			return reply;
 		end;
 		["room-query"] = function (reply, attr)
-			local room = gate.get_room(attr.room or "");
+			-- An operator who names a breakout room is told its main room.
+			local room = gate.get_room(attr.room or "") or gate.breakout.search_main(attr.room or "");
 			if not room then return nil; end
 			local after = attr.people == "false" and NOBODY or attr.after;
 			add_room(reply, room, attr.person, true, after, attr.secret == "true");

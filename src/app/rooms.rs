@@ -77,12 +77,26 @@ pub(super) fn address(room: &str) -> Result<BareJid, RoomError> {
     if jid.node().is_some() { Ok(jid) } else { Err(wrong(JidError::Empty(Part::Node))) }
 }
 
-fn service(shared: &Shared, room: &BareJid) -> Result<Arc<str>, RoomError> {
-    let (engine, domain) = (shared.engine(), room.domain());
-    engine.service(domain).ok_or_else(|| match engine.live().main_of(room) {
-        Some(main) => RoomError::Breakout(room.clone(), main.clone()),
-        None => RoomError::Service(domain.to_owned()),
-    })
+/// Returns the service of a room, or why the file names none: a breakout room or the visitors' room goes by its main room.
+async fn service(shared: &Shared, room: &BareJid) -> Result<Arc<str>, RoomError> {
+    let services: Vec<_> = {
+        let engine = shared.engine();
+        if let Some(service) = engine.service(room.domain()) {
+            return Ok(service);
+        }
+        if let Some(main) = engine.live().main_of(room) {
+            return Err(RoomError::Breakout(room.clone(), main.clone()));
+        }
+        engine.services().map(|(service, _)| service.to_owned()).collect()
+    };
+    for service in services {
+        // Of an empty one only the gate knows: it answers for a breakout room with the main room.
+        let told = shared.link.request(&*service, glance(room, None)).await;
+        if let Some(main) = told.ok().as_ref().and_then(LiveRoom::read) {
+            return Err(RoomError::Breakout(room.clone(), main.jid));
+        }
+    }
+    Err(RoomError::Service(room.domain().to_owned()))
 }
 
 /// Reads a room as it is now, and what it remembers of `person`.
@@ -100,7 +114,7 @@ pub(super) async fn reveal(shared: &Shared, room: &BareJid) -> Result<LiveRoom, 
 }
 
 async fn read(shared: &Shared, room: &BareJid, ask: Element) -> Result<LiveRoom, RoomError> {
-    let service = service(shared, room)?;
+    let service = service(shared, room).await?;
     let element = part(shared, &service, room, ask).await?;
     let mut live = whole(shared, &service, &element).await?;
     live.view.nobody_logs_in = shared.engine().nobody_logs_in(&service);
@@ -149,7 +163,7 @@ pub(super) async fn connected(
     room: &BareJid,
     person: &BareJid,
 ) -> Result<Connected, RoomError> {
-    let service = service(shared, room)?;
+    let service = service(shared, room).await?;
     let element = shared.link.request(&*service, who(room, person)).await?;
     Ok(Connected::read(&element))
 }
@@ -175,7 +189,7 @@ pub(super) async fn apply_reading<T>(
     typed: Option<&Secret>,
     effects: impl Fn(&LiveRoom) -> (Effects, Vec<Element>, T),
 ) -> Result<(Done, T), RoomError> {
-    let service = service(shared, jid)?;
+    let service = service(shared, jid).await?;
     for _ in 0..TRIES {
         let live = match read(shared, jid, ask()).await {
             // Another room took its address while it was read.
@@ -226,7 +240,7 @@ pub(super) async fn order(
     generation: &str,
     orders: Vec<Element>,
 ) -> Result<(), RoomError> {
-    let service = service(shared, jid)?;
+    let service = service(shared, jid).await?;
     let (id, policy) = {
         let mut engine = shared.engine();
         (engine.next_id(), Arc::clone(engine.policy()))

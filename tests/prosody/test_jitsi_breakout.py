@@ -317,8 +317,8 @@ async def test_what_is_said_and_written_in_a_breakout_room_is_as_in_the_meeting(
         assert not [seen for seen in bob.seen[since[0] :] if seen.body in ("!close", "may I?") and not seen.error]
         there = vestibule(meet, "room", room)["occupants"]
         assert {one["nick"]: one["breakout"] for one in there if one["breakout"]} == {alice.nick: small, bob.nick: small}
-        refused = meet.component.run("remove", small, bob.nick)
-        assert room in refused.stderr, refused
+        explained = vestibule(meet, "explain", "--room", room, "--jid", bob.bare, "--do", "record", "--live")
+        assert (explained["verdict"], explained["facts"]["who"]["breakout"]) == ("deny", small)
         # A poll there: more answers than it has would make Jitsi's module fail.
         await visit(alice, room)
         for command, answers in (("new-poll", [{"name": "Yes"}]), ("answer-poll", [True, True])):
@@ -332,14 +332,16 @@ async def test_what_is_said_and_written_in_a_breakout_room_is_as_in_the_meeting(
         await bob.wait_for(lambda seen: seen.room == small and seen.destroyed is not None)
 
 
-async def test_only_removal_is_for_the_moderators_of_a_breakout_room(meet):
-    """Settings and affiliations are the main room's."""
+async def test_in_a_breakout_room_moderators_make_moderators_and_change_nothing_else(meet):
+    """Settings are the main room's; a moderator made there moderates the whole meeting."""
     async with meet.crowd() as crowd:
         room = meet.room("password")
-        alice, small, bob = await gathering(crowd, room, "Bob")
+        alice, small, bob, carol = await gathering(crowd, room, "Bob", "Carol")
         for person in (alice, bob):
             await moved(person, room, small)
-        assert (await alice.set_affiliation(small, bob.bare, "owner")).error
+        assert (await bob.set_affiliation(small, bob.bare, "owner")).error
+        assert (await alice.set_affiliation(small, bob.bare, "admin")).error
+        assert (await alice.set_affiliation(small, carol.bare, "owner")).error, "she is not there"
         assert (await alice.set_role(small, bob.nick, "moderator")).error
         assert (await alice.configure(small, {"muc#roomconfig_roomsecret": "x"})).error
         assert (await alice.destroy(small)).error
@@ -349,6 +351,14 @@ async def test_only_removal_is_for_the_moderators_of_a_breakout_room(meet):
         await alice.wait_for(lambda seen: seen.type == "error" and seen.room == small, since=since)
         bob.send(element(CLIENT, "presence", to=f"{small}/another"))
         await bob.wait_for(lambda seen: seen.type == "error" and seen.room == small)
+        for affiliation, role in (("owner", "moderator"), ("member", "participant"), ("owner", "moderator")):
+            assert not (await alice.set_affiliation(small, bob.bare, affiliation)).error
+            await alice.ping()
+            assert alice.occupants(small)[bob.nick]["role"] == role
+            await meet.decision(room=room, jid=alice.bare, kind="affiliation", verdict="allow")
+        assert {one["nick"]: one["role"] for one in vestibule(meet, "room", room)["occupants"]}[bob.nick] == "moderator"
+        await moved(bob, small, room)
+        assert bob.occupants(room)[bob.nick]["role"] == "moderator"
 
 
 async def test_who_is_in_a_breakout_room_is_called_back_when_the_meeting_is_suspended(meet):
@@ -588,3 +598,26 @@ async def test_who_may_not_be_alone_in_a_breakout_room_is_brought_back_when_no_m
         await carol.wait_for(lambda seen: seen.room == small and 307 in seen.statuses, 8)
         assert (await carol.enter(room)).joined, "as one who was in the meeting"
         assert set(alice.occupants(other)) == {"focus", alice.nick, dave.nick}, "with a moderator they stay"
+
+
+async def test_an_operator_who_names_a_breakout_room_is_told_its_meeting(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("password")
+        alice, small, bob = await gathering(crowd, room, "Bob")
+        commands = (
+            ["room", small], ["close", small], ["suspend", small], ["end", small, "--yes"], ["say", small, "Hello."],
+            ["remove", small, bob.nick], ["hold", small, bob.nick], ["rotate", small], ["invite", small],
+            ["explain", "--room", small, "--jid", bob.bare, "--live"],
+        )
+        def run(command):
+            refused = meet.component.run(*command)
+            assert refused.returncode == 1 and f"is part of `{room}`" in refused.stderr, (command, refused)
+        for command in commands:
+            run(command)
+        await moved(bob, room, small)
+        for command in commands[3:6]:
+            run(command)
+        unknown = meet.component.run("room", f"nobody@{BREAKOUT}")
+        assert unknown.returncode == 1 and "names no service" in unknown.stderr, unknown
+        assert set(bob.occupants(small)) == {"focus", bob.nick}
+        assert vestibule(meet, "room", room)["state"] == "open"

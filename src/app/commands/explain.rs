@@ -396,8 +396,11 @@ fn as_inside(
     if comes || described.moderator {
         return;
     }
-    match inside.iter().map(|who| who.role).max() {
-        Some(role) => who.role = role,
+    match inside.iter().max_by_key(|there| there.role) {
+        Some(there) => {
+            who.role = there.role;
+            who.breakout.clone_from(&there.breakout);
+        }
         None => {
             who.role = Role::Participant;
             notes.push("a person who is inside and does not moderate".to_owned());
