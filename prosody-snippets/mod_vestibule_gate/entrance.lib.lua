@@ -124,7 +124,8 @@ return function (gate)
 			local stanza = event.stanza;
 			if is_inside and PASSES.presence[stanza.attr.type or false] then return; end
 			if is_inside then return refuse(event, "unnamed", "modify", "bad-request"); end
-			if stanza.attr.type == nil and stanza:get_child("x", xmlns_muc) then return; end -- a join
+			local is_join = stanza.attr.type == nil and stanza:get_child("x", xmlns_muc);
+			if is_join and not gate.visitors.comes_past(room, stanza.attr.from) then return; end
 			return refuse_outside(event, room);
 		end;
 	};

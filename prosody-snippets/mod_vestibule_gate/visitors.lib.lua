@@ -34,6 +34,13 @@ return function (gate)
 		return nodes ~= nil and base and nodes:get(base) ~= nil;
 	end
 
+	-- Returns whether an address is of a visitors' server. Who is promoted there comes by a log-in at this server: of
+	-- another server's guests it would know nothing.
+	function visitors.comes_past(room, address)
+		local nodes = room and room._connected_vnodes;
+		return nodes and nodes:get(jid_host(address)) ~= nil;
+	end
+
 	-- Returns the main room's visitor of that full address.
 	function visitors.find(room, address) return (audiences[room.jid] or NOTHING)[address]; end
 

@@ -199,6 +199,14 @@ async def test_nobody_is_a_visitor_while_the_component_is_away(meet):
         assert vera.bare in json.dumps(vestibule(meet, "room", room))
 
 
+async def test_a_visitor_comes_into_the_meeting_by_its_own_server_alone(meet):
+    async with meet.crowd() as crowd:
+        room, alice, there, vera = await meeting(meet, crowd)
+        assert (await vera.join(room)).condition == "item-not-found"
+        assert (await vera.join(there)).joined
+        assert (await vera.join(room)).condition == "item-not-found"
+
+
 async def test_people_of_the_main_server_come_to_the_audience_by_the_meeting_alone(meet):
     async with meet.crowd() as crowd:
         room, alice, there, vera = await meeting(meet, crowd)
