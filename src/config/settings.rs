@@ -357,6 +357,7 @@ pub(super) fn read_services(
         let invitations = Invitations {
             link: section.value("link", link).unwrap_or_default(),
             phone: section.value("phone", text).unwrap_or_default(),
+            on_jitsi: focus.is_some(),
         };
         let notes = section.notes();
         for (jid, place) in focus.iter().chain(&trusted) {

@@ -102,6 +102,8 @@ pub enum Word {
     Password,
     /// `!invite`: tell me an invitation to pass on.
     Invite,
+    /// `!help`: tell me the words.
+    Help,
     /// `!close`: close the room to newcomers.
     Close,
     /// `!reopen`: open a closed room again.

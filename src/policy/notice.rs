@@ -55,6 +55,9 @@ notices! {
     /// An invitation to pass on: the link.
     Invite =>
         "say-invite", "You are invited to a meeting: {link}";
+    /// An invitation to pass on, to a meeting on Jitsi whose link is not known: its name.
+    InviteName =>
+        "say-invite-name", "You are invited to the meeting {link}.";
     /// More of the invitation: the telephone.
     InvitePhone =>
         "say-invite-phone", "By phone: {phone}";
@@ -67,6 +70,10 @@ notices! {
     /// More of the invitation: when meetings are open again.
     InviteHours(Option<Clock>) like Self::InviteHours(Some(OPENS)) =>
         "say-invite-hours", "Meetings open on {opens}.";
+    /// The words that can be written in the chat.
+    Help =>
+        "say-help",
+        "In this chat you can write !password, !password NEW-PASSWORD, !invite, !close, !reopen, !admit all and !reject all. Most of these are for moderators.";
     /// The room is closed to newcomers.
     Closed =>
         "say-closed", "This meeting is now closed to new participants.";

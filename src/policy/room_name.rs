@@ -75,6 +75,8 @@ pub struct Invitations {
     pub link: String,
     /// Telephone numbers, as people read them; empty: none.
     pub phone: String,
+    /// Whether the rooms are meetings on Jitsi, into which no XMPP address leads.
+    pub on_jitsi: bool,
 }
 
 impl Invitations {
@@ -85,11 +87,19 @@ impl Invitations {
         line.replace("{link}", &plain(&self.link)).replace("{phone}", &plain(&self.phone))
     }
 
+    /// Returns whether there is a link to each room.
+    pub const fn have_links(&self) -> bool {
+        !self.link.is_empty() || !self.on_jitsi
+    }
+
     /// Returns the link to a room: the page of the meeting, with Jitsi's tenant as a part of the path, or else the XMPP
-    /// address (RFC 5122, XEP-0045 §17.2).
+    /// address (RFC 5122, XEP-0045 §17.2). A meeting on Jitsi without a link has its name instead.
     pub fn link_to(&self, room: &BareJid) -> String {
         let encoded = |text: &str| utf8_percent_encode(text, PATH).to_string();
         let name = room.node().unwrap_or_default();
+        if !self.have_links() {
+            return name.to_owned();
+        }
         if self.link.is_empty() {
             return format!("xmpp:{}@{}?join", encoded(name), room.domain());
         }
@@ -176,6 +186,8 @@ mod tests {
         }
         let room = "tea@conference.example.org".parse().unwrap();
         assert_eq!(Invitations::default().link_to(&room), "xmpp:tea@conference.example.org?join");
+        let on_jitsi = Invitations { on_jitsi: true, ..Default::default() };
+        assert_eq!(on_jitsi.link_to(&room), "tea");
     }
 
     #[test]

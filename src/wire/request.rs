@@ -262,6 +262,7 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
             match command.and_then(|command| command.attr("name")) {
                 Some("password") => Action::Command(Word::Password),
                 Some("invite") => Action::Command(Word::Invite),
+                Some("help") => Action::Command(Word::Help),
                 Some("close") => Action::Command(Word::Close),
                 Some("reopen") => Action::Command(Word::Reopen),
                 Some("admit all") => answer_all(true),

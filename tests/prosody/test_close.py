@@ -115,6 +115,7 @@ async def test_unknown_words_are_explained_and_other_talk_passes(door):
         bob.say(room, "!clsoe")
         refused = await bob.wait_for(lambda seen: seen.name == "message" and seen.error)
         assert "!close" in refused.error[2]
+        await command(bob, room, "!help", "In this chat you can write !password")
         for talk in ("! close", "please !close", "!close it now", "!!"):
             bob.say(room, talk)
             await alice.wait_for(lambda seen: seen.body == talk)

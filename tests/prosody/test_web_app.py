@@ -151,6 +151,19 @@ async def test_the_password_is_changed_in_the_chat(meet, chromium):
         assert BETTER not in await bob.read("document.body.innerText")
 
 
+async def test_help_and_an_invitation_are_for_people_on_jitsi(meet, chromium):
+    """No error, and no XMPP address, which no browser opens."""
+    async with web_app(meet, chromium) as app:
+        room = meet.room()
+        async with opened(app, room) as alice:
+            await alice.say("!help")
+            await alice.shows("In this chat you can write !password")
+            await alice.say("!invite")
+            await alice.shows(f"You are invited to the meeting {room.partition('@')[0]}.")
+            shown = await alice.read("document.body.innerText")
+            assert "Error" not in shown and "xmpp:" not in shown, shown
+
+
 async def test_a_suspended_meeting_says_so_and_asks_nobody_to_take_part(meet, chromium):
     async with two(meet, chromium) as (room, alice, bob):
         meet.component.run("suspend", room)

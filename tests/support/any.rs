@@ -359,7 +359,7 @@ pub(crate) fn role_change() -> impl Strategy<Value = RoleChange> {
 }
 
 pub(crate) fn action() -> impl Strategy<Value = Action> {
-    let word = select(vec![Word::Password, Word::Close, Word::Reopen, Word::Unknown]);
+    let word = select(vec![Word::Password, Word::Help, Word::Close, Word::Reopen, Word::Unknown]);
     let someone = option::weighted(0.9, jid());
     prop_oneof![
         2 => option::of(strength()).prop_map(|typed| Action::Open { typed }),

@@ -356,6 +356,7 @@ impl Case {
             ["reject", who] => Action::Knock { target: maybe(who), admit: false },
             ["say", "!password"] => Action::Command(Word::Password),
             ["say", "!invite"] => Action::Command(Word::Invite),
+            ["say", "!help"] => Action::Command(Word::Help),
             ["say", "!close"] => Action::Command(Word::Close),
             ["say", which @ ("!admit" | "!reject"), "all"] => Action::AnswerAll {
                 waiting: self.items.iter().map(|jid| jid.parse().unwrap()).collect(),

@@ -56,7 +56,7 @@ verb! {
 pub struct Invited {
     /// Bare JID of the room.
     pub room: String,
-    /// Link to the room: `link` of its `[[service]]`, or an XMPP address.
+    /// Link to the room: `link` of its `[[service]]`, or an XMPP address; on Jitsi without a `link` the meeting's name.
     pub link: String,
     /// Text to pass on, of several lines.
     pub text: String,

@@ -110,6 +110,7 @@ pub(in crate::policy) fn command(case: &Case<'_>, word: Word) -> Opinion {
         }
         Word::Close => require(case, &rules.close.by, Denial::MayNotClose),
         Word::Reopen => require(case, &rules.close.reopen, Denial::MayNotClose),
+        Word::Help => Opinion::allow(fixed::COMMAND.at(0)),
         Word::Unknown => Opinion::deny(fixed::COMMAND.at(0), Denial::UnknownWord),
     }
 }
@@ -118,6 +119,7 @@ pub(in crate::policy) fn command(case: &Case<'_>, word: Word) -> Opinion {
 pub(in crate::policy) fn command_effects(case: &Case<'_>, word: Word, effects: &mut Effects) {
     match word {
         Word::Password => effects.notices.push((Audience::Requester, Notice::Password)),
+        Word::Help => effects.notices.push((Audience::Requester, Notice::Help)),
         Word::Invite => {
             let invitations = case.policy.invitations.get(case.room_jid.domain());
             let invitations = invitations.cloned().unwrap_or_default();
@@ -153,7 +155,7 @@ pub fn invitation(
         Some(_) | None => None,
     };
     let lines = [
-        Some(Notice::Invite),
+        Some(if invitations.have_links() { Notice::Invite } else { Notice::InviteName }),
         (!invitations.phone.is_empty()).then_some(Notice::InvitePhone),
         (is_asked && rules.password.show_to_moderators.value).then_some(Notice::InvitePassword),
         waits.then_some(Notice::InviteLobby),
