@@ -89,7 +89,7 @@ return function (gate)
 		local text = stanza:get_child_text("subject");
 		if not text then return; end
 		if occupant.role ~= "moderator" and not room:get_changesubject() then
-			stanza:remove_children("subject");
+			requests.remove(stanza, function (tag) return tag.name == "subject"; end);
 			return;
 		end
 		return gate.put(event, "configure", {

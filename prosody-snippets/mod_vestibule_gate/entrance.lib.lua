@@ -189,9 +189,9 @@ return function (gate)
 	local function take_out_words(stanza, place)
 		if not gate.focus.is_there() or stanza.name == "iq" then return; end
 		local is_private = stanza.name == "message" and place == "full";
-		stanza:maptags(function (tag)
+		gate.requests.remove(stanza, function (tag)
 			local name = (tag.attr.xmlns or "") .. " " .. tag.name;
-			return not WORDS[name] and not (is_private and PRIVATE_WORDS[name]) and tag or nil;
+			return WORDS[name] or is_private and PRIVATE_WORDS[name];
 		end);
 		if stanza.name == "presence" then gate.requests.remove_nested(stanza, is_of_room); end
 	end

@@ -14,7 +14,7 @@ return function (gate)
 
 	local function set(stanza, name)
 		-- Jitsi's clients look only at the element's name, and take the last one.
-		stanza:maptags(function (tag) return tag.name ~= "nick" and tag or nil; end);
+		gate.requests.remove(stanza, function (tag) return tag.name == "nick"; end);
 		if name then stanza:text_tag("nick", name, { xmlns = xmlns_nick }); end
 	end
 

@@ -136,10 +136,10 @@ return function (gate)
 	-- Removes the text from a presence or an error. Jitsi's clients look for it at any depth of a presence.
 	local function is_status(tag) return tag.name == "status"; end
 	local function hush(stanza)
-		stanza:maptags(function (tag) return not is_status(tag) and tag or nil; end);
+		gate.requests.remove(stanza, is_status);
 		if stanza.name == "presence" then gate.requests.remove_nested(stanza, is_status); end
 		for tag in stanza:childtags("error") do
-			tag:maptags(function (child) return child.name ~= "text" and child or nil; end);
+			gate.requests.remove(tag, function (child) return child.name == "text"; end);
 		end
 	end
 
@@ -195,7 +195,7 @@ return function (gate)
 		if not occupant or may(room, occupant, "private") or says_nothing(stanza, is_key) then return; end
 		if stanza.attr.type ~= "error" then return refuse(event, "private", room); end
 		-- An error gets no answer: it goes on without text.
-		stanza:maptags(function (tag) return (tag.name == "error" or is_silent(tag)) and tag or nil; end);
+		gate.requests.remove(stanza, function (tag) return tag.name ~= "error" and not is_silent(tag); end);
 		hush(stanza);
 	end);
 
@@ -264,14 +264,14 @@ return function (gate)
 		local hidden, session, stanza, is_any = {}, event.origin, event.stanza, false;
 		for _, tag in ipairs(stanza.tags) do is_any = is_any or SHOWN[tag.name] ~= nil; end
 		if not is_any then return hidden; end -- as nearly always
-		stanza:maptags(function (tag)
+		gate.requests.remove(stanza, function (tag)
 			local what = SHOWN[tag.name];
 			if what and not may(room, occupant, what, degrees) and not stops(tag, session) then
 				hidden[what] = true;
-				return nil;
+				return true;
 			end
 			note_video(tag, session);
-			return tag;
+			return false;
 		end);
 		return hidden;
 	end

@@ -70,11 +70,31 @@ return function (LIMIT, AFFILIATION, ROLE)
 		for _, tag in ipairs(built.tags) do stanza:add_direct_child(tag); end
 	end
 
+	-- Removes the children of an element for which `is_one` (element) holds. Prosody's `maptags` moves all that follow
+	-- for each: tens of thousands in one stanza would keep the whole server waiting for seconds.
+	function requests.remove(parent, is_one)
+		local tags, children, count, tag_count = parent.tags, #parent, 0, 0;
+		for i = 1, children do
+			local child = parent[i];
+			local is_tag = type(child) == "table";
+			if not is_tag or not is_one(child) then
+				count = count + 1;
+				parent[count] = child;
+				if is_tag then
+					tag_count = tag_count + 1;
+					tags[tag_count] = child;
+				end
+			end
+		end
+		for i = count + 1, children do parent[i] = nil; end
+		for i = #tags, tag_count + 1, -1 do tags[i] = nil; end
+	end
+
 	-- Removes the elements below the children of a stanza for which `is_one` (element) holds, at any depth.
 	function requests.remove_nested(parent, is_one)
 		for _, tag in ipairs(parent.tags) do
 			if #tag.tags > 0 then
-				tag:maptags(function (child) return not is_one(child) and child or nil; end);
+				requests.remove(tag, is_one);
 				requests.remove_nested(tag, is_one);
 			end
 		end

@@ -447,6 +447,7 @@ for name, value in pairs {
 	room_data = room_data, client_response = client_response, guard = hook, guard_room = hook,
 	effects = { say = function (_, list, to) said[#said + 1] = { text = list[1].text, to = to }; end },
 	media = { settle = nothing }, buttons = { settle = nothing }, report_refusal = nothing,
+	visitors = { settle = nothing, is_inside = nothing, guarded = {} },
 	breakout = harness.load "breakout"(gate), requests = harness.load "requests"(LIMIT, {}, {}),
 	is_observing = function () return is_observing; end, is_service = function (bare) return is_service[bare]; end,
 } do
@@ -563,6 +564,17 @@ function tests.who_may_not_write_says_nothing_in_a_presence_either()
 		:tag("error", { type = "cancel" }):tag("gone"):up():text_tag("text", "hello"):up();
 	hooked["message/bare " .. hooks.PRIORITY.words]({ stanza = failed }, room);
 	assert(failed:get_child("error"):get_child("gone") and not failed:get_child("error"):get_child("text"));
+end
+
+function tests.many_elements_are_removed_in_one_pass()
+	local remove, stanza = gate.requests.remove, st.message();
+	for i = 1, 30000 do stanza:tag("nick"):up():text("a"):tag(i % 10000 == 0 and "body" or "nick"):up(); end
+	local began = os.clock();
+	remove(stanza, function (tag) return tag.name == "nick"; end);
+	assert(os.clock() - began < 1);
+	equal(#stanza.tags, 3); equal(#stanza, 30003); equal(stanza:get_child("nick"), nil);
+	remove(stanza, function () return false; end);
+	equal(#stanza.tags, 3); equal(#stanza, 30003);
 end
 
 function tests.a_refused_name_is_told_once()
