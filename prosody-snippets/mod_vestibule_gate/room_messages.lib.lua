@@ -41,14 +41,18 @@ return function (gate)
 		for _, each in pairs(type(value) == "table" and value or {}) do add_values(lines, each); end
 	end
 
-	-- Returns whether a line of a message begins with `!password`: what follows may be one.
+	-- Returns whether a line of a message begins with `!password`: what follows may be one. Each line is looked at by
+	-- itself: a pattern for all of them begins again at every line's end, for minutes where there are many.
 	local function names_password(stanza)
 		local lines = {};
 		add_text(lines, stanza);
 		for _, payload in ipairs(stanza.tags) do
 			if payload.name == "json-message" then add_values(lines, json.decode(payload:get_text() or "")); end
 		end
-		return table.concat(lines):lower():find("\n%s*!password") ~= nil;
+		for line in table.concat(lines):gmatch("[^\n]+") do
+			if line:find("^%s*![Pp][Aa][Ss][Ss][Ww][Oo][Rr][Dd]") then return true; end
+		end
+		return false;
 	end
 
 	-- `!password NEW`: the change of a setting, with the effect that the room's form would have.
@@ -79,7 +83,7 @@ return function (gate)
 	local function hear_password(event, room)
 		local body = event.stanza:get_child_text("body") or "";
 		local word, rest = body:match("^%s*(![Pp][Aa][Ss][Ss][Ww][Oo][Rr][Dd])(.*)$");
-		local new = word and rest:match("^%s+(.-)%s*$");
+		local new = word and #rest <= LIMIT.text and rest:match("^%s+(.-)%s*$"); -- longer ones are refused below
 		if new and new ~= "" then return set_password(event, room, new); end
 		local name = word and rest:find("^%s*$") and "password" or "!"; -- an unknown word, whose text goes nowhere
 		return gate.put(event, "command", { detail = function () element("command", { name = name }); end }, room.jid);

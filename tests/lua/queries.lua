@@ -38,7 +38,7 @@ local gate = {
 		add_session = function (attr) return attr; end,
 		describe = function (_, occupant, _, address) return { jid = address, nick = occupant.nick }; end,
 	},
-	callers = { session = nothing },
+	callers = { session = nothing }, visitors = { each = nothing, find = nothing },
 	room_data = { of = nothing, person = nothing, unmoderated_since = nothing, lasts = nothing },
 	lobby_queue = { people = function (room) return waiting[room] or {}; end, count = function () return 0; end },
 	lobby = { is_there = nothing }, media = { moderated = nothing }, permissions = { told = nothing },

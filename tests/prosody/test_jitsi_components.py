@@ -481,13 +481,23 @@ async def test_whoever_may_not_write_writes_in_no_part_of_a_presence(meet):
         since = alice.mark()
         bob.send_raw(f"<presence to='{room}/{bob.nick}'>{as_focus()}</presence>")
         # A body with elements in it is no text, and no reader of it fails.
-        bob.send_raw(f"<message type='groupchat' to='{room}' id='odd'><body>!pass<b/>word</body></message>")
+        bob.send_raw(f"<message type='groupchat' to='{room}' id='odd'><body>one<b/>two</body></message>")
         refused = await bob.wait_for(lambda seen: seen.id == "odd" and seen.type == "error")
         assert refused.error == MAY_NOT_WRITE
         await alice.ping()
         seen = [each for each in alice.seen[since:] if each.sender == f"{room}/{bob.nick}"]
         assert len(seen) == 1 and "words" not in repr(seen), seen
         assert "attempt to index" not in meet.server.log()
+
+
+@pytest.mark.parametrize("body", ["\n" * 60000, f"!password a{' ' * 60000}b", f"!{' ' * 60000}b"])
+async def test_a_message_of_very_many_lines_keeps_nobody_waiting(meet, body):
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, bob = await two(crowd, room)
+        for kind, to in (("groupchat", room), ("chat", f"{room}/{alice.nick}")):
+            bob.send_raw(f"<message type='{kind}' to='{to}'><body>{body}</body></message>")
+        await bob.ping()  # it waits for ten seconds; the server took 20 or more for each
 
 
 # Whom the focus makes rooms for
