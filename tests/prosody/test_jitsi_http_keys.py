@@ -167,6 +167,7 @@ async def test_an_end_is_written_down_as_that_module_s(meet, call):
         gone = await bob.wait_for(lambda seen: seen.room == room and seen.destroyed is not None)
         assert gone.destroyed == "The meeting has been terminated"
         await ended(meet, room)
+        await meet.flushed()
         assert changes(meet, room) == ["ended by the module muc_end_meeting"]
         # Nothing of the policy is left out of the next meeting.
         again = await crowd.person("Carol")
