@@ -219,8 +219,9 @@ return function (gate)
 			if not state.called[occupant.nick] then
 				state.called[occupant.nick] = true;
 				gate.permissions.report_once(room, occupant.jid, "alone");
-				for session in occupant:each_session() do gate.effects.tell(place, session, "groupchat", text); end
+				-- In this order: with the words first, Jitsi's client takes them away when it changes rooms.
 				send_back(room, occupant);
+				for session in occupant:each_session() do gate.effects.tell(place, session, "groupchat", text); end
 			else
 				local sessions = {};
 				for session in occupant:each_session() do sessions[#sessions + 1] = session; end

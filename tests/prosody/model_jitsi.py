@@ -253,7 +253,7 @@ class Meetings(Faults):
         return f"{session.label} closes {small[:8]} of {room}"
 
     async def step_command_apart(self):
-        """An operator is told that a breakout room is none of the policy's."""
+        """An operator who names a breakout room is told its meeting, and nothing is done."""
         if not self.breakouts:
             return None
         small, verb = self.drawn.choice(sorted(self.breakouts)), self.drawn.choice(list(COMMANDS))
@@ -263,5 +263,6 @@ class Meetings(Faults):
         done, _, said = await self.give(verb, small, *fields.values(), room=small, **fields)
         self.log[-1] = text = f"operator: {verb} {small} ({self.face}): {'done' if done else 'not done'}"
         self.require("done", done, False, said)
+        self.require("the meeting is named", self.breakouts[small][0] in str(said), True, said)
         self.require("what has changed", (await self.read(), await self.read(BREAKOUTS)), before, said)
         return text

@@ -576,7 +576,10 @@ async def test_who_may_not_choose_goes_where_a_moderator_sends_them(meet):
         await moved(carol, room, other)
         # Nobody sends themselves.
         await visit(carol, room)
-        assert (await ask(carol, "move-to-room", participantJid=carol.jid, roomJid=small))[1] == "forbidden"
+        since = carol.mark()
+        await ask(carol, "move-to-room", participantJid=carol.jid, roomJid=small)
+        refused = await carol.wait_for(lambda seen: seen.sender == BREAKOUT and seen.error is not None, since=since)
+        assert refused.error[1] == "forbidden"
         assert (await move(carol, other, small)).shown == "destroyed"
 
 

@@ -22,6 +22,7 @@ succession_after = "2 seconds"
         "unrecorded": "permissions = { record = [], screen_share = [] }",
         "still": 'lobby = { admission = "password" }\npermissions = { chat = ["moderator"], audio = ["moderator"], screen_share = [] }',
         "hosted": 'access.create = ["account"]',
+        "led": 'lobby = { admission = "password" }\npermissions = { breakout_alone = ["account"] }',
     })
 )
 BUTTONS = {
@@ -250,3 +251,78 @@ async def test_the_app_knows_which_buttons_may_not_be_pressed(meet, chromium):
                 assert await alice.read(button("Start sharing your screen")) == ("true" if may == "false" else "false")
                 if may == "false":
                     await alice.picture("buttons")
+
+
+# Breakout rooms
+
+
+@contextlib.asynccontextmanager
+async def apart(meet, chromium, kind="password"):
+    """A meeting like that of `two`, whose Bob is in a breakout room that Alice has made; its address, too."""
+    async with two(meet, chromium, kind) as (room, alice, bob):
+        await alice.read("APP.conference._room.getBreakoutRooms().createBreakoutRoom('Group one')")
+        rooms = "APP.store.getState()['features/breakout-rooms'].rooms"
+        small = f"Object.values({rooms}).find(each => !each.isMainRoom)?.jid"
+        await alice.until(small)
+        jid = await alice.read(small)
+        member = "Object.values(APP.conference._room.getParticipants())[0].getJid()"
+        await alice.read(f"APP.conference._room.getBreakoutRooms().sendParticipantToRoom({rooms}[APP.conference.roomName]"
+                         f".participants[{member}].jid, {json.dumps(jid)})")
+        await in_room(bob, jid)
+        yield room, jid, alice, bob
+
+
+async def in_room(person, room, seconds=20):
+    """Waits until somebody is in that room of the meeting."""
+    await person.until(
+        f"window.APP?.conference?._room?.room?.roomjid === {json.dumps(room)} && APP.conference._room.isJoined()", seconds
+    )
+
+
+async def test_who_is_in_a_breakout_room_reads_what_the_operator_decides(meet, chromium):
+    async with apart(meet, chromium) as (room, small, alice, bob):
+        meet.component.run("say", room, "Five minutes left.")
+        for person in (alice, bob):
+            await person.shows("Five minutes left.")
+        await bob.picture("breakout-said")
+        meet.component.run("suspend", room)
+        await in_room(bob, room)
+        await bob.shows("suspended")
+        await bob.picture("breakout-suspended")
+        meet.component.run("resume", room)
+
+
+async def test_who_is_removed_from_a_breakout_room_reads_why(meet, chromium):
+    async with apart(meet, chromium) as (room, small, alice, bob):
+        nick = await bob.read("APP.conference.getMyUserId()")
+        assert meet.component.run("remove", room, nick, "--reason", "You are in the wrong meeting.").returncode == 0
+        await bob.until("document.querySelector('[role=dialog]')", 15)
+        assert "You are in the wrong meeting." in await bob.dialog()
+        await bob.picture("breakout-removed")
+
+
+async def test_the_end_of_a_meeting_reaches_its_breakout_rooms(meet, chromium):
+    async with apart(meet, chromium) as (room, small, alice, bob):
+        meet.component.run("end", room, "--reason", "The school closes now.", "--yes")
+        for person in (alice, bob):
+            await person.until("document.querySelector('[role=dialog]')", 15)
+            assert "The school closes now." in await person.dialog()
+        await bob.picture("breakout-ended")
+
+
+async def test_who_may_not_be_alone_in_a_breakout_room_is_taken_back(meet, chromium):
+    async with apart(meet, chromium, "led") as (room, small, alice, bob):
+        await in_room(bob, room, 30)
+        await bob.shows("No moderator is in this breakout room")
+        await bob.picture("breakout-alone")
+
+
+async def test_a_moderator_moderates_in_a_breakout_room_and_back(meet, chromium):
+    async with apart(meet, chromium) as (room, small, alice, bob):
+        for place in (small, room):
+            target = json.dumps(place.partition("@")[0])
+            await alice.read(f"APP.store.getState()['features/breakout-rooms'].rooms[{target}] && 1")
+            await alice.read("APP.conference._room.getBreakoutRooms().sendParticipantToRoom("
+                             f"APP.conference._room.connection.getJid(), {json.dumps(place)})")
+            await in_room(alice, place)
+            await alice.until("APP.conference._room.isModerator()")
