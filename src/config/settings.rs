@@ -356,7 +356,7 @@ pub(super) fn read_services(
         let of_callers = section.value("gateways", list(placed_account)).unwrap_or_default();
         let invitations = Invitations {
             link: section.value("link", link).unwrap_or_default(),
-            phone: section.value("phone", text).unwrap_or_default(),
+            phone: section.value("phone", phone).unwrap_or_default(),
             on_jitsi: focus.is_some(),
         };
         let notes = section.notes();
@@ -407,6 +407,9 @@ fn without_accounts(domain: BareJid) -> Service {
     Service { domain, focus: None, trusted, gateways, invitations: Invitations::default() }
 }
 
+/// Fewest digits of a telephone number: emergency numbers have three.
+const LEAST_DIGITS: usize = 3;
+
 /// Reads the address of a meeting's page: empty, or one with a place for the room's name.
 fn link(item: &Item<'_>) -> Read<String> {
     let link = text(item)?;
@@ -416,6 +419,17 @@ fn link(item: &Item<'_>) -> Read<String> {
     }
     let hint = format!("write it like \"https://meet.example.org/{ROOM}\"");
     item.wrong(format!("`{link}` is no link to a meeting"), Some(hint))
+}
+
+/// Reads the telephone numbers of invitations: empty, or one line with a number in it.
+fn phone(item: &Item<'_>) -> Read<String> {
+    let phone = text(item)?;
+    let digits = phone.chars().filter(char::is_ascii_digit).count();
+    if phone.is_empty() || digits >= LEAST_DIGITS && !phone.contains(char::is_control) {
+        return Ok(phone);
+    }
+    let hint = "write it on one line like \"+49 30 123456, code 77\"".to_owned();
+    item.wrong(format!("`{}` is no telephone number", phone.escape_debug()), Some(hint))
 }
 
 fn placed_account(item: &Item<'_>) -> Read<(BareJid, Place)> {

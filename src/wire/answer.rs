@@ -185,8 +185,21 @@ fn with_effects(element: Element, effects: &Effects, material: Material<'_>) -> 
             Some(invitation) => Cow::Owned(invitation.fill(&text)),
             None => text,
         };
+        (!text.is_empty()).then_some(((to, when), text))
+    });
+    let mut says: Vec<(_, Cow<'_, str>)> = Vec::new();
+    for (whom, text) in notices {
+        match says.last_mut() {
+            // The lines of an invitation are one message, to be passed on as it is.
+            Some((last, lines)) if effects.invitation.is_some() && *last == whom => {
+                lines.to_mut().extend(["\n", &text]);
+            }
+            _ => says.push((whom, text)),
+        }
+    }
+    let says = says.into_iter().map(|((to, when), text)| {
         let say = Element::new(NS, "say").with_attr("to", to).with_attr_opt("when", when);
-        (!text.is_empty()).then(|| say.with_text(text))
+        say.with_text(text)
     });
     let knock = effects.knock.map(|wait| wait.as_secs().to_string());
     let removed = effects.remove.iter();
@@ -199,7 +212,7 @@ fn with_effects(element: Element, effects: &Effects, material: Material<'_>) -> 
         .with_children(people)
         .with_child_opt(room_settings(effects, material.password))
         .with_children(permissions)
-        .with_children(notices)
+        .with_children(says)
         .with_child_opt(knock.map(|it| Element::new(NS, "knock").with_attr("expires", it)))
         .with_children(effects.admit.iter().map(|jid| about("admit", jid)))
         .with_children(effects.promote.iter().map(|jid| about("promote", jid)))

@@ -191,8 +191,7 @@ async def test_an_invitation_says_what_people_need_and_no_more(meet, chromium):
         heard = bob.mark()
         since = alice.mark()
         alice.send_raw(f"<message type='groupchat' to='{room}'><body>!invite</body></message>")
-        for line in lines:
-            await alice.wait_for(lambda seen, line=line: seen.sender == room and seen.body == line, since=since)
+        await alice.wait_for(lambda seen: seen.sender == room and seen.body == "\n".join(lines), since=since)
         await bob.ping()
         assert not [seen.body for seen in bob.seen[heard:] if seen.body]
         # Where moderators may not see the password, it is in no invitation.
