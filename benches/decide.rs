@@ -23,7 +23,7 @@ use vestibule::policy::bans::{Ban, Origin};
 use vestibule::policy::decide::decide;
 use vestibule::policy::record::{Entry, Person};
 use vestibule::policy::verdict::Verdict;
-use vestibule::wire::answer::{Material, answer};
+use vestibule::wire::answer::{Material, Secrets, answer};
 use vestibule::wire::request::Question;
 use vestibule::xmpp::element::Element;
 
@@ -77,7 +77,8 @@ fn decisions(c: &mut Criterion) {
             let decision =
                 decide(&policy, &policy.base, &question.attempt, &question.room, &pressure, now);
             bytes.clear();
-            let material = Material { password: None, texts: &policy.texts, language: None };
+            let material =
+                Material { secrets: &Secrets::default(), texts: &policy.texts, language: None };
             answer(&question, &decision, "c41-19", material).write(&mut bytes);
             black_box(bytes.len())
         });

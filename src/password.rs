@@ -1,4 +1,4 @@
-//! Generates, derives and judges passwords.
+//! Generates, derives and judges passwords and host codes.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -26,6 +26,28 @@ pub enum MakingError {
     /// The policy file has no password or secret for this source. `check` refuses such a file, so this is a safeguard.
     #[error("the file names no password or secret for this source")]
     Missing,
+    /// The password is the host code of the room, and would make everybody a moderator.
+    #[error("this is the host code of the room: choose another password")]
+    Same,
+}
+
+/// What is derived: the same secret, room and period give another text for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// The room's password.
+    Password,
+    /// The room's host code.
+    Code,
+}
+
+impl Context {
+    /// Returns the bytes that begin each block.
+    const fn label(self) -> &'static [u8] {
+        match self {
+            Self::Password => b"vestibule password 1\0",
+            Self::Code => b"vestibule host code 1\0",
+        }
+    }
 }
 
 /// Returns the number of the period that `now` falls into; 0 without periods. Periods are counted from the Unix
@@ -35,11 +57,12 @@ pub fn period_at(period: Option<Duration>, now: Timestamp) -> u64 {
     period.map_or(0, |period| seconds.checked_div(period.as_secs()).unwrap_or_default())
 }
 
-/// Derives the password of `room` in `period`, of `count` words (`docs/derived-passwords.md`).
+/// Derives the password or host code of `room` in `period`, of `count` words (`docs/derived-passwords.md`).
 ///
 /// # Errors
 /// When the secret cannot be used as a key.
 pub fn derive(
+    context: Context,
     secret: &Secret,
     room: &BareJid,
     period: u64,
@@ -51,7 +74,7 @@ pub fn derive(
         if stream.is_empty() {
             let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes())
                 .map_err(|_| MakingError::Key)?;
-            mac.update(b"vestibule password 1\0");
+            mac.update(context.label());
             mac.update(room.as_str().as_bytes());
             mac.update(b"\0");
             mac.update(&period.to_be_bytes());
@@ -109,6 +132,13 @@ pub fn generate(count: u32) -> Result<Secret, MakingError> {
     })
 }
 
+/// Returns whether a typed text is taken for a made one: blanks around it and capitals do not count, and blanks stand for
+/// hyphens.
+pub fn means(typed: &Secret, made: &Secret) -> bool {
+    let words: Vec<&str> = typed.expose().split_whitespace().collect();
+    typed == made || Secret::new(words.join("-").to_lowercase()) == *made
+}
+
 /// Words that are tried first at any meeting.
 const ALWAYS: [&str; 6] = ["jitsi", "meet", "meeting", "conference", "room", "password"];
 
@@ -138,6 +168,7 @@ pub fn judge(password: &Secret, room: &BareJid, deny_list: &HashSet<String>) -> 
         length: u32::try_from(text.chars().count()).unwrap_or(u32::MAX),
         score: score.min(rest_score),
         denied: deny_list.contains(&text.to_lowercase()),
+        code: false,
     }
 }
 
@@ -149,9 +180,13 @@ mod tests {
     use super::*;
 
     fn at(room: &str, period: u64, words: u32) -> String {
+        of(Context::Password, room, period, words)
+    }
+
+    fn of(context: Context, room: &str, period: u64, words: u32) -> String {
         let secret = Secret::new("0123456789abcdef0123456789abcdef");
         let room = BareJid::from_str(room).unwrap();
-        derive(&secret, &room, period, words).unwrap().expose().to_owned()
+        derive(context, &secret, &room, period, words).unwrap().expose().to_owned()
     }
 
     #[test]
@@ -164,8 +199,9 @@ mod tests {
             .collect();
         assert!(rows.len() >= 4);
         for row in rows {
-            let password = at(row[1], row[2].parse().unwrap(), row[3].parse().unwrap());
-            assert_eq!(password, row[4], "{row:?}");
+            let (period, words) = (row[2].parse().unwrap(), row[3].parse().unwrap());
+            assert_eq!(at(row[1], period, words), row[4], "{row:?}");
+            assert_eq!(of(Context::Code, row[1], period, words), row[5], "{row:?}");
         }
     }
 
@@ -174,6 +210,15 @@ mod tests {
         let base = at("tea@conference.example.org", 0, 4);
         assert_ne!(base, at("tee@conference.example.org", 0, 4));
         assert_ne!(base, at("tea@conference.example.org", 1, 4));
+    }
+
+    #[test]
+    fn a_password_means_the_code_as_the_prompt_would_take_it() {
+        let code = Secret::new("avoid-squall-exert-obliged");
+        for typed in ["avoid-squall-exert-obliged", " Avoid squall\u{a0}EXERT  obliged "] {
+            assert!(means(&Secret::new(typed), &code), "{typed}");
+        }
+        assert!(!means(&Secret::new("avoid-squall-exert"), &code));
     }
 
     #[test]

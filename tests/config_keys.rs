@@ -89,6 +89,7 @@ fn every_key_reaches_its_own_setting() {
         ("policy.moderators.domains", "['b']", "domains"),
         ("policy.moderators.claim", "'x'", "claim"),
         ("policy.moderators.claim_values", "['x']", "claim_values"),
+        ("policy.moderators.code", "'generated'", "code"),
         ("policy.moderators.grant", "'nobody'", "grant"),
         ("policy.moderators.revoke", "'nobody'", "revoke"),
         ("policy.moderators.remove", "'nobody'", "remove"),

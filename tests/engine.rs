@@ -76,7 +76,7 @@ impl Gate {
              <requester secure='true' {who}/>{state}{more}</request>"
         )));
         if matches!(question.attempt.action, Action::Open { typed: Some(_) }) {
-            question.judge_typed(Strength { length: 20, score: 4, denied: false });
+            question.judge_typed(Strength { length: 20, score: 4, denied: false, code: false });
         }
         let service = Arc::clone(&self.service);
         self.engine.question(&service, &question, now())

@@ -29,7 +29,7 @@ use vestibule::policy::facts::{Facts, explain};
 use vestibule::policy::form_field::{FormField, To};
 use vestibule::policy::hours::AtEnd;
 use vestibule::policy::lobby::Admission;
-use vestibule::policy::moderators::Become;
+use vestibule::policy::moderators::{Become, HostCode};
 use vestibule::policy::record::{Closed, Person, Proof, Record, Source, Suspended};
 use vestibule::policy::removal::{By, keep_out, lift};
 use vestibule::policy::requester::{Session, SessionKind};
@@ -350,8 +350,33 @@ proptest! {
         let mut world = world;
         world.pressure.room = Some(std::time::Duration::from_secs(wait));
         let right = world.clone().trying(Action::Join { credential: Credential::Right }).decide();
+        let code = world.clone().trying(Action::Join { credential: Credential::Code }).decide();
         let wrong = world.trying(Action::Join { credential: Credential::Wrong }).decide();
-        prop_assert_eq!((right.verdict, right.denial), (wrong.verdict, wrong.denial));
+        for other in [right, code] {
+            prop_assert_eq!((other.verdict, other.denial), (wrong.verdict, wrong.denial));
+        }
+    }
+
+    #[test]
+    fn the_host_code_opens_only_the_password_and_the_lobby((world, mut rules, mut record) in (world(), rules(), record())) {
+        Arc::make_mut(&mut rules.moderators).code.value = HostCode::Generated;
+        record.code = Some(Source::Generated);
+        let mut world = world.under(rules).trying(Action::Join { credential: Credential::Code });
+        world.room.record = Some(record);
+        world.pressure.guesses = None;
+        world.pressure.room = None;
+        let decision = world.decide();
+        if decision.verdict != Verdict::Allow || decision.rule.name != "moderators.code" {
+            return Ok(());
+        }
+        prop_assert_eq!(decision.effects.role, Some(Role::Moderator));
+        let mut other = world.trying(Action::Join { credential: Credential::Right });
+        let lobby = Arc::make_mut(&mut other.parts.base.lobby);
+        lobby.bypass.value = ClassSet::ALL;
+        lobby.admission.value = Admission::Open;
+        other.room.moderators = other.room.moderators.max(1);
+        let other = other.decide();
+        prop_assert_eq!(other.verdict, Verdict::Allow, "{:?}", other);
     }
 
     #[test]
@@ -382,12 +407,15 @@ proptest! {
         }
         let policy = world.parts.policy();
         let rules = world.rules(&policy);
+        let record = world.room.record.as_ref();
+        let has_code = record.is_some_and(|record| record.code.is_some())
+            && rules.moderators.code.value != HostCode::Nowhere;
         for field in fields {
             let locked = match field {
                 FieldChange::PasswordRemoved => rules.password.required.value,
                 FieldChange::PasswordSet(strength) => {
                     rules.password.change.value == Who::Nobody || strength.length < 8
-                        || strength.score < 3 || strength.denied
+                        || strength.score < 3 || strength.denied || (strength.code && has_code)
                 }
                 FieldChange::MembersOnly(on) => !on && rules.lobby.admission.value.is_members_only(),
                 FieldChange::Public(on) => on && rules.access.hidden.value == Some(true),
@@ -626,7 +654,9 @@ proptest! {
     fn nobody_becomes_a_moderator_where_nobody_does(world in world(), credential in credential()) {
         let mut world = world.trying(Action::Join { credential });
         world.parts.overrides.clear();
-        Arc::make_mut(&mut world.parts.base.moderators).assign.value = Vec::<Become>::new();
+        let moderators = Arc::make_mut(&mut world.parts.base.moderators);
+        moderators.assign.value = Vec::<Become>::new();
+        moderators.code.value = HostCode::Nowhere;
         world.attempt.requester.affiliation = Affiliation::Member;
         let person = world.attempt.requester.person;
         world.attempt.requester.person = person.map(|p| p.as_moderator(false).restored());

@@ -19,7 +19,7 @@ use vestibule::policy::record::Person;
 use vestibule::policy::succession::{Plan, Remedy};
 use vestibule::policy::texts::Texts;
 use vestibule::wire::NS;
-use vestibule::wire::answer::{Material, command};
+use vestibule::wire::answer::{Material, Secrets, command};
 use vestibule::wire::room::LiveRoom;
 use vestibule::xmpp::element::Element;
 
@@ -196,7 +196,8 @@ fn a_remedy_is_written_in_the_words_of_the_protocol() {
     let bob = jid("bob@example.org");
     let write = |remedy: &Remedy| {
         let effects = remedy.effects(None);
-        let material = Material { password: None, texts: &Texts::default(), language: None };
+        let material =
+            Material { secrets: &Secrets::default(), texts: &Texts::default(), language: None };
         command(&jid(ROOM), "g", Some(3), "d1", &effects, material, [])
     };
     let admitted = r#"{"v":2,"entry":"admitted","moderator":true}"#;

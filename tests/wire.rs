@@ -12,7 +12,7 @@ use vestibule::policy::decide::decide;
 use vestibule::policy::verdict::Verdict;
 use vestibule::secret::Secret;
 use vestibule::wire::NS;
-use vestibule::wire::answer::{Material, answer, observed};
+use vestibule::wire::answer::{Material, Secrets, answer, observed};
 use vestibule::wire::handshake::Hello;
 use vestibule::wire::request::Question;
 use vestibule::wire::room::LiveRoom;
@@ -147,7 +147,7 @@ proptest! {
         if question.attempt.room.is_none() || question.attempt.requester.jid.is_none() {
             prop_assert_eq!(decision.verdict, Verdict::Deny);
         }
-        let element = answer(&question, &decision, "d-1", Material { password: None, texts: &policy.texts, language: None });
+        let element = answer(&question, &decision, "d-1", Material { secrets: &Secrets::default(), texts: &policy.texts, language: None });
         prop_assert_eq!(element.attr("attempt"), Some(question.attempt.id.as_str()));
         prop_assert_eq!(element.attr("verdict"), Some(decision.verdict.name()));
         let error = element.child(NS, "error");
@@ -167,12 +167,15 @@ proptest! {
         let now = jiff::Timestamp::UNIX_EPOCH;
         let decision = decide(&policy, &policy.base, &question.attempt, &room, &pressure, now);
         let secret = Secret::new("umbrella-kiwi-thunder");
-        let material = Material { password: Some(&secret), texts: &policy.texts, language: Some("de") };
+        let code = Some(Secret::new("lantern-quartz-violet"));
+        let secrets = Secrets { password: Some(secret), code };
+        let material = Material { secrets: &secrets, texts: &policy.texts, language: Some("de") };
         let element = answer(&question, &decision, "d-1", material);
         let mut bytes = Vec::new();
         element.write(&mut bytes);
         let text = String::from_utf8(bytes).unwrap();
         prop_assert_eq!(text.matches("umbrella").count(), usize::from(decision.effects.password.is_some()));
+        prop_assert_eq!(text.matches("lantern").count(), usize::from(decision.effects.code.is_some()));
     }
 
     #[test]

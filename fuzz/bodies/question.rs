@@ -30,7 +30,9 @@ pub(crate) fn check(bytes: &[u8]) {
         let mut question = read.clone();
         let now = Timestamp::UNIX_EPOCH;
         let rules = policy.rules_of(&question.attempt, &question.room, now);
-        if let Some(strength) = vestibule::component::engine::rooms::strength(&question, &rules) {
+        if let Some(strength) =
+            vestibule::component::engine::rooms::strength(&question, &rules, now)
+        {
             question.judge_typed(strength);
         }
         let (attempt, room) = (&question.attempt, &question.room);
@@ -46,18 +48,16 @@ pub(crate) fn check(bytes: &[u8]) {
         assert_eq!(serde_json::to_string(&read).unwrap(), written);
         let (attempt, room, pressure) = read.into_parts(attempt.id.clone(), attempt.room.clone());
         assert_eq!(decide(policy, &rules, &attempt, &room, &pressure, now), decision);
-        let password = decision.effects.password.and_then(|new| {
-            vestibule::component::engine::rooms::password(
-                new,
-                question.attempt.room.as_ref(),
-                question.typed.as_ref(),
-                &rules,
-                now,
-            )
-            .ok()
-        });
+        let secrets = vestibule::component::engine::rooms::secrets(
+            &decision.effects,
+            question.attempt.room.as_ref(),
+            (question.typed.as_ref(), None),
+            &rules,
+            now,
+        )
+        .unwrap_or_default();
         let material = Material {
-            password: password.as_ref(),
+            secrets: &secrets,
             texts: &policy.texts,
             language: question.attempt.requester.language.as_deref(),
         };

@@ -25,7 +25,8 @@ return function (gate)
 				local is_same = not is_secret and fields[var] and requests.is_same(fields[var], form.values[var])
 					-- A person who does not see the password must not learn whether they have guessed it.
 					or is_secret and not is_hidden(room, fields) and hashes.equals(text, room:get_password() or "");
-				element("field", { var = var, same = is_same and "true" or nil }, not (is_secret and is_same) and text or nil);
+				local attr = { var = var, same = is_same and "true" or nil, code = is_secret and gate.facts.is_code(room, text) };
+				element("field", attr, not (is_secret and is_same) and text or nil);
 			end
 		end;
 	end

@@ -81,16 +81,18 @@ return function (gate)
 	local function say(room, says, requester, joined)
 		for _, item in ipairs(says or NOTHING) do
 			local text = item.text:gsub("{(%a+)}", function (word)
-				return word == "password" and (room:get_password() or "") or word == "nick" and name_of(room, requester)
+				return word == "password" and (room:get_password() or "") or word == "code" and (gate.room_data.code(room) or "")
+					or word == "nick" and name_of(room, requester)
 					or word == "room" and jid_node(room.jid) or nil;
 			end);
-			-- Screens are shared: the pop-up only points to the password. People who have asked for it read the chat.
-			local is_private = item.text:find("{password}", 1, true) ~= nil;
+			-- Screens are shared: the pop-up only points to the secret. People who have asked for it read the chat.
+			local has_password, has_code = item.text:find("{password}", 1, true), item.text:find("{code}", 1, true);
+			local is_private, pointer = has_password or has_code, has_password and "gate-see-chat" or "gate-see-chat-code";
 			local is_pointed_to = is_private and (item.to ~= "requester" or item.joined);
 			-- Clients take no notice of a room that they are not in.
 			local function tell_one(address, kind, place)
 				local is_jitsi = tell(place or room, address, kind, text, is_private);
-				if is_jitsi and is_pointed_to then tell(place or room, address, kind, (gate.messages.of("gate-see-chat"))); end
+				if is_jitsi and is_pointed_to then tell(place or room, address, kind, (gate.messages.of(pointer))); end
 			end
 			if item.joined == joined and item.to ~= "requester" then
 				local role = item.to == "moderators" and "moderator" or nil;
@@ -128,6 +130,7 @@ return function (gate)
 		if data then gate.room_data.keep_room(data, options.keep); end
 		gate.room_data.noting(room, function () changed = set_options(room, options); end);
 		if data and options.persistent ~= nil then data.lasts = options.persistent or nil; end
+		if data and options.code then data.code = options.code; end
 		if options.suspended ~= nil then gate.room_data.of(room).suspended = options.suspended or nil; end
 		if options.lobby then gate.lobby.raise(room); elseif options.lobby == false then gate.lobby.lower(room); end
 		if options.media and is_new then gate.media.preset(room, options.media); end

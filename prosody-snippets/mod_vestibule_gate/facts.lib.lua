@@ -119,6 +119,12 @@ return function (gate)
 		return is_exact or is_meant;
 	end
 
+	-- Returns "true" for a new password that is the room's host code.
+	local function is_code(room, typed)
+		local code = gate.room_data.code(room);
+		return code and is_right(typed, code) and "true" or nil;
+	end
+
 	local function write_credential(stanza, room, kind)
 		local join = gate.requests.read_join(stanza);
 		local typed, count = join.password, join.passwords;
@@ -126,10 +132,12 @@ return function (gate)
 			if typed and typed ~= "" then element("credential", NOTHING, typed); end
 			return;
 		end
-		-- The password is compared here, in constant time: it can be newer than the component's record.
-		local password, check = room:get_password(), "none";
-		if password and count > 0 and (count > 1 or typed ~= "") then
-			check = typed and is_right(typed, password) and "right" or "wrong";
+		-- Password and host code are compared here, in constant time: they can be newer than the component's record.
+		local password, code, check = room:get_password(), gate.room_data.code(room), "none";
+		if (password or code) and count > 0 and (count > 1 or typed ~= "") then
+			local is_password = typed and password and is_right(typed, password);
+			local is_for_hosts = typed and code and is_right(typed, code);
+			check = is_password and "right" or is_for_hosts and "code" or "wrong";
 		end
 		write("<credential ");
 		attributes("check", check);
@@ -210,7 +218,8 @@ return function (gate)
 	return {
 		add_session = add_session, each_claim = each_claim, write_claims = write_claims,
 		census = census, each_moderator = each_moderator, has_moderator = has_moderator, describe = describe,
-		write_credential = write_credential, write_somebody = write_somebody, write_requester = write_requester,
+		write_credential = write_credential, is_code = is_code,
+		write_somebody = write_somebody, write_requester = write_requester,
 		write_opener = write_opener, write_state = write_state, write_persons = write_persons,
 	};
 end;

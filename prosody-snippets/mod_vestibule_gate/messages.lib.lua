@@ -27,6 +27,7 @@ local ENGLISH = {
 	["gate-moderator-password"] =
 		"You are a moderator now. In the chat, !password shows the password and !help what else you can write.",
 	["gate-see-chat"] = "The chat shows the password of this meeting, to you alone.",
+	["gate-see-chat-code"] = "The chat shows the host code of this meeting, to you alone.",
 	["say-suspended-here"] =
 		"This meeting has been suspended by the server's operator. Only moderators can speak and write.",
 	["reserved-nick"] = "This name is reserved. Please choose another name.",

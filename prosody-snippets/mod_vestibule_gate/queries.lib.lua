@@ -162,6 +162,7 @@ return function (gate)
 		end
 		if known then reply:text_tag("person", known.text); end
 		if is_revealed and room:get_password() then reply:text_tag("secret", room:get_password()); end
+		if is_revealed and data and data.code then reply:text_tag("code", data.code); end
 		if after ~= NOBODY then
 			local list = "people of " .. room.jid;
 			local keys, i = read_list(list, after or "", function (offer) offer_people(room, offer); end);

@@ -11,6 +11,8 @@ return function (gate)
 		local data = room and room._data.vestibule;
 		return type(data) == "table" and type(data.generation) == "string" and type(data.people) == "table" and data or nil;
 	end
+	-- Returns the room's host code, or nil.
+	local function code_of(room) return (of(room) or NOTHING).code; end
 	local function keep_new(room)
 		room._data.vestibule = { generation = new_id.medium(), revision = 0, people = {}, count = 0, clock = 0 };
 		return room._data.vestibule;
@@ -215,7 +217,7 @@ return function (gate)
 	end
 
 	return {
-		of = of, new = keep_new, keep = keep, recognise = recognise, person = person_of,
+		of = of, code = code_of, new = keep_new, keep = keep, recognise = recognise, person = person_of,
 		unmoderated_since = unmoderated_since, lasts = lasts, count_affiliations = count_affiliations,
 		keep_room = keep_room, noting = noting, lend = lend, give_back = give_back, take = take, taken = taken,
 		retire = retire,

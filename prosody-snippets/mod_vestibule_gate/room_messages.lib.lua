@@ -61,7 +61,7 @@ return function (gate)
 		local field = requests.check_configuration(request, { { name = SECRET, type = "text-private" } });
 		if not field then return gate.refuse_value(event, "password"); end
 		return gate.put(event, "configure", {
-			detail = function () element("field", { var = SECRET }, new); end,
+			detail = function (at) element("field", { var = SECRET, code = gate.facts.is_code(at, new) }, new); end,
 			granted = function (e, fx)
 				local at = gate.get_room(e.room);
 				-- Without an answer, as for the form: it is the owners'.

@@ -11,7 +11,7 @@ use tokio::task::yield_now;
 use super::Shared;
 use super::clock::now;
 use super::reload::turn_away;
-use crate::component::engine::rooms::password;
+use crate::component::engine::rooms::secrets;
 use crate::component::engine::{Consequences, Judged, PolicyEngine};
 use crate::component::registry::Room;
 use crate::jid::{BareJid, JidError, Part};
@@ -23,7 +23,7 @@ use crate::policy::removal::{expulsion, suspect};
 use crate::policy::verdict::Effects;
 use crate::secret::Secret;
 use crate::wire::NS;
-use crate::wire::answer::{Done, Material, command};
+use crate::wire::answer::{Done, Material, Secrets, command};
 use crate::wire::room::{Connected, LiveRoom, glance, look, look_on, snapshot, there, who};
 use crate::xmpp::Element;
 use crate::xmpp::link::RequestError;
@@ -108,7 +108,7 @@ pub(super) async fn room(
     read(shared, room, look(room, person)).await
 }
 
-/// Reads a room as it is now without its people, with its password.
+/// Reads a room as it is now without its people, with its password and host code.
 pub(super) async fn reveal(shared: &Shared, room: &BareJid) -> Result<LiveRoom, RoomError> {
     read(shared, room, crate::wire::room::reveal(room)).await
 }
@@ -207,14 +207,12 @@ pub(super) async fn apply_reading<T>(
             let mut engine = shared.engine();
             (engine.next_id(), Arc::clone(engine.policy()))
         };
-        let password = effects.password.map(|new| {
+        let rules = {
             let engine = shared.engine();
-            let rules = engine.live().rules_at(engine.policy(), &live);
-            password(new, Some(jid), typed, &rules, now())
-        });
-        let password = password.transpose()?;
-        let material =
-            Material { password: password.as_ref(), texts: &policy.texts, language: None };
+            engine.live().rules_at(engine.policy(), &live)
+        };
+        let made = secrets(&effects, Some(jid), (typed, live.code.as_ref()), &rules, now())?;
+        let material = Material { secrets: &made, texts: &policy.texts, language: None };
         let element =
             command(jid, &live.generation, Some(live.revision), &id, &effects, material, more);
         match shared.link.command(&*service, element).await.map(|done| Done::read(done.as_ref())) {
@@ -245,7 +243,8 @@ pub(super) async fn order(
         let mut engine = shared.engine();
         (engine.next_id(), Arc::clone(engine.policy()))
     };
-    let material = Material { password: None, texts: &policy.texts, language: None };
+    let none = Secrets::default();
+    let material = Material { secrets: &none, texts: &policy.texts, language: None };
     let element = command(jid, generation, None, &id, &Effects::default(), material, orders);
     match shared.link.command(&*service, element).await {
         Ok(done) => {

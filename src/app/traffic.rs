@@ -128,7 +128,7 @@ impl Traffic {
             let answer = loop {
                 let turn = shared.judging_turn.blocking_lock();
                 if let Some(strength) =
-                    crate::component::engine::rooms::strength(&question, rules.strict())
+                    crate::component::engine::rooms::strength(&question, rules.strict(), now())
                 {
                     question.judge_typed(strength);
                 }

@@ -15,8 +15,8 @@ use crate::config::Loaded;
 use crate::control::Role;
 use crate::http::new_token;
 use crate::jid::BareJid;
-use crate::password;
-use crate::password::period_at;
+use crate::password::{Context, derive, period_at};
+use crate::policy::moderators::HostCode;
 use crate::policy::record::Source;
 
 /// The name of the program.
@@ -57,20 +57,27 @@ pub(super) fn print(name: &str, role: Role, json: bool) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the derived password of a room that opens at that time.
-pub(super) fn by_file(loaded: &Loaded, room: &BareJid, at: Timestamp) -> Ended {
+/// Prints the derived password, or host code, of a room that opens at that time.
+pub(super) fn by_file(loaded: &Loaded, room: &BareJid, context: Context, at: Timestamp) -> Ended {
     let rules = loaded.policy.rules_for(room, &[]);
     let settings = &rules.password;
-    if settings.source.value != Source::Derived {
-        let source = settings.source.value.name();
-        let message =
-            format!("the password of `{room}` is not derived: `password.source` is \"{source}\"");
-        return Err(message.into());
+    let code = rules.moderators.code.value;
+    let (what, key, source, is_derived) = match context {
+        Context::Password => {
+            let source = settings.source.value;
+            ("password", "password.source", source.name(), source == Source::Derived)
+        }
+        Context::Code => ("host code", "moderators.code", code.name(), code == HostCode::Derived),
+    };
+    if !is_derived {
+        return Err(
+            format!("the {what} of `{room}` is not derived: `{key}` is \"{source}\"").into()
+        );
     }
     let secret = settings.secret.value.as_ref();
     let secret = secret.ok_or("the file has no `password.secret` to derive it from")?;
     let period = period_at(settings.period.value, at);
-    let password = password::derive(secret, room, period, settings.words.value)?;
+    let password = derive(context, secret, room, period, settings.words.value)?;
     say(password.expose());
     if let Some(length) = settings.period.value {
         let start = |period: u64| {

@@ -28,6 +28,7 @@ use crate::config::{
 };
 use crate::control::{Role, Typed};
 use crate::jid::BareJid;
+use crate::password::Context;
 use crate::proof::unused_entries::{Seen, see};
 
 /// Decides who may open, enter and change the rooms of a Prosody or Jitsi Meet server, by one file.
@@ -90,10 +91,13 @@ enum Verb {
     Replay(replay::Arguments),
     /// Run policy tests, and print those that fail
     Test(policy_tests::Arguments),
-    /// Print the derived password of a room
+    /// Print the derived password of a room, or its derived host code
     Password {
         /// The room's address
         room: BareJid,
+        /// The host code (`moderators.code`) instead of the password
+        #[arg(long)]
+        code: bool,
         /// For this time instead of now
         #[arg(long, value_name = "RFC3339")]
         at: Option<Timestamp>,
@@ -192,9 +196,10 @@ fn carry_out(arguments: Arguments) -> Ended {
             replay::by_file(&loaded(policy)?, &arguments, database, json)
         }
         Verb::Test(arguments) => policy_tests::by_file(&file, &loaded(&file)?, &arguments, json),
-        Verb::Password { room, at } => {
+        Verb::Password { room, code, at } => {
             let loaded = to_run(&file, &environment)?;
-            generate::by_file(&loaded, &room, at.unwrap_or_else(app::now))
+            let context = if code { Context::Code } else { Context::Password };
+            generate::by_file(&loaded, &room, context, at.unwrap_or_else(app::now))
         }
         Verb::Doctor(arguments) => running::look(&file, found(), &environment, arguments, json),
         Verb::Log(arguments) => log::by_arguments(&file, found(), &environment, &arguments, json),

@@ -106,36 +106,39 @@ impl Counters {
         pressure
     }
 
-    /// Counts a refused attempt: as a wrong password or as a knock, by its denial.
+    /// Counts an attempt: as a wrong password or as a knock, by its denial. A `guess` is a wrong password that was not
+    /// refused as one.
     pub fn count(
         &mut self,
         policy: &Policy,
         attempt: &Attempt,
-        denial: Option<Denial>,
+        (denial, guess): (Option<Denial>, bool),
         rules: &Rules,
         now: Timestamp,
     ) {
         let Some(room) = &attempt.room else { return };
-        match denial {
-            Some(Denial::PasswordWrong) if self.is_new(&attempt.id) => {
-                let limits = &rules.password.guesses;
-                make_space(&mut self.guesses, limits.reset_after.value, now);
-                for subject in subjects(policy, attempt, false) {
-                    add(&mut self.guesses, subject, limits.burst.value, limits, now);
-                }
-                make_space(&mut self.rooms, limits.reset_after.value, now);
-                for of in [Some(room), attempt.requester.gateway.as_ref()].into_iter().flatten() {
-                    add(&mut self.rooms, of.clone(), limits.room_burst.value, limits, now);
-                }
+        let is_guess = guess || denial == Some(Denial::PasswordWrong);
+        let is_knock = matches!(denial, Some(Denial::Lobby | Denial::NotOpenYet));
+        if !(is_guess || is_knock) || !self.is_new(&attempt.id) {
+            return;
+        }
+        if is_guess {
+            let limits = &rules.password.guesses;
+            make_space(&mut self.guesses, limits.reset_after.value, now);
+            for subject in subjects(policy, attempt, false) {
+                add(&mut self.guesses, subject, limits.burst.value, limits, now);
             }
-            Some(Denial::Lobby | Denial::NotOpenYet) if self.is_new(&attempt.id) => {
-                let window = rules.lobby.max_knocks_per.value;
-                make_space(&mut self.knocks, window, now);
-                for subject in subjects(policy, attempt, true) {
-                    add_knock(&mut self.knocks, (room.clone(), subject), window, now);
-                }
+            make_space(&mut self.rooms, limits.reset_after.value, now);
+            for of in [Some(room), attempt.requester.gateway.as_ref()].into_iter().flatten() {
+                add(&mut self.rooms, of.clone(), limits.room_burst.value, limits, now);
             }
-            _ => {}
+        }
+        if is_knock {
+            let window = rules.lobby.max_knocks_per.value;
+            make_space(&mut self.knocks, window, now);
+            for subject in subjects(policy, attempt, true) {
+                add_knock(&mut self.knocks, (room.clone(), subject), window, now);
+            }
         }
     }
 
@@ -371,7 +374,7 @@ mod tests {
         let (policy, rules) = (Policy::default(), Rules::default());
         let pressure = counters.pressure(&policy, attempt, &rules, now);
         let decision = decide(&policy, &rules, attempt, &room(), &pressure, now);
-        counters.count(&policy, attempt, decision.denial, &rules, now);
+        counters.count(&policy, attempt, (decision.denial, false), &rules, now);
         decision
     }
 

@@ -12,7 +12,7 @@ use crate::policy::attempt::{
     Action, Affiliation, AffiliationChange, Attempt, Auth, Client, Credential, Feature,
     FieldChange, Requester, Role, RoleChange, RoomView, Strength, Word,
 };
-use crate::policy::record::{Claim, Closed, Entry, Person, Record};
+use crate::policy::record::{Claim, Closed, Entry, Person, Record, Source};
 use crate::schema;
 
 /// Names of all attempts: [`ACTIONS`] and the features.
@@ -25,7 +25,7 @@ type Make = fn(Credential) -> Action;
 static ACTIONS: [(&str, Make); 15] = [
     ("request", |_| Action::Request),
     ("open", |credential| {
-        let typed = Strength { length: 40, score: 4, denied: false };
+        let typed = Strength { length: 40, score: 4, denied: false, code: false };
         Action::Open { typed: (credential != Credential::None).then_some(typed) }
     }),
     ("join", |credential| Action::Join { credential }),
@@ -50,7 +50,7 @@ const OTHER_PERSON: &str = "somebody@else.invalid";
 /// Names of the ways to log in, as [`Auth`] has them.
 pub(super) static WAYS: [&str; 5] = ["account", "token", "anonymous", "server", "component"];
 /// Passwords that may be typed, as the room sees them.
-pub(super) static PASSWORDS: [&str; 3] = ["none", "wrong", "right"];
+pub(super) static PASSWORDS: [&str; 4] = ["none", "wrong", "right", "code"];
 
 /// Description of an attempt. By default a person with an account joins a room with one moderator in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, clap::Args, schemars::JsonSchema)]
@@ -84,7 +84,7 @@ pub struct Described {
     /// The requester's network address
     #[arg(long)]
     pub address: Option<IpAddr>,
-    /// The password that is typed: none, wrong, right; for `open` it is taken to be strong
+    /// The password that is typed: none, wrong, right, or the room's host code: code; for `open` it is taken to be strong
     #[arg(long, default_value = "none")]
     #[schemars(extend("enum" = PASSWORDS))]
     pub password: String,
@@ -241,6 +241,7 @@ impl Described {
             return RoomView::default();
         }
         let mut record = Record::new(now, OTHER_PERSON.to_owned(), None);
+        record.code = (self.password == Credential::Code.name()).then_some(Source::Generated);
         record.closed = self.closed.then_some(Closed::Command);
         RoomView {
             occupants: self.occupants,
@@ -255,7 +256,8 @@ impl Described {
     }
 
     fn action(&self) -> Result<Action, DescribedError> {
-        let credential = [Credential::None, Credential::Wrong, Credential::Right]
+        let every = [Credential::None, Credential::Wrong, Credential::Right, Credential::Code];
+        let credential = every
             .into_iter()
             .find(|credential| credential.name() == self.password)
             .ok_or_else(|| {

@@ -5,7 +5,7 @@ use super::pattern_overlap;
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::hours::AtEnd;
 use crate::policy::lobby::Admission;
-use crate::policy::moderators::Become;
+use crate::policy::moderators::{Become, HostCode};
 use crate::policy::record::Source;
 use crate::policy::removal::By;
 use crate::policy::rules::kinds::Who;
@@ -81,6 +81,14 @@ impl Checks<'_> {
             at(&source),
             "there is no secret to derive passwords from",
             "write at least 32 characters into a file of its own, and its name here: \
+             `secret_file = \"…\"`",
+        );
+        let code = self.rules.moderators.code;
+        self.error_if(
+            code.value == HostCode::Derived && password.secret.value.is_none(),
+            at(&code),
+            "there is no secret to derive host codes from",
+            "write at least 32 characters into a file of its own, and its name into `password`: \
              `secret_file = \"…\"`",
         );
         self.warn_if(
@@ -284,16 +292,20 @@ impl Checks<'_> {
     fn ineffective_passwords(&self) {
         let (password, plain) = (&self.rules.password, &self.plain.password);
         let source = password.source.value;
+        let code = self.rules.moderators.code.value;
         let is_chosen = source == Source::Creator || password.change.value != Who::Nobody;
         self.warn_if(
             is_meant(&password.words, &plain.words)
-                && matches!(source, Source::Creator | Source::Preset),
+                && matches!(source, Source::Creator | Source::Preset)
+                && code == HostCode::Nowhere,
             at(&password.words),
             "no password is made of words (`password.source`)",
             "leave it out, or write `source = \"generated\"`",
         );
         self.warn_if(
-            is_meant(&password.period, &plain.period) && source != Source::Derived,
+            is_meant(&password.period, &plain.period)
+                && source != Source::Derived
+                && code != HostCode::Derived,
             at(&password.period),
             "only derived passwords have a period (`password.source`)",
             "leave it out, or write `source = \"derived\"`",
@@ -424,14 +436,16 @@ impl Checks<'_> {
 
     fn can_moderate(&self) -> bool {
         let moderators = &self.rules.moderators;
-        moderators.assign.value.iter().any(|way| match way {
-            Become::Operator => !self.policy.operators.is_empty(),
-            Become::Listed => {
-                !moderators.jids.value.is_empty() || !moderators.domains.value.is_empty()
-            }
-            Become::Token => !moderators.claim_values.value.is_empty(),
-            Become::Account | Become::Opener => true,
-        })
+        let has_code = moderators.code.value != HostCode::Nowhere;
+        has_code
+            || moderators.assign.value.iter().any(|way| match way {
+                Become::Operator => !self.policy.operators.is_empty(),
+                Become::Listed => {
+                    !moderators.jids.value.is_empty() || !moderators.domains.value.is_empty()
+                }
+                Become::Token => !moderators.claim_values.value.is_empty(),
+                Become::Account | Become::Opener => true,
+            })
     }
 
     fn can_admit(&self) -> bool {

@@ -57,6 +57,8 @@ names! {
         Moderator = "moderator",
         /// The room gets a password.
         Password = "password",
+        /// The room gets a host code.
+        Code = "code",
         /// The service's own lobby is up.
         Lobby = "lobby",
         /// Only members may join.

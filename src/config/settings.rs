@@ -77,7 +77,8 @@ pub struct Audit {
 
 impl Default for Audit {
     fn default() -> Self {
-        let repair = ["password", "lobby", "access", "ban", "permissions"].map(str::to_owned);
+        let repair = ["password", "lobby", "access", "ban", "permissions", "moderators.code"]
+            .map(str::to_owned);
         Self { every: Some(Duration::from_secs(60)), repair: repair.into() }
     }
 }

@@ -25,6 +25,8 @@ pub enum Credential {
     Wrong,
     /// The room's password.
     Right,
+    /// The room's host code.
+    Code,
 }
 
 impl Credential {
@@ -34,6 +36,7 @@ impl Credential {
             Self::None => "none",
             Self::Wrong => "wrong",
             Self::Right => "right",
+            Self::Code => "code",
         }
     }
 }
@@ -406,6 +409,9 @@ pub struct Strength {
     pub score: u8,
     /// Whether it is on the deny-list.
     pub denied: bool,
+    /// Whether it is the room's host code.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub code: bool,
 }
 
 /// A limit that no counter reaches, so that it limits nothing.

@@ -157,6 +157,10 @@ denials! {
     } like Self::PasswordWeak { min_length: 8 } =>
         "password-weak", "auth" "not-authorized", Dialog,
         "This password is too easy to guess. Use at least {min_length} characters, and nothing from the meeting's name.";
+    /// The chosen password is the host code.
+    PasswordIsCode =>
+        "password-is-code", "auth" "not-authorized", Dialog,
+        "This is the host code of this meeting. Please choose another password.";
     /// Too many wrong passwords were typed.
     TooManyGuesses {
         /// How long to wait before the next password.

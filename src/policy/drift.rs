@@ -37,6 +37,7 @@ pub fn compare(scene: &Scene<'_>) -> Vec<Drift> {
     let scene =
         &Scene { rules: excepted.as_ref().map_or(scene.rules, |other| &other.room), ..*scene };
     let of_room = [
+        code(scene, record),
         password(scene, record),
         admission(scene),
         suspended::drift(scene),
@@ -96,6 +97,27 @@ fn password(scene: &Scene<'_>, record: &Record) -> Option<Drift> {
             record: Some(record.clone().with_password(source)),
             password: Some(NewPassword::Made(source)),
             notices: notices.into_iter().collect(),
+            ..Effects::default()
+        },
+    })
+}
+
+fn code(scene: &Scene<'_>, record: &Record) -> Option<Drift> {
+    let moderators = &scene.rules.moderators;
+    let source = moderators.code.value.source()?;
+    if moderators.by_room || record.code.is_some() {
+        return None;
+    }
+    let is_told = scene.rules.password.show_to_moderators.value;
+    Some(Drift {
+        rule: moderators.code.rule(),
+        who: None,
+        is: "no host code",
+        should: "a host code",
+        effects: Effects {
+            record: Some(Record { code: Some(source), ..record.clone() }),
+            code: Some(source),
+            notices: is_told.then_some((Audience::Moderators, Notice::Code)).into_iter().collect(),
             ..Effects::default()
         },
     })

@@ -194,10 +194,18 @@ pub struct Explanation {
 type Variation = (&'static str, fn(&mut Attempt, &mut RoomView, &mut Pressure));
 
 /// Each changes one fact; those that apply and lead to another verdict are shown.
-const VARIATIONS: [Variation; 13] = [
+const VARIATIONS: [Variation; 14] = [
     ("the right password", |attempt, _, _| {
         if let Action::Join { credential } = &mut attempt.action {
             *credential = Credential::Right;
+        }
+    }),
+    ("the host code", |attempt, room, _| {
+        let has_code = room.record.as_ref().is_some_and(|record| record.code.is_some());
+        if let Action::Join { credential } = &mut attempt.action
+            && has_code
+        {
+            *credential = Credential::Code;
         }
     }),
     ("no password", |attempt, _, _| {
@@ -207,7 +215,7 @@ const VARIATIONS: [Variation; 13] = [
     }),
     ("a good password typed", |attempt, _, _| {
         if let Action::Open { typed } = &mut attempt.action {
-            *typed = Some(Strength { length: 40, score: 4, denied: false });
+            *typed = Some(Strength { length: 40, score: 4, denied: false, code: false });
         }
     }),
     ("being let in by a moderator", |attempt, room, _| {

@@ -9,7 +9,7 @@ use super::denial::{Clock, Denial};
 use super::form_field::FormField;
 
 /// Name and English text of each message that the gate has built in.
-pub const GATE_WORDS: [(&str, &str); 25] = [
+pub const GATE_WORDS: [(&str, &str); 26] = [
     ("gate-chat", "You cannot write in this meeting."),
     ("gate-private", "You cannot send private messages in this meeting."),
     ("gate-rename", "You cannot change your name in this meeting."),
@@ -44,6 +44,7 @@ pub const GATE_WORDS: [(&str, &str); 25] = [
         "You are a moderator now. In the chat, !password shows the password and !help what else you can write.",
     ),
     ("gate-see-chat", "The chat shows the password of this meeting, to you alone."),
+    ("gate-see-chat-code", "The chat shows the host code of this meeting, to you alone."),
 ];
 
 /// Texts of the gate that the component has too, under the names that it gives them.

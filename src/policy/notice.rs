@@ -49,6 +49,12 @@ notices! {
     /// To a moderator: the password.
     Password =>
         "say-password", "Only you can see this. The password of this meeting is: {password} (write !password to see it again)";
+    /// To a moderator: the password and the host code.
+    PasswordAndCode =>
+        "say-password-and-code", "Only you can see this. The password of this meeting is: {password} (write !password to see it again). The host code is: {code} (typed instead of the password, it makes anyone a moderator; give it to hosts only)";
+    /// To a moderator or to all of them: the host code.
+    Code =>
+        "say-code", "Only moderators can see this. The host code of this meeting is: {code} (typed where a password is asked for, it makes anyone a moderator; give it to hosts only)";
     /// To moderators: the password has changed.
     PasswordChanged =>
         "say-password-changed", "Only moderators can see this. The password of this meeting is now: {password}";
@@ -143,7 +149,7 @@ impl Notice {
     }
 
     /// Fills in a template in that language, except for what the gate knows: it puts in the room's
-    /// password for `{password}`, and the name of the person who came in for `{nick}`.
+    /// password for `{password}`, its host code for `{code}`, and the name of the person who came in for `{nick}`.
     pub(super) fn fill<'a>(self, template: &'a str, language: &str) -> Cow<'a, str> {
         if let Self::ClosesIn(left) | Self::EndsIn(left) = self {
             Cow::Owned(template.replace("{left}", &in_words(left, language)))

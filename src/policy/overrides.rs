@@ -12,6 +12,7 @@ use super::record::Claim;
 use super::room_name::RoomName;
 use super::rules::close::Conditions;
 use super::rules::lobby::Admission;
+use super::rules::moderators::HostCode;
 use crate::jid::{BareJid, folded};
 use crate::setting::Setting;
 
@@ -472,6 +473,9 @@ fn without_presets(rules: &Rules, base: &Rules) -> Rules {
     // A room that has owners is not without a moderator because none of them is there.
     if !is_own(&rules.lobby.unattended, &base.lobby.unattended) {
         lobby.unattended.value = Vec::new();
+    }
+    if !is_own(&rules.moderators.code, &base.moderators.code) {
+        Arc::make_mut(&mut kept.moderators).code.value = HostCode::Nowhere;
     }
     let moderators = &rules.moderators.succession_after;
     if !is_own(moderators, &base.moderators.succession_after) {

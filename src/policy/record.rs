@@ -85,6 +85,9 @@ pub struct Record {
     /// ([`AskAgain`](super::password::AskAgain)).
     #[serde(default, skip_serializing_if = "is_unset")]
     pub password_changes: u32,
+    /// Where its host code came from; `None`: it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Source>,
     /// Why nobody else may enter; `None`: the room is not closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
@@ -135,6 +138,7 @@ impl Record {
             opener,
             password,
             password_changes: 0,
+            code: None,
             closed: None,
             reopened: None,
             awaited: None,
@@ -196,7 +200,7 @@ fn stricter(field: &str, record: &Object) -> Option<Value> {
         "removed" => Some(json!([record.get("removed")])),
         // The room keeps what it has.
         "found" => Some(json!(true)),
-        // Times count from the opening, nobody takes the opener's place, and warnings are repeated.
+        // The host code makes nobody a moderator, times count from the opening, nobody takes the opener's place, and warnings are repeated.
         _ => None,
     }
 }
@@ -242,6 +246,9 @@ pub struct Person {
     /// Number of the room's password that this person has proved to know ([`Record::password_changes`] at that time).
     #[serde(default, skip_serializing_if = "is_unset")]
     pub password: u32,
+    /// Whether they once became a moderator by the room's host code.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub code: bool,
     /// Fields of a newer program, which are written as they were read.
     #[serde(flatten)]
     unknown: Unknown,
@@ -259,6 +266,7 @@ impl Person {
             by_file: false,
             suspended: None,
             password: 0,
+            code: false,
             unknown: Unknown::new(),
             unread: Unread::new(),
         }
@@ -322,6 +330,13 @@ impl Person {
     pub fn with_password(mut self, password: u32) -> Self {
         self.unread.forget("password");
         Self { password, ..self }
+    }
+
+    /// Returns the person, who once became a moderator by the room's host code or not.
+    #[must_use]
+    pub fn with_code(mut self, code: bool) -> Self {
+        self.unread.forget("code");
+        Self { code, ..self }
     }
 
     /// Returns the person with what a removal had taken given back.
@@ -545,7 +560,7 @@ mod tests {
         let base = json!({ "v": 2, "opened": "1970-01-01T00:00:00Z", "opener": "a@b" });
         let full = json!({
             "v": 2, "opened": "1970-01-01T00:00:00Z", "opener": "a@b", "password": "creator",
-            "password_changes": 1, "closed": "command", "reopened": "1970-01-01T00:00:01Z",
+            "password_changes": 1, "code": "derived", "closed": "command", "reopened": "1970-01-01T00:00:01Z",
             "awaited": "1970-01-01T00:00:01Z", "claims": [["a", "b"]],
             "removed": [{"until": 7, "fingerprints": ["0123456789abcdef"]}],
             "join_flood": {"since": "1970-01-01T00:00:01Z"}, "suspended": {"since": "1970-01-01T00:00:01Z"},
@@ -574,6 +589,7 @@ mod tests {
                     record.reopened.is_none()
                         && record.awaited.is_none()
                         && record.claims.is_empty()
+                        && record.code.is_none()
                 }
             };
             assert!(stricter, "{name}: {record:?}");

@@ -132,6 +132,8 @@ pub struct Effects {
     pub role: Option<Role>,
     /// New password of the room.
     pub password: Option<NewPassword>,
+    /// New host code of the room, from this source.
+    pub code: Option<Source>,
     /// Whether only members may join.
     pub members_only: Option<bool>,
     /// Whether the service's own lobby is on.
@@ -182,6 +184,10 @@ impl Effects {
         self.affiliation = more.affiliation.or(self.affiliation);
         self.role = more.role.or(self.role);
         self.password = more.password.or(self.password);
+        self.code = more.code.or(self.code);
+        if let (Some(record), Some(code)) = (&mut self.record, self.code) {
+            record.code = Some(code);
+        }
         self.members_only = more.members_only.or(self.members_only);
         self.lobby = more.lobby.or(self.lobby);
         self.hidden = more.hidden.or(self.hidden);

@@ -115,6 +115,7 @@ fn follows(effect: Effect, effects: &Effects) -> bool {
             effects.role == Some(Role::Moderator) || effects.affiliation >= Some(Affiliation::Admin)
         }
         Effect::Password => effects.password.is_some(),
+        Effect::Code => effects.code.is_some(),
         Effect::Lobby => effects.lobby == Some(true),
         Effect::MembersOnly => effects.members_only == Some(true),
         Effect::Hidden => effects.hidden == Some(true),

@@ -13,11 +13,20 @@ use crate::policy::verdict::{Ability, Audience, Decision, Effects, Verdict};
 use crate::secret::Secret;
 use crate::xmpp::element::Element;
 
+/// Password and host code that effects set in a room.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    /// New password, if the effects set one.
+    pub password: Option<Secret>,
+    /// New host code, if the effects set one.
+    pub code: Option<Secret>,
+}
+
 /// What an answer needs in addition to the decision's effects.
 #[derive(Clone, Copy, Debug)]
 pub struct Material<'a> {
-    /// Password that the effects set in the room, if they do.
-    pub password: Option<&'a Secret>,
+    /// Password and host code that the effects set in the room.
+    pub secrets: &'a Secrets,
     /// Translations of the texts that people read.
     pub texts: &'a Texts,
     /// Language of the requester, if it is known.
@@ -210,7 +219,7 @@ fn with_effects(element: Element, effects: &Effects, material: Material<'_>) -> 
     element
         .with_child_opt(record.map(|it| Element::new(NS, "record").with_text(it.write())))
         .with_children(people)
-        .with_child_opt(room_settings(effects, material.password))
+        .with_child_opt(room_settings(effects, material.secrets))
         .with_children(permissions)
         .with_children(says)
         .with_child_opt(knock.map(|it| Element::new(NS, "knock").with_attr("expires", it)))
@@ -223,11 +232,13 @@ fn with_effects(element: Element, effects: &Effects, material: Material<'_>) -> 
 }
 
 /// Returns the effect that changes settings of the room, or `None` if all stay.
-fn room_settings(effects: &Effects, password: Option<&Secret>) -> Option<Element> {
+fn room_settings(effects: &Effects, secrets: &Secrets) -> Option<Element> {
     let flag = |value: Option<bool>| value.map(|value| if value { "true" } else { "false" });
-    let password = effects.password.map(|_| password.map(Secret::expose));
+    let password = effects.password.map(|_| secrets.password.as_ref().map(Secret::expose));
+    let code = secrets.code.as_ref().filter(|_| effects.code.is_some());
     let room = Element::new(NS, "room")
         .with_attr_opt("password", password.flatten())
+        .with_attr_opt("code", code.map(Secret::expose))
         .with_attr_opt("members-only", flag(effects.members_only))
         .with_attr_opt("lobby", flag(effects.lobby))
         .with_attr_opt("hidden", flag(effects.hidden))

@@ -70,7 +70,8 @@ impl Question {
         } else if let Action::Configure { fields } = &mut self.attempt.action {
             for field in fields {
                 if let FieldChange::PasswordSet(unknown) = field {
-                    *unknown = strength;
+                    // The gate has compared it with the room's host code.
+                    *unknown = Strength { code: unknown.code, ..strength };
                 }
             }
         }
@@ -286,6 +287,7 @@ fn read_credential(ask: &Element) -> Credential {
         (None, _) => Credential::None,
         (Some(one), None) => match one.attr("check") {
             Some("right") => Credential::Right,
+            Some("code") => Credential::Code,
             Some("none") => Credential::None,
             Some(_) | None => Credential::Wrong,
         },
@@ -301,7 +303,10 @@ fn read_field(field: &Element, typed: &mut Option<Secret>) -> FieldChange {
         "muc#roomconfig_roomsecret" if value().is_empty() => FieldChange::PasswordRemoved,
         "muc#roomconfig_roomsecret" => {
             *typed = Some(Secret::new(value()));
-            FieldChange::PasswordSet(Strength::default())
+            FieldChange::PasswordSet(Strength {
+                code: is_true(field, "code"),
+                ..Strength::default()
+            })
         }
         "muc#roomconfig_membersonly" => FieldChange::MembersOnly(on()),
         "muc#roomconfig_publicroom" => FieldChange::Public(on()),

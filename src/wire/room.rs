@@ -26,6 +26,8 @@ pub struct LiveRoom {
     pub view: RoomView,
     /// The room's password, where the request asked for it.
     pub password: Option<Secret>,
+    /// The room's host code, where the request asked for its password.
+    pub code: Option<Secret>,
     /// Settings of the room that are not in its state.
     pub settings: Settings,
     /// Media that only people with permission may use in the room.
@@ -70,12 +72,14 @@ impl LiveRoom {
     pub fn read(element: &Element) -> Option<Self> {
         let children = |name| children(element, name);
         let flag = |name| element.attr(name).map(|value| value == "true");
+        let secret = |name| element.child(NS, name).map(|secret| Secret::new(secret.text()));
         Some(Self {
             jid: BareJid::stamped(element.attr("jid")?)?,
             generation: element.attr("generation").unwrap_or_default().to_owned(),
             revision: element.attr("revision").and_then(|value| value.parse().ok())?,
             view: RoomView { exists: true, ..read_state(element) },
-            password: element.child(NS, "secret").map(|secret| Secret::new(secret.text())),
+            password: secret("secret"),
+            code: secret("code"),
             settings: Settings {
                 hidden: flag("hidden"),
                 persistent: flag("persistent"),
@@ -145,7 +149,7 @@ pub fn look(room: &BareJid, person: Option<&BareJid>) -> Element {
         .with_attr_opt("person", person.map(|jid| jid.as_str()))
 }
 
-/// Returns the request for one room without its people, with its password.
+/// Returns the request for one room without its people, with its password and host code.
 pub fn reveal(room: &BareJid) -> Element {
     glance(room, None).with_attr("secret", "true")
 }
@@ -209,7 +213,7 @@ mod tests {
     use crate::policy::texts::Texts;
     use crate::policy::verdict::Degree::{Given, Moderator, No, Yes};
     use crate::policy::verdict::Effects;
-    use crate::wire::answer::{Material, command};
+    use crate::wire::answer::{Material, Secrets, command};
 
     #[test]
     fn what_somebody_may_is_told_as_it_was_said() {
@@ -229,7 +233,8 @@ mod tests {
         assert!(may.iter().eq(Ability::ALL.into_iter().zip(degrees)));
         let moderated = Some(vec![Ability::Audio, Ability::Desktop]);
         let effects = Effects { may: vec![(ann.clone(), may)], moderated, ..Effects::default() };
-        let material = Material { password: None, texts: &Texts::default(), language: None };
+        let secrets = Secrets::default();
+        let material = Material { secrets: &secrets, texts: &Texts::default(), language: None };
         let tea = "tea@example.org".parse().unwrap();
         let told = command(&tea, "g", Some(1), "c1", &effects, material, []);
         let room = told.child(NS, "room").unwrap();

@@ -3,7 +3,7 @@
 import pytest
 from lab import Crowd
 from lab.carriers import published_by_nobody
-from lab.jitsi_meeting import at_the_door, inside, opened, popped_up
+from lab.jitsi_meeting import at_the_door, inside, opened, popped_up, waiting
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
 from lab.policy import PRESET, SECRET, rooms
@@ -11,10 +11,13 @@ from lab.stanza import CLIENT, element
 
 BETTER = "nine wide copper kettles"
 MEET = {"accounts": True}
+CODE = 'moderators = { code = "generated" }'
 POLICY = MEET_SERVICE + PRESET + rooms({
     "locked": 'password = { change = "nobody" }',
     "guessed": 'lobby = { admission = "password" }\npassword = { guesses = { burst = 1, delay = "1 minute" } }',
     "chosen": 'password = { source = "creator" }',
+    "code": CODE,
+    "codelobby": f'{CODE}\nlobby = {{ admission = "lobby" }}\nclose = {{ hold_until = ["moderator"] }}',
 })
 
 
@@ -167,3 +170,72 @@ async def test_who_becomes_a_moderator_is_told_what_that_means(meet):
         bob.say(room, "!password")
         await bob.wait_for(lambda seen: SECRET in (seen.body or ""))
         assert not any("moderator now" in words for words in popped_up(alice, room))
+
+
+# The host code: a second password that makes a moderator
+
+
+async def told_code(person, room):
+    """The host code that the room has told a moderator, privately."""
+    told = await person.wait_for(lambda seen: seen.sender == room and "host code" in (seen.body or ""))
+    assert told.type == "normal"
+    return told.body.partition("host code")[2].partition(": ")[2].partition(" (")[0]
+
+
+def is_moderator(outcome):
+    return outcome.joined and outcome.presence.item["role"] == "moderator"
+
+
+async def test_a_guest_with_the_host_code_moderates_and_comes_back_as_a_moderator(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("code")
+        alice = await crowd.person("Alice")
+        assert (await alice.enter(room)).joined
+        code = await told_code(alice, room)
+        assert not any(code in words for words in popped_up(alice, room)), "screens are shared"
+        host, bob = await crowd.persons("Host", "Bob")
+        assert is_moderator(await host.enter(room, code.replace("-", " ")))
+        assert not is_moderator(await bob.enter(room, SECRET))
+        assert (await meet.decision(kind="join", room=room, verdict="allow", jid=host.bare))["rule"] == "moderators.code"
+        host = await crowd.reload(host)
+        assert is_moderator(await host.enter(room))
+        assert not (await host.set_affiliation(room, bob.bare, "owner")).error
+        assert meet.component.run("room", room, "--json").returncode == 0
+        drift = [line for line in meet.component.decisions() if line.get("event") == "drift" and line["room"] == room]
+        assert not drift, drift
+
+
+@pytest.mark.parametrize("name", ["code", "codelobby"])
+async def test_a_guest_in_the_lobby_types_the_host_code_and_moderates(meet, name):
+    """Also where nobody else is left inside to let people in."""
+    if not meet.server.plugins:
+        pytest.skip("there is no lobby without Jitsi's modules")
+    async with meet.crowd() as crowd:
+        room = meet.room(name)
+        alice = await crowd.person("Alice")
+        assert (await alice.enter(room)).joined
+        code = await told_code(alice, room)
+        host, bob = await waiting(crowd, room, "Host", "Bob")
+        if name == "codelobby":
+            await alice.depart(room)
+        wrong = await host.enter(room, "a wrong code")
+        assert wrong.shown == "lobby", wrong
+        await meet.decision(kind="join", room=room, jid=host.bare, denial="password-wrong")
+        assert is_moderator(await host.enter(room, code))
+
+
+async def test_a_room_gets_its_host_code_by_a_reload_and_loses_its_meaning_by_another(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("switched")
+        alice = await crowd.person("Alice")
+        assert (await alice.enter(room)).joined
+        assert "no host code" in meet.component.run("code", room).stderr
+        try:
+            meet.enforce(f"{POLICY}[audit]\nevery = '1 second'\n[[room]]\nmatch = 'switched-*'\n{CODE}\n")
+            code = await told_code(alice, room)
+        finally:
+            meet.enforce(POLICY)
+        guest = await crowd.person("Guest")
+        assert (await guest.enter(room, code)).shown == at_the_door(meet.server)
+        refused = meet.component.run("code", room)
+        assert refused.returncode and "no host code" in refused.stderr

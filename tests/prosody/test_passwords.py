@@ -15,6 +15,7 @@ BETTER = "nine wide copper kettles"
 KEY = "0123456789abcdef0123456789abcdef"
 FIELD = "muc#roomconfig_roomsecret"
 PRESET = f'source = "preset", preset = "{SECRET}"'
+CODE = 'moderators = { code = "generated" }'
 POLICY = SERVICE + rooms({
     "creator": f'password = {{ source = "creator", deny_list = ["{BETTER}"] }}',
     "derived": f'password = {{ source = "derived", secret = "{KEY}" }}',
@@ -24,6 +25,13 @@ POLICY = SERVICE + rooms({
     "silent": 'password = { show_to_moderators = false }',
     "guess": f'password = {{ {PRESET}, guesses = {{ burst = 2, delay = "1 second" }} }}\nlobby = {{ admission = "password" }}',
     "flood": f'password = {{ {PRESET}, guesses = {{ room_burst = 3, delay = "20 seconds" }} }}\nlobby = {{ admission = "password" }}',
+    "code": f'{CODE}\npassword = {{ {PRESET} }}',
+    "codederived": f'moderators = {{ code = "derived" }}\npassword = {{ source = "derived", secret = "{KEY}" }}',
+    "codelobby": f'{CODE}\nlobby = {{ admission = "lobby" }}',
+    "codeguess": f'{CODE}\npassword = {{ {PRESET}, guesses = {{ burst = 3, delay = "1 minute" }} }}',
+    "codeopen": f'{CODE}\npassword = {{ guesses = {{ burst = 2, delay = "1 minute" }} }}\nlobby = {{ admission = "open" }}',
+    "codehost": f'{CODE}\npassword = {{ {PRESET} }}\nclose = {{ hold_until = ["moderator"] }}',
+    "codecreator": f'moderators = {{ code = "derived" }}\npassword = {{ source = "creator", secret = "{KEY}" }}',
     "floodlobby": f'password = {{ {PRESET}, guesses = {{ room_burst = 3, delay = "20 seconds" }} }}',
 })
 
@@ -37,6 +45,18 @@ async def told(person, room, since=0):
     """The password that the room tells this person."""
     stanza = await person.wait_for(lambda seen: is_told(seen, room), since=since)
     return stanza.body.partition(": ")[2].partition(" (")[0]
+
+
+async def told_code(person, room, since=0):
+    """The host code that the room tells this person."""
+    stanza = await person.wait_for(lambda seen: seen.sender == room and "host code" in (seen.body or ""), since=since)
+    return stanza.body.partition("host code")[2].partition(": ")[2].partition(" (")[0]
+
+
+async def hosted(door, crowd, name="code"):
+    """A room with a host code, Alice who has opened it, and the code."""
+    room, alice = await door.meeting(crowd, "alice@localhost", name=name)
+    return room, alice, await told_code(alice, room)
 
 
 def words(password):
@@ -255,3 +275,134 @@ async def test_the_room_s_own_check_sees_what_the_gate_decided(door):
         forged.append(element(MUC, "password", SECRET))
         outcome = await guest.join(room, "Guest", "wrong", extra=[forged])
         assert outcome.condition == "not-authorized"
+
+
+# The host code: a second password that makes a moderator
+
+
+def role(outcome):
+    """The role with which a join ended, or None."""
+    return outcome.presence.item["role"] if outcome.joined else None
+
+
+async def test_a_guest_with_the_host_code_moderates(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, code = await hosted(door, crowd)
+        guest, bob = await crowd.connect("guest.localhost"), await crowd.connect("bob@localhost")
+        assert code != SECRET and len(words(code)) == 4
+        host = await guest.join(room, "Host", f" {code.replace('-', ' ').title()} ")
+        assert role(host) == "moderator"
+        decision = await door.decision(kind="join", room=room, rule="moderators.code", verdict="allow")
+        assert decision["line"] and code not in str(decision)
+        assert await told_code(guest, room) == code, "as every moderator is"
+        assert role(await bob.join(room, "Bob", SECRET)) == "participant"
+        assert not any(code in (seen.body or "") for seen in bob.seen)
+        bob.say(room, f"!password {code}")
+        await bob.wait_for(lambda seen: seen.error and seen.error[1] == "forbidden")
+        assert not any(code in (seen.body or "") for seen in [*alice.seen, *guest.seen] if seen.nick == "Bob")
+        since = guest.mark()
+        guest.say(room, "!password")
+        assert await told_code(guest, room, since) == code
+        assert door.component.run("code", room).stdout.strip() == code
+        invitation = door.component.run("invite", room).stdout
+        assert SECRET in invitation and code not in invitation
+        assert code not in door.component.run("room", room, "--json").stdout
+
+
+async def test_a_password_is_not_the_host_code_and_that_of_another_room_is_nothing(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, code = await hosted(door, crowd)
+        _, _, other = await hosted(door, crowd)
+        guest = await crowd.connect("guest.localhost")
+        assert other != code and (await guest.join(room, "Guest", other)).condition == "not-authorized"
+        alice.say(room, f"!password {code.replace('-', ' ').upper()}")
+        refused = await alice.wait_for(lambda seen: seen.error and "host code" in (seen.error[2] or ""))
+        assert refused.error[2] == "This is the host code of this meeting. Please choose another password."
+        assert (await alice.configure(room, {FIELD: code})).error
+        assert len(await door.decisions(kind="configure", room=room, rule="moderators.code", verdict="deny")) == 2
+        by_operator = door.component.run("set-password", room, stdin=code + "\n")
+        assert by_operator.returncode and "host code" in by_operator.stderr
+        assert role(await guest.join(room, "Guest", SECRET)) == "participant"
+
+
+async def test_a_derived_host_code_is_the_one_that_the_command_line_prints(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, code = await hosted(door, crowd, "codederived")
+        guest = await crowd.connect("guest.localhost")
+        password, printed = (
+            door.component.run("--config", door.component.config_path, "password", room, *more).stdout.strip()
+            for more in ([], ["--code"])
+        )
+        assert printed == code != password == await told(alice, room)
+        assert role(await guest.join(room, "Guest", printed)) == "moderator"
+        # A new room has no code yet with which the gate could compare.
+        room = door.room("codecreator")
+        code = door.component.run("--config", door.component.config_path, "password", room, "--code").stdout.strip()
+        refused = await alice.join(room, "Alice", code)
+        assert refused.condition == "not-authorized" and "host code" in refused.text
+        assert (await alice.join(room, "Alice", BETTER)).joined
+
+
+async def test_the_host_code_opens_the_lobby_and_a_wrong_one_is_called_wrong(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, code = await hosted(door, crowd, "codelobby")
+        guest = await crowd.connect("guest.localhost")
+        assert (await guest.join(room, "Guest")).condition == "registration-required"
+        assert (await guest.join(room, "Guest", "a wrong code")).condition == "not-authorized"
+        assert role(await guest.join(room, "Guest", code)) == "moderator"
+
+
+async def test_the_host_for_whom_people_wait_may_be_a_guest(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, code = await hosted(door, crowd, "codehost")
+        guest, bob = await crowd.connect("guest.localhost"), await crowd.connect("bob@localhost")
+        await guest.join(room, "Guest", SECRET)
+        await alice.leave(room, "Alice")
+        assert not (await bob.join(room, "Bob", SECRET)).joined
+        host = await crowd.connect("guest.localhost")
+        assert role(await host.join(room, "Host", code)) == "moderator"
+        assert (await bob.join(room, "Bob", SECRET)).joined
+
+
+async def test_the_host_code_opens_nothing_else(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, code = await hosted(door, crowd)
+        bob, carol = await crowd.connect("bob@localhost"), await crowd.connect("carol@localhost")
+        assert role(await bob.join(room, "Bob", code)) == "moderator"
+        assert not (await alice.set_affiliation(room, bob.bare, "none")).error
+        await bob.leave(room, "Bob")
+        assert role(await bob.join(room, "Bob", code)) == "participant", "a moderator took it"
+        assert door.component.run("remove", room, bob.bare).returncode == 0
+        await bob.ping()
+        assert not (await bob.join(room, "Bob", code)).joined
+        await door.decision(kind="join", room=room, rule="removal.keep_out_for", verdict="deny")
+        assert role(await carol.join(room, "Carol", SECRET)) == "participant"
+        since = carol.mark()
+        typed = f"<x xmlns='{MUC}'><password>{code}</password></x>"
+        carol.send_raw(f"<presence to='{room}/Carol'>{typed}</presence><presence to='{room}/Caroline'>{typed}</presence>")
+        await carol.ping()
+        assert not any("moderator" in repr(seen) for seen in carol.seen[since:] if seen.name == "presence" and "Carol" in (seen.nick or ""))
+        assert door.component.run("close", room).returncode == 0
+        guest = await crowd.connect("guest.localhost")
+        assert not (await guest.join(room, "Guest", code)).joined
+        await door.decision(kind="join", room=room, jid=guest.bare, rule="close.by", verdict="deny")
+
+
+@pytest.mark.parametrize("name", ["codeguess", "codeopen"])
+async def test_a_host_code_is_guessed_as_slowly_as_a_password(door, name):
+    """Also where nothing is asked for, and by a person who knows the password."""
+    async with Crowd(door.server) as crowd:
+        room, alice, code = await hosted(door, crowd, name)
+        eve = await crowd.connect("eve@localhost")
+        assert (await eve.join(room, "Eve", SECRET if name == "codeguess" else None)).joined
+        for number in range(3):
+            await eve.leave(room, "Eve")
+            guessed = await eve.join(room, "Eve", f"guess {number}")
+            assert role(guessed) == "participant"
+        await eve.leave(room, "Eve")
+        assert role(await eve.join(room, "Eve", code)) == "participant", "it does not count now"
+        # At once, from several sessions; the last one guesses right.
+        sessions = await crowd.connect_many(["mallory@localhost"] * 8)
+        guesses = [f"guess {number}" for number in range(7)]
+        await asyncio.gather(*(one.join(room, "Mallory", typed) for one, typed in zip(sessions, guesses)))
+        assert role(await sessions[-1].join(room, "Mallory", code)) != "moderator"

@@ -21,6 +21,7 @@ succession_after = "2 seconds"
         "password": 'lobby = { admission = "password" }',
         "unrecorded": "permissions = { record = [], screen_share = [] }",
         "still": 'lobby = { admission = "password" }\npermissions = { chat = ["moderator"], audio = ["moderator"], screen_share = [] }',
+        "code": 'moderators.code = "generated"',
         "hosted": 'access.create = ["account"]',
         "led": 'lobby = { admission = "password" }\npermissions = { breakout_alone = ["account"] }',
     })
@@ -90,6 +91,21 @@ async def test_a_wrong_password_is_called_wrong(meet, chromium):
             await bob.picture("wrong-password")
             await bob.try_password(SECRET)
             await bob.inside()
+
+
+async def test_a_guest_types_the_host_code_and_moderates(meet, chromium):
+    async with web_app(meet, chromium) as app, app.visit("Bob") as bob:
+        room = meet.room("code")
+        async with opened(app, room):
+            code = meet.component.run("code", room).stdout.strip()
+            await bob.enter(room)
+            await bob.has("lobby.enterPasswordButton")
+            await bob.try_password(code)
+            await bob.inside()
+            await bob.until("APP.conference._room.isModerator()")
+            await bob.open_chat()
+            await bob.shows("The host code is:")
+            await bob.picture("host-code")
 
 
 async def test_a_refusal_is_a_dialog_in_the_policy_s_words(meet, chromium):

@@ -29,7 +29,7 @@ use vestibule::policy::form_field::{FormField, To};
 use vestibule::policy::hours::{AtEnd, DAY, Hours, Span};
 use vestibule::policy::limits::Limits;
 use vestibule::policy::lobby::Admission;
-use vestibule::policy::moderators::Become;
+use vestibule::policy::moderators::{Become, HostCode};
 use vestibule::policy::names::Unique;
 use vestibule::policy::overrides::{Override, Overrides, Pattern, Selector};
 use vestibule::policy::password::AskAgain;
@@ -81,11 +81,8 @@ fn duration() -> impl Strategy<Value = Duration> {
 }
 
 pub(crate) fn strength() -> impl Strategy<Value = Strength> {
-    (0_u32..20, 0_u8..=4, any::<bool>()).prop_map(|(length, score, denied)| Strength {
-        length,
-        score,
-        denied,
-    })
+    (0_u32..20, 0_u8..=4, any::<bool>(), any::<bool>())
+        .prop_map(|(length, score, denied, code)| Strength { length, score, denied, code })
 }
 
 pub(crate) fn entry() -> impl Strategy<Value = Entry> {
@@ -154,7 +151,7 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
         option::of(closed),
         option::of(moment()),
         removed,
-        (wave, suspended, warned, any::<bool>(), changes),
+        (wave, suspended, warned, any::<bool>(), changes, option::of(select(&Source::ALL[..]))),
         claims,
     )
         .prop_map(
@@ -165,12 +162,13 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
                 closed,
                 reopened,
                 removed,
-                (wave, suspended, warned, found, changes),
+                (wave, suspended, warned, found, changes, code),
                 claims,
             )| {
                 let mut record = Record::new(opened, opener, source);
                 record.closed = closed;
                 record.password_changes = changes;
+                record.code = code;
                 record.reopened = reopened;
                 record.removed = removed;
                 record.wave = wave;
@@ -302,7 +300,7 @@ pub(crate) fn requester() -> impl Strategy<Value = Requester> {
 }
 
 pub(crate) fn credential() -> impl Strategy<Value = Credential> {
-    select(vec![Credential::None, Credential::Wrong, Credential::Right])
+    select(vec![Credential::None, Credential::Wrong, Credential::Right, Credential::Code])
 }
 
 fn to() -> impl Strategy<Value = To> {
@@ -589,7 +587,8 @@ prop_compose! {
         (chat, rename, audio, record, dial, e2ee) in
             (permitted(), permitted(), permitted(), permitted(), permitted(), select(&E2ee::ALL[..])),
         (open, enter, listed, listed_domains) in (opening(), classes(), people(), domains()),
-        (protect, ask_again) in (vec(select(&Protected::ALL[..]), 0..3), select(&AskAgain::ALL[..])),
+        (protect, ask_again, code) in
+            (vec(select(&Protected::ALL[..]), 0..3), select(&AskAgain::ALL[..]), select(&HostCode::ALL[..])),
         (everybody, encrypted, trust_loopback, hidden) in any::<(bool, bool, bool, bool)>(),
         persistent in select(vec![Persistence::Keep, Persistence::Always, Persistence::Never]),
         (keep_out, recognised_by) in (option::weighted(0.8, duration()), vec(select(&By::ALL[..]), 0..6)),
@@ -618,6 +617,7 @@ prop_compose! {
         Arc::make_mut(&mut rules.moderators).domains.value = moderating;
         Arc::make_mut(&mut rules.moderators).claim.value = "moderator".to_owned();
         Arc::make_mut(&mut rules.moderators).claim_values.value = vec!["true".to_owned()];
+        Arc::make_mut(&mut rules.moderators).code.value = code;
         Arc::make_mut(&mut rules.moderators).grant.value = grant;
         Arc::make_mut(&mut rules.moderators).revoke.value = revoke;
         Arc::make_mut(&mut rules.moderators).remove.value = remove;

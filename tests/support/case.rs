@@ -141,6 +141,8 @@ struct Room {
     suspended: Option<i64>,
     /// How often the password was changed.
     password_changes: u32,
+    /// Whether it has a host code.
+    code: bool,
     /// A join flood that began now: `lobby` if the lobby was put up for it, else another word.
     wave: Option<String>,
 }
@@ -291,6 +293,7 @@ impl Case {
                     room.suspended.map(|since| Suspended { since: ago(since), raised });
                 record.found = room.found;
                 record.password_changes = room.password_changes;
+                record.code = room.code.then_some(Source::Generated);
                 record.removed = room.removed.iter().map(Gone::entry).collect();
                 record.wave =
                     room.wave.as_deref().map(|by| JoinFlood { since: now(), lobby: by == "lobby" });
@@ -330,6 +333,7 @@ impl Case {
             ["join"] => Action::Join { credential: Credential::None },
             ["join", "wrong"] => Action::Join { credential: Credential::Wrong },
             ["join", "right"] => Action::Join { credential: Credential::Right },
+            ["join", "code"] => Action::Join { credential: Credential::Code },
             ["configure"] => {
                 Action::Configure { fields: self.items.iter().map(|item| field(item)).collect() }
             }
@@ -374,13 +378,15 @@ impl Case {
     }
 }
 
-/// Parses `12 4` or `12 4 denied`: length, score, and whether the password is on the deny list.
+/// Parses `12 4`, `12 4 denied` or `12 4 code`: length, score, and whether the password is on the deny list, or the host
+/// code.
 fn strength(words: &[&str]) -> Strength {
     match words {
-        [length, score, denied @ ..] => Strength {
+        [length, score, more @ ..] => Strength {
             length: length.parse().unwrap(),
             score: score.parse().unwrap(),
-            denied: *denied == ["denied"],
+            denied: *more == ["denied"],
+            code: *more == ["code"],
         },
         _ => panic!("`{words:?}` is no strength"),
     }
@@ -464,10 +470,11 @@ fn person_of(text: &str) -> Person {
         let had = rank.strip_prefix("had=").map(affiliation);
         return Person::suspended(None, had.unwrap_or_default());
     }
-    let by_file = rank == "moderator by-file";
+    let has = |word| rank.split(' ').any(|one| one == word);
     Person::entered(entry_of(entry))
-        .as_moderator(by_file || rank == "moderator")
-        .as_by_file(by_file)
+        .as_moderator(has("moderator"))
+        .as_by_file(has("by-file"))
+        .with_code(has("by-code"))
 }
 
 fn entry_of(name: &str) -> Entry {
@@ -544,6 +551,7 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
                 let entry =
                     person.entry.map_or("removed".to_owned(), |e| format!("{e:?}").to_lowercase());
                 let rank = if person.moderator { " moderator" } else { "" };
+                let by_code = if person.code { " by-code" } else { "" };
                 let by_file = if person.by_file { " by-file" } else { "" };
                 let had = person.suspended.map(|had| format!(" had={}", had.name()));
                 let knows = match person.password {
@@ -551,7 +559,7 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
                     password => format!(" password={password}"),
                 };
                 let had = had.unwrap_or_default();
-                format!("remember {who} {entry}{rank}{by_file}{had}{knows}")
+                format!("remember {who} {entry}{rank}{by_file}{by_code}{had}{knows}")
             }
         });
     }
@@ -567,6 +575,7 @@ pub(crate) fn effects_in_short(effects: &Effects) -> Vec<String> {
             NewPassword::Made(source) => source.name().to_owned(),
         }),
     );
+    put("code", effects.code.map(|source| source.name().to_owned()));
     put("members-only", effects.members_only.map(|on| on.to_string()));
     put("lobby", effects.lobby.map(|on| on.to_string()));
     put("hidden", effects.hidden.map(|on| on.to_string()));

@@ -18,7 +18,7 @@ use vestibule::policy::close::Conditions;
 use vestibule::policy::exceptions::{Exception, Exceptions, Whom};
 use vestibule::policy::hours::{AtEnd, Span};
 use vestibule::policy::lobby::Admission;
-use vestibule::policy::moderators::Become;
+use vestibule::policy::moderators::{Become, HostCode};
 use vestibule::policy::names::{Name, Unique};
 use vestibule::policy::password::AskAgain;
 use vestibule::policy::permissions::{E2ee, Permitted};
@@ -84,6 +84,11 @@ pub(crate) fn policy(name: &str) -> Option<Policy> {
 }
 
 fn rules(name: &str) -> Option<Rules> {
+    if let Some(name) = name.strip_prefix("code-") {
+        let mut rules = rules(name)?;
+        Arc::make_mut(&mut rules.moderators).code.set(HostCode::Generated, 32);
+        return Some(rules);
+    }
     let mut rules = Rules::default();
     Arc::make_mut(&mut rules.moderators).assign.value =
         vec![Become::Operator, Become::Listed, Become::Token, Become::Opener];

@@ -285,7 +285,7 @@ fn is_at(attempt: &mut Attempt, live: Option<&LiveRoom>, notes: &mut Vec<String>
         (Action::Join { credential }, None) => {
             notes.push("the room is not open: a join opens it, and is judged as that".to_owned());
             let typed = *credential != Credential::None;
-            let good = Strength { length: 40, score: 4, denied: false };
+            let good = Strength { length: 40, score: 4, denied: false, code: false };
             attempt.action = Action::Open { typed: typed.then_some(good) };
         }
         (Action::Open { typed }, Some(_)) => {

@@ -102,7 +102,7 @@ pub use self::explain::{Explain, Explained, Why};
 pub use self::incident::Incident;
 pub use self::listing::{Room, Rooms};
 pub use self::log::{Entries, Log, line};
-pub use self::password::{Invite, Password};
+pub use self::password::{Code, Invite, Password};
 pub use self::people::{Admit, Hold, Reject, Remove};
 pub use self::policy::{Plan, Reload};
 pub use self::rooms::{Close, End, EndMany, Reopen, Say};
@@ -165,7 +165,7 @@ macro_rules! commands {
 commands! {
     given {
         Status, Rooms, Room, Why, Bans, Close, Suspend, Resume, End, Admit, Reject, Remove, Hold, Ban, Unban, Say,
-        Invite, EndMany,
+        Invite, Code, EndMany,
     }
     others { Doctor, Log, Explain, Reopen, Password, Incident, Plan, Reload, Page, ReopenLog }
 }

@@ -12,6 +12,7 @@ use crate::control::{Answer, Failure, Typed};
 use crate::jid::BareJid;
 use crate::password::{judge, period_at};
 use crate::policy::Rules;
+use crate::policy::moderators::HostCode;
 use crate::policy::notice::Notice;
 use crate::policy::opinions::close::invitation;
 use crate::policy::record::{Record, Source};
@@ -19,7 +20,7 @@ use crate::policy::room_name::Invitations;
 use crate::policy::verdict::NewPassword;
 use crate::schema;
 use crate::secret::Secret;
-use crate::wire::room::{LiveRoom, look};
+use crate::wire::room::{LiveRoom, reveal as ask};
 
 /// The longest password, in characters.
 const LONGEST: usize = 256;
@@ -49,6 +50,31 @@ verb! {
         pub language: Option<String>,
     }
     |it, call| call.invite(&it.room, it.language.as_deref()).await
+}
+
+verb! {
+    /// Print the host code of a room, which makes the person who types it a moderator
+    ///
+    /// It is typed where the password is asked for. An invitation never contains it.
+    Code("code", "Host code", Duty, Reversible) -> CodeTold {
+        room,
+    }
+    |it, call| call.code(&it.room).await
+}
+
+/// The host code of a room.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CodeTold {
+    /// Bare JID of the room.
+    pub room: String,
+    /// Host code (`moderators.code`).
+    pub code: String,
+}
+
+impl Answer for CodeTold {
+    fn words(&self) -> String {
+        self.code.clone()
+    }
 }
 
 /// An invitation to a room.
@@ -120,6 +146,19 @@ impl Call<'_> {
         Ok(Invited { room: jid.to_string(), link, text, password: password.is_some() })
     }
 
+    /// Returns the host code of a room, where it has one that counts.
+    async fn code(&self, name: &str) -> Result<CodeTold, Failure> {
+        let jid = address(name)?;
+        let live = reveal(&self.shared, &jid).await?;
+        let engine = self.shared.engine();
+        let rules = engine.live().rules_at(engine.policy(), &live);
+        let is_on = rules.moderators.code.value != HostCode::Nowhere;
+        let code = live.code.as_ref().filter(|_| is_on && !rules.moderators.by_room);
+        let code = code
+            .ok_or_else(|| conflict("this room has no host code (`moderators.code`)".to_owned()))?;
+        Ok(CodeTold { room: jid.to_string(), code: code.expose().to_owned() })
+    }
+
     /// Gives a room this password, or one that the policy makes. The reply never contains it; the moderators inside are
     /// shown it if the room's rules say so.
     async fn password(
@@ -156,7 +195,7 @@ impl Call<'_> {
             (effects, Vec::new(), is_asked)
         };
         let (_, is_asked) =
-            apply_reading(&self.shared, &jid, || look(&jid, None), typed.as_ref(), change).await?;
+            apply_reading(&self.shared, &jid, || ask(&jid), typed.as_ref(), change).await?;
         let unasked = (!is_asked).then(|| admission.name().to_owned());
         let (room, source) = (jid.to_string(), source.name().to_owned());
         Ok(PasswordChanged { room, source, told: rules.password.show_to_moderators.value, unasked })

@@ -26,10 +26,11 @@ use crate::policy::decide::decide;
 use crate::policy::denial::Denial;
 use crate::policy::facts::{Explanation, Facts, explain};
 use crate::policy::names::Unique;
+use crate::policy::opinions::moderators::is_silent_guess;
 use crate::policy::record::{Claim, Record};
 use crate::policy::verdict::{Decision, Effects, Verdict};
 use crate::policy::{Policy, Rules};
-use crate::wire::answer::{Material, answer, observed};
+use crate::wire::answer::{Material, Secrets, answer, observed};
 use crate::wire::handshake::{Hello, HelloError, welcome};
 use crate::wire::request::Question;
 use crate::xmpp::element::Element;
@@ -166,20 +167,21 @@ impl PolicyEngine {
         let pressure = self.pressure(attempt, &rules, now);
         let mut decision = decide(&self.policy, &rules, attempt, &room, &pressure, now);
         let (jid, typed) = (attempt.room.as_ref(), question.typed.as_ref());
-        let make = |new| rooms::password(new, jid, typed, &rules, now);
-        let password = decision.effects.password.map(make).transpose().unwrap_or_else(|error| {
+        let made = rooms::secrets(&decision.effects, jid, (typed, None), &rules, now);
+        let made = made.unwrap_or_else(|error| {
             tracing::error!(%error, "no password could be made, so the room is not opened");
             decision.verdict = Verdict::Deny;
             decision.rule = rules.password.source.rule();
             decision.denial = Some(Denial::Fault);
             decision.effects = Effects::default();
-            None
+            Secrets::default()
         });
-        self.counters.count(&self.policy, attempt, decision.denial, &rules, now);
+        let guess = is_silent_guess(&rules, attempt, &room, &decision);
+        self.counters.count(&self.policy, attempt, (decision.denial, guess), &rules, now);
         self.count_stranger(attempt, &decision, &rules, now);
         if let Some(observed) = &rules.observed {
             let would = decision.would.as_ref().map_or(decision.denial, |would| would.denial);
-            self.observed.count(&self.policy, attempt, would, observed, now);
+            self.observed.count(&self.policy, attempt, (would, false), observed, now);
         }
         let id = self.next_id();
         let facts = Facts::of(&self.policy, &rules, attempt, &room, &pressure);
@@ -197,7 +199,7 @@ impl PolicyEngine {
             Mode::Observe => observed(question, &id),
             Mode::Enforce => {
                 let material = Material {
-                    password: password.as_ref(),
+                    secrets: &made,
                     texts: &self.policy.texts,
                     language: question.attempt.requester.language.as_deref(),
                 };
@@ -377,6 +379,7 @@ impl PolicyEngine {
         }
         if let Action::Join { credential } = &mut attempt.to_mut().action
             && !room.has_password
+            && room.record.as_ref().is_none_or(|record| record.code.is_none())
         {
             *credential = Credential::None;
         }

@@ -9,16 +9,17 @@ use crate::component::audit::Action as OperatorAction;
 use crate::component::engine::PolicyEngine;
 use crate::component::registry::Watch;
 use crate::jid::BareJid;
-use crate::password;
-use crate::password::{MakingError, generate, judge, period_at};
+use crate::password::{Context, MakingError, derive, generate, judge, means, period_at};
 use crate::policy::Rules;
 use crate::policy::attempt::{Action, Attempt, Pressure, Requester, RoomView, Strength};
 use crate::policy::limits::Limits;
+use crate::policy::moderators::HostCode;
 use crate::policy::opinions::limits;
 use crate::policy::opinions::limits::{is_arrival, opener};
 use crate::policy::record::{Record, Source};
-use crate::policy::verdict::{Decision, NewPassword, Rule, Verdict};
+use crate::policy::verdict::{Decision, Effects, NewPassword, Rule, Verdict};
 use crate::secret::Secret;
+use crate::wire::answer::Secrets;
 use crate::wire::request::Question;
 use crate::wire::room::LiveRoom;
 
@@ -230,10 +231,7 @@ fn waves(rules: &Rules) -> Option<&Limits> {
 }
 
 /// Returns the password that a decision requires for a room; `typed` is what the requester typed for it.
-///
-/// # Errors
-/// When no password was typed or configured, or none could be generated.
-pub fn password(
+fn password(
     new: NewPassword,
     room: Option<&BareJid>,
     typed: Option<&Secret>,
@@ -249,20 +247,59 @@ pub fn password(
         NewPassword::Made(Source::Preset) => {
             settings.preset.value.clone().ok_or(MakingError::Missing)
         }
-        NewPassword::Made(Source::Derived) => {
-            let secret = settings.secret.value.as_ref().ok_or(MakingError::Missing)?;
-            let room = room.ok_or(MakingError::Missing)?;
-            let period = period_at(settings.period.value, now);
-            password::derive(secret, room, period, settings.words.value)
-        }
+        NewPassword::Made(Source::Derived) => derived(Context::Password, room, rules, now),
     }
 }
 
-/// Returns the strength of the password typed in this request, or `None` if none was typed.
+fn derived(
+    context: Context,
+    room: Option<&BareJid>,
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Secret, MakingError> {
+    let settings = &rules.password;
+    let secret = settings.secret.value.as_ref().ok_or(MakingError::Missing)?;
+    let room = room.ok_or(MakingError::Missing)?;
+    let period = period_at(settings.period.value, now);
+    derive(context, secret, room, period, settings.words.value)
+}
+
+/// Returns the password and the host code that effects require for a room; `typed` is what a person typed for a password,
+/// and `code` the room's present host code, where it is known.
+///
+/// # Errors
+/// When one of them could not be made, or the password would be the host code.
+pub fn secrets(
+    effects: &Effects,
+    room: Option<&BareJid>,
+    (typed, code): (Option<&Secret>, Option<&Secret>),
+    rules: &Rules,
+    now: Timestamp,
+) -> Result<Secrets, MakingError> {
+    let make = |new| password(new, room, typed, rules, now);
+    let password = effects.password.map(make).transpose()?;
+    let new = match effects.code {
+        Some(Source::Derived) => Some(derived(Context::Code, room, rules, now)?),
+        Some(_) => Some(generate(rules.password.words.value)?),
+        None => None,
+    };
+    let is_same = |code: &Secret| password.as_ref().is_some_and(|it| means(it, code));
+    if new.as_ref().or(code).is_some_and(is_same) {
+        return Err(MakingError::Same);
+    }
+    Ok(Secrets { password, code: new })
+}
+
+/// Returns the strength of the password typed in this request, or `None` if none was typed. Of a room that is opened by it,
+/// only a derived host code can be known already.
 ///
 /// Takes up to about 12 ms.
-pub fn strength(question: &Question, rules: &Rules) -> Option<Strength> {
+pub fn strength(question: &Question, rules: &Rules, now: Timestamp) -> Option<Strength> {
     let typed = question.typed.as_ref()?;
     let room = question.attempt.room.as_ref()?;
-    Some(judge(typed, room, &rules.password.deny_list.value))
+    let is_derived = rules.moderators.code.value == HostCode::Derived
+        && matches!(question.attempt.action, Action::Open { .. });
+    let code = is_derived.then(|| derived(Context::Code, Some(room), rules, now).ok()).flatten();
+    let strength = judge(typed, room, &rules.password.deny_list.value);
+    Some(Strength { code: code.is_some_and(|code| means(typed, &code)), ..strength })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::moderators::{entitlement, require};
-use super::{lobby, suspended};
+use super::{lobby, moderators, suspended};
 use crate::policy::Rules;
 use crate::policy::attempt::{RoomView, Word};
 use crate::policy::context::Case;
@@ -51,7 +51,7 @@ pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
     if conditions.password && !case.room.has_password {
         return Some(Opinion::deny(rule, Denial::NotOpenYet));
     }
-    if conditions.moderator && case.room.moderators == 0 && !moderates {
+    if lobby::awaits_moderator(case) && moderators::moderates(case).is_none() {
         let knock = lobby::knock(case);
         return Some(match knock.verdict {
             Verdict::Hold => Opinion::hold(rule, Denial::NotOpenYet),
@@ -118,7 +118,11 @@ pub(in crate::policy) fn command(case: &Case<'_>, word: Word) -> Opinion {
 /// Adds the effects of a command that was allowed.
 pub(in crate::policy) fn command_effects(case: &Case<'_>, word: Word, effects: &mut Effects) {
     match word {
-        Word::Password => effects.notices.push((Audience::Requester, Notice::Password)),
+        // A room without either answers like one with an empty password.
+        Word::Password => {
+            let notice = moderators::secrets(case.room.has_password, moderators::has_code(case));
+            effects.notices.push((Audience::Requester, notice.unwrap_or(Notice::Password)));
+        }
         Word::Help => effects.notices.push((Audience::Requester, Notice::Help)),
         Word::Invite => {
             let invitations = case.policy.invitations.get(case.room_jid.domain());

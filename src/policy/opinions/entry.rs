@@ -4,7 +4,6 @@ use super::lobby::{knew_password, password_now};
 use super::{access, close, found, limits, moderators, permissions, suspended};
 use crate::policy::attempt::{Affiliation, Credential, Role};
 use crate::policy::context::Case;
-use crate::policy::notice::Notice;
 use crate::policy::record::{Entry, Person, Record};
 use crate::policy::verdict::{Audience, Effects};
 
@@ -14,7 +13,7 @@ pub(in crate::policy) fn enter(case: &Case<'_>, credential: Credential, effects:
     if case.is_service() {
         return;
     }
-    let moderates = moderators::entitlement(case).is_some();
+    let moderates = moderators::moderates(case).is_some();
     if case.room.is_found() {
         found::seat(case, moderates, effects);
     } else if moderates && !rules.moderators.by_room {
@@ -29,8 +28,9 @@ pub(in crate::policy) fn enter(case: &Case<'_>, credential: Credential, effects:
         effects.affiliation = Some(Affiliation::Member);
         effects.role = Some(Role::Participant);
     }
-    if moderates && case.room.has_password && rules.password.show_to_moderators.value {
-        effects.notices.push((Audience::RequesterJoined, Notice::Password));
+    if moderates && rules.password.show_to_moderators.value {
+        let notice = moderators::secrets(case.room.has_password, moderators::has_code(case));
+        effects.notices.extend(notice.map(|notice| (Audience::RequesterJoined, notice)));
     }
     permissions::entered(case, moderates, effects);
     suspended::entered(case, effects);
@@ -62,10 +62,12 @@ pub(in crate::policy) fn enter(case: &Case<'_>, credential: Credential, effects:
         (_, true, false) => Entry::Password,
         (_, false, _) => Entry::Admitted,
     };
+    let by_code = moderates && moderators::entitlement(case).is_none();
     let after = Person::entered(entry)
         .as_moderator(moderates && !found::moderates(case))
         .as_by_file(moderates && moderators::is_by_file(case))
         .with_password(password)
+        .with_code(by_code || before.is_some_and(|person| person.code))
         .known_as(before);
     if before != Some(&after) {
         effects.people.push((case.jid.clone(), Some(after)));

@@ -1,7 +1,7 @@
 //! Opinions on limits: occupants of a room, rooms on the server, and join floods.
 
 use super::lobby;
-use super::moderators::entitlement;
+use super::moderators::{entitlement, moderates};
 use crate::jid::BareJid;
 use crate::policy::Rules;
 use crate::policy::attempt::{Action, Affiliation, Attempt, Role, RoomView};
@@ -114,7 +114,7 @@ pub fn rule(rules: &Rules) -> Rule {
 fn is_stranger(case: &Case<'_>) -> bool {
     is_strange(case.classes.strongest(), case.who.affiliation)
         && !case.rules.lobby.bypass.value.meets(case.classes)
-        && entitlement(case).is_none()
+        && moderates(case).is_none()
 }
 
 const fn is_strange(class: Class, affiliation: Affiliation) -> bool {

@@ -1,8 +1,7 @@
 //! Opinions on admission: who has to know the password, and who has to knock.
 
-use std::time::Duration;
-
-use super::{found, moderators};
+use super::found;
+use super::moderators::{self, room_pressure};
 use crate::policy::attempt::{Affiliation, Client, Credential, UNLIMITED};
 use crate::policy::context::Case;
 use crate::policy::denial::Denial;
@@ -62,13 +61,23 @@ fn can_wait(case: &Case<'_>) -> bool {
 pub(in crate::policy) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
     let rules = case.rules;
     let admission = admission(case);
-    if moderators::entitlement(case).is_some() {
+    if moderators::moderates(case).is_some() {
         return None;
     }
+    let credential = as_password(case, credential);
     let asks_for_password = admission.has_password();
     let needs_password = asks_for_password && !may_skip_password(case);
     let needs_lobby = !may_skip_lobby(case);
-    if needs_password && let Some(opinion) = guessed_too_often(case, credential) {
+    // Where people only wait, for a moderator or to be let in, what they type is meant to be the host code.
+    let waits = match admission {
+        Admission::Lobby => needs_lobby || awaits_moderator(case),
+        Admission::Open => awaits_moderator(case),
+        Admission::Password | Admission::PasswordOrLobby | Admission::PasswordAndLobby => false,
+    };
+    let is_for_code = waits && moderators::has_code(case);
+    if (needs_password || is_for_code)
+        && let Some(opinion) = guessed_too_often(case, credential)
+    {
         return Some(opinion);
     }
     // Under attack, a room takes no stranger's password, not even the right one: it may be a lucky guess. Nor
@@ -84,6 +93,9 @@ pub(in crate::policy) fn join(case: &Case<'_>, credential: Credential) -> Option
         return Some(Opinion { rule: fixed::ROOM_MEMBERS.at(0), ..knock(case) });
     }
     match admission {
+        _ if is_for_code && credential != Credential::None && !is_right => {
+            Some(ask_for_password(case, credential))
+        }
         Admission::Open => allowed(),
         Admission::Password if knows => allowed(),
         Admission::Password => Some(ask_for_password(case, credential)),
@@ -99,6 +111,20 @@ pub(in crate::policy) fn join(case: &Case<'_>, credential: Credential) -> Option
         Admission::PasswordAndLobby if !knows => Some(ask_for_password(case, credential)),
         Admission::PasswordAndLobby if needs_lobby => Some(knock(case)),
         Admission::PasswordAndLobby => allowed(),
+    }
+}
+
+/// Returns what was typed as compared with the password alone: a host code that does not count is a wrong one. Without a
+/// password, and without a code that counts, there is nothing to compare with.
+fn as_password(case: &Case<'_>, credential: Credential) -> Credential {
+    match credential {
+        Credential::Code | Credential::Wrong
+            if !case.room.has_password && !moderators::has_code(case) =>
+        {
+            Credential::None
+        }
+        Credential::Code => Credential::Wrong,
+        Credential::None | Credential::Wrong | Credential::Right => credential,
     }
 }
 
@@ -144,17 +170,21 @@ pub(in crate::policy) fn wait_on(case: &Case<'_>, denial: Option<Denial>, effect
     let has_lobby = case.room.lobby && case.room.members_only && case.who.client == Client::Jitsi;
     if denial == Some(Denial::PasswordWrong)
         && has_lobby
-        && admission(case) == Admission::PasswordOrLobby
+        && (admission(case) == Admission::PasswordOrLobby || asks_for_code(case))
         && knock(case).verdict == Verdict::Hold
     {
         effects.knock = Some(case.rules.lobby.wait.value);
     }
 }
 
-/// Returns how long the room takes no passwords from strangers; `None`: it takes them.
-fn room_pressure(case: &Case<'_>) -> Option<Duration> {
-    let limit = case.rules.password.guesses.room_burst.value;
-    case.pressure.room.filter(|_| limit < UNLIMITED)
+/// Returns whether what is typed can only be the host code, as the room asks for no password.
+fn asks_for_code(case: &Case<'_>) -> bool {
+    !admission(case).has_password() && moderators::has_code(case)
+}
+
+/// Returns whether people wait until a moderator is inside.
+pub(super) fn awaits_moderator(case: &Case<'_>) -> bool {
+    case.rules.close.hold_until.value.moderator && case.room.moderators == 0
 }
 
 fn may_skip_password(case: &Case<'_>) -> bool {
@@ -208,12 +238,16 @@ fn ask_for_password(case: &Case<'_>, credential: Credential) -> Opinion {
         return Opinion::deny(rule, Denial::TooManyGuesses { wait });
     }
     let is_by_policy = password.required.value && case.rules.lobby.admission.value.has_password();
-    let rule = if is_by_policy { password.required.rule() } else { fixed::ROOM_PASSWORD.at(0) };
+    let rule = match is_by_policy {
+        true => password.required.rule(),
+        false if asks_for_code(case) => case.rules.moderators.code.rule(),
+        false => fixed::ROOM_PASSWORD.at(0),
+    };
     Opinion::prompt(
         rule,
         match credential {
             Credential::None => Denial::PasswordNeeded,
-            Credential::Wrong | Credential::Right => Denial::PasswordWrong,
+            Credential::Wrong | Credential::Right | Credential::Code => Denial::PasswordWrong,
         },
     )
 }

@@ -10,7 +10,7 @@ pub(super) mod found;
 pub mod limits;
 pub(super) mod lobby;
 pub(super) mod moderation;
-pub(super) mod moderators;
+pub mod moderators;
 pub(super) mod names;
 pub(super) mod open;
 pub mod permissions;

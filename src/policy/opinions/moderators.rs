@@ -1,13 +1,19 @@
 //! Opinions on moderators: who moderates, and by which rule.
 
+use std::time::Duration;
+
 use super::access;
-use crate::policy::attempt::{Action, Affiliation, Auth, Role};
+use crate::policy::Rules;
+use crate::policy::attempt::{
+    Action, Affiliation, Attempt, Auth, Credential, Role, RoomView, UNLIMITED,
+};
 use crate::policy::class::Class;
 use crate::policy::context::Case;
 use crate::policy::denial::Denial;
+use crate::policy::notice::Notice;
 use crate::policy::rules::kinds::Who;
-use crate::policy::rules::moderators::Become;
-use crate::policy::verdict::{Opinion, Rule};
+use crate::policy::rules::moderators::{Become, HostCode};
+use crate::policy::verdict::{Decision, Opinion, Rule, Verdict};
 use crate::setting::Setting;
 
 /// Returns the rule by which the requester moderates this room, if one does.
@@ -28,9 +34,66 @@ pub(in crate::policy) fn entitlement(case: &Case<'_>) -> Option<Rule> {
     (granted || who.affiliation >= Affiliation::Admin).then(|| moderators.grant.rule())
 }
 
+/// Returns the rule by which the requester moderates once they are in, if one does: that of their entitlement, or the
+/// host code that they typed. The code opens less than an entitlement does: ask for that one where the room is closed,
+/// full, or suspects a person.
+pub(in crate::policy) fn moderates(case: &Case<'_>) -> Option<Rule> {
+    entitlement(case).or_else(|| has_typed_code(case).then(|| case.rules.moderators.code.rule()))
+}
+
+/// Returns whether the room has a host code that counts.
+pub(in crate::policy) fn has_code(case: &Case<'_>) -> bool {
+    let moderators = &case.rules.moderators;
+    moderators.code.value != HostCode::Nowhere
+        && !moderators.by_room
+        && case.room.record.as_ref().is_some_and(|record| record.code.is_some())
+}
+
+/// Returns whether the requester comes in with the room's host code, and it counts: not while too many wrong passwords
+/// were typed, and not again for a person from whom a moderator took what it gave.
+fn has_typed_code(case: &Case<'_>) -> bool {
+    let is_typed = matches!(case.attempt.action, Action::Join { credential: Credential::Code });
+    let burst = case.rules.password.guesses.burst.value;
+    let guesses = case.pressure.guesses.filter(|_| burst < UNLIMITED);
+    let is_taken = case.who.person.as_ref().is_some_and(|person| person.code && !person.moderator);
+    is_typed && has_code(case) && guesses.is_none() && room_pressure(case).is_none() && !is_taken
+}
+
+/// Returns how long the room takes no passwords from strangers; `None`: it takes them.
+pub(super) fn room_pressure(case: &Case<'_>) -> Option<Duration> {
+    let limit = case.rules.password.guesses.room_burst.value;
+    case.pressure.room.filter(|_| limit < UNLIMITED)
+}
+
+/// Returns whether a person typed something that is neither password nor host code, and was not told so, as nothing asked
+/// them for either. It counts as a wrong password all the same: they could guess the code.
+pub fn is_silent_guess(
+    rules: &Rules,
+    attempt: &Attempt,
+    room: &RoomView,
+    decision: &Decision,
+) -> bool {
+    let has_code = room.record.as_ref().is_some_and(|record| record.code.is_some());
+    matches!(attempt.action, Action::Join { credential: Credential::Wrong })
+        && matches!(decision.verdict, Verdict::Allow | Verdict::Hold)
+        && decision.effects.role != Some(Role::Moderator)
+        && has_code
+        && rules.moderators.code.value != HostCode::Nowhere
+}
+
+/// Returns the notice that tells a moderator the room's password, its host code, or both; `None`: neither.
+pub(super) const fn secrets(password: bool, code: bool) -> Option<Notice> {
+    match (password, code) {
+        (true, true) => Some(Notice::PasswordAndCode),
+        (true, false) => Some(Notice::Password),
+        (false, true) => Some(Notice::Code),
+        (false, false) => None,
+    }
+}
+
 /// Allows the join of a moderator.
 pub(in crate::policy) fn join(case: &Case<'_>) -> Option<Opinion> {
-    entitlement(case).map(Opinion::allow)
+    moderates(case).map(Opinion::allow)
 }
 
 pub(in crate::policy) fn is_one(case: &Case<'_>, way: Become) -> bool {

@@ -6,7 +6,6 @@ use super::{lobby, moderators, permissions};
 use crate::policy::attempt::{Action, Affiliation, Role, Strength};
 use crate::policy::context::Case;
 use crate::policy::denial::Denial;
-use crate::policy::notice::Notice;
 use crate::policy::record::{Closed, Entry, Person, Record, Source};
 use crate::policy::verdict::{Audience, Effects, NewPassword, Opinion};
 
@@ -19,6 +18,9 @@ pub(in crate::policy) fn password(case: &Case<'_>, typed: Option<Strength>) -> O
     let rule = rules.source.rule();
     match typed {
         None if rules.required.value => Some(Opinion::prompt(rule, Denial::PasswordNeeded)),
+        Some(strength) if strength.code && code(case).is_some() => {
+            Some(Opinion::prompt(case.rules.moderators.code.rule(), Denial::PasswordIsCode))
+        }
         Some(strength) => {
             rules.weakness(strength).map(|(rule, denial)| Opinion::prompt(rule, denial))
         }
@@ -40,7 +42,9 @@ pub(in crate::policy) fn effects(case: &Case<'_>, effects: &mut Effects) {
         return;
     }
     let (password, source) = new_password(case);
+    let code = code(case);
     effects.password = password;
+    effects.code = code;
     effects.members_only = (!rules.lobby.by_room).then(|| lobby::is_members_only(case));
     effects.lobby = lobby::has_own(case).then_some(true);
     effects.hidden = rules.access.hidden.value;
@@ -48,10 +52,14 @@ pub(in crate::policy) fn effects(case: &Case<'_>, effects: &mut Effects) {
     permissions::preset(case, effects);
     if case.room.exists {
         adopt(case, source, effects);
+        if let Some(record) = &mut effects.record {
+            record.code = code;
+        }
         return;
     }
     let mut record = Record::new(case.now, case.jid.to_string(), source);
     record.claims = case.policy.claims_of(case.attempt, case.room, case.now).into_owned();
+    record.code = code;
     if rules.close.at_occupants.value == 1 {
         record.closed = Some(Closed::Count);
     }
@@ -76,9 +84,9 @@ pub(in crate::policy) fn effects(case: &Case<'_>, effects: &mut Effects) {
     permissions::entered(case, moderates, effects);
     // The person who chose it knows it.
     let is_news = password.is_some() && password != Some(NewPassword::Typed);
-    if (moderates || rules.moderators.by_room) && is_news && rules.password.show_to_moderators.value
-    {
-        effects.notices.push((Audience::RequesterJoined, Notice::Password));
+    let notice = moderators::secrets(is_news, code.is_some());
+    if (moderates || rules.moderators.by_room) && rules.password.show_to_moderators.value {
+        effects.notices.extend(notice.map(|notice| (Audience::RequesterJoined, notice)));
     }
     if rules.moderators.by_room {
         return;
@@ -94,6 +102,12 @@ pub(in crate::policy) fn effects(case: &Case<'_>, effects: &mut Effects) {
         });
         effects.role = Some(Role::Participant);
     }
+}
+
+/// Returns where a new room's host code comes from; `None`: it gets none.
+fn code(case: &Case<'_>) -> Option<Source> {
+    let moderators = &case.rules.moderators;
+    moderators.code.value.source().filter(|_| !moderators.by_room)
 }
 
 fn new_password(case: &Case<'_>) -> (Option<NewPassword>, Option<Source>) {

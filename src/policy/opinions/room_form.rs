@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::moderators::{may, require};
-use super::{limits, lobby};
+use super::{limits, lobby, moderators};
 use crate::policy::attempt::{Auth, FieldChange};
 use crate::policy::context::{Case, Strongest};
 use crate::policy::denial::Denial;
@@ -147,6 +147,9 @@ fn one(case: &Case<'_>, field: &FieldChange) -> Option<Opinion> {
                 Who::Operator | Who::Nobody => Denial::PasswordLocked,
             };
             Some(require(case, &password.change, denial))
+        }
+        FieldChange::PasswordSet(strength) if strength.code && moderators::has_code(case) => {
+            Some(Opinion::deny(rules.moderators.code.rule(), Denial::PasswordIsCode))
         }
         FieldChange::PasswordSet(strength) => {
             password.weakness(*strength).map(|(rule, denial)| Opinion::deny(rule, denial))

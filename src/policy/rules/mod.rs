@@ -28,7 +28,7 @@ use self::close::Close;
 use self::hours::{AtEnd, Hours};
 use self::limits::Limits;
 use self::lobby::{Admission, Lobby, Rescue};
-use self::moderators::{Become, Moderators, Protected};
+use self::moderators::{Become, HostCode, Moderators, Protected};
 use self::names::{Names, Unique};
 use self::password::{AskAgain, Password};
 use self::permissions::{E2ee, Permissions};
@@ -110,6 +110,7 @@ words!(
     Become,
     By,
     E2ee,
+    HostCode,
     PersistentBy,
     Protected,
     Rescue,

@@ -9,6 +9,7 @@ use super::family::family;
 use super::kinds::{Who, classes, words_in_list};
 use crate::jid::BareJid;
 use crate::policy::class::{Class, ClassSet};
+use crate::policy::record::Source;
 use crate::setting::kind::{SECOND, duration_or_never, list, once, some_text, word};
 use crate::setting::values::{account_or, domain_spellings, words_for_domains};
 use crate::setting::{Item, Kind, values};
@@ -30,6 +31,30 @@ names! {
     }
 }
 
+names! {
+    /// Where a room's host code comes from.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum HostCode {
+        /// Rooms have none.
+        Nowhere = "none",
+        /// Made by the component when the room opens.
+        Generated = "generated",
+        /// Computed from a secret, the room's name and the time.
+        Derived = "derived",
+    }
+}
+
+impl HostCode {
+    /// Returns the source of a new code, or `None` where rooms have none.
+    pub const fn source(self) -> Option<Source> {
+        match self {
+            Self::Nowhere => None,
+            Self::Generated => Some(Source::Generated),
+            Self::Derived => Some(Source::Derived),
+        }
+    }
+}
+
 family! {
     /// The rules on moderators.
     "moderators": Moderators {
@@ -48,6 +73,12 @@ family! {
         claim: String = "moderator".to_owned(), some_text();
         /// ... if it has one of these values.
         claim_values: Vec<String> = vec!["true".to_owned()], list(some_text());
+        /// The host code, a second password that makes the person who types it a moderator, for people without an account:
+        /// "none", "generated" when the room opens, or "derived" from `password.secret` and the room's name. It is as
+        /// long as `password.words` says, and a derived one changes with `password.period`.
+        code: HostCode = HostCode::Nowhere, word(),
+            rule "A moderator because they typed the room's host code where the password is asked for: it opens the lobby as well, and nothing else. Bans, removals, a closed, suspended or full room, hours, names and `access.enter` hold as for everybody. Wrong codes count as wrong passwords. It makes nobody a moderator again from whom a moderator took that. Also: what was typed is no code."
+            [off HostCode::Nowhere, exempt |_| {}; Compared];
         /// Who may make others moderators: "moderator", "operator" or "nobody", as in the next four.
         grant: Who = Who::Moderator, word(),
             rule "Made a moderator by a person who may; or: who may do that."

@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_password_has_to_be_long_unlisted_and_hard_to_guess() {
-        let good = Strength { length: 8, score: 3, denied: false };
+        let good = Strength { length: 8, score: 3, denied: false, code: false };
         assert_eq!(failed(good), None);
         assert_eq!(failed(Strength { length: 7, ..good }), Some("password.min_length"));
         assert_eq!(failed(Strength { score: 2, ..good }), Some("password.min_score"));

@@ -20,7 +20,7 @@ def program():
 
 
 # Commands that print a secret, because that is what they are for.
-PRINTS_SECRETS = {"password", "token", "page", "invite"}
+PRINTS_SECRETS = {"password", "token", "page", "invite", "code"}
 
 
 # In a file: it says itself whether there is a decision log. Every other component keeps one for the tests.
