@@ -226,7 +226,7 @@ async def test_a_request_that_is_not_named_is_refused_inside_too(door):
         await bob.ping()
         assert [seen for seen in bob.seen[since:] if seen.name != "iq"] == []
         assert not [line for line in door.server.complaints() if "traceback" in line.lower()]
-        details = {"jid": alice.jid, "reason": "unnamed"}
+        details = {"jid": alice.jid, "nick": "Alice", "reason": "unnamed"}
         await door.decisions(event="refused", room=room, details=details)
 
 
