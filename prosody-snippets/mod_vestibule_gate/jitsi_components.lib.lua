@@ -142,42 +142,49 @@ return function (gate)
 		end,
 	});
 
-	-- Older clients set whether newcomers start muted by their presence, and the module makes metadata of it. Such a
-	-- presence waits for the answer, and goes on with it or without. `waits`: that presence, unless a later one has
-	-- gone on since.
+	-- Older clients set whether newcomers start muted by their presence, and the module makes metadata of it; in breakout
+	-- rooms it does not, and the others' clients read the presence alone. Such a presence waits for the answer, and goes
+	-- on with it or without. `waits`: that presence, unless a later one has gone on since.
 	local wishes = {}; -- the key in a session: what it asked for last
 	local function go_on(e, wish, tag)
 		local room, presence = gate.get_room(e.room), wish.waits;
-		local occupant = room and room:get_occupant_by_real_jid(e.from);
+		local occupant, place;
+		if room then occupant, place = gate.breakout.find(room, e.from); end
 		wish.waits = nil;
-		if not occupant or e.origin.destroyed or not presence and not tag then return; end
+		if not place or place.jid ~= wish.place or e.origin.destroyed or not presence and not tag then return; end
 		if not presence then
 			presence = st.clone(occupant:get_presence(e.from));
 			presence:remove_children("startmuted", xmlns_start_muted);
 			presence.attr.from, presence.attr.to, presence.attr.id, presence.attr.type = e.from, occupant.nick, nil, nil;
 		end
 		if tag then presence:add_child(tag); end
-		room:handle_normal_presence(e.origin, presence);
+		place:handle_normal_presence(e.origin, presence);
 	end
-	local function hold_start_muted(event, room)
+	local function hold_start_muted(event, room, _, place)
 		local stanza, origin = event.stanza, event.origin;
 		local from, last = stanza.attr.from, origin[wishes];
 		if last then last.waits = nil; end
+		if last and last.place ~= place.jid then last = nil; end
 		local tag = stanza:get_child("startmuted", xmlns_start_muted);
 		if not tag or gate.is_observing() or gate.is_service(from) then return; end
-		local now = (room.jitsiMetadata or {}).startMuted or {};
+		local now = (place.jitsiMetadata or {}).startMuted or {};
 		local wanted = { audio = tag.attr.audio == "true", video = tag.attr.video == "true" };
 		if wanted.audio == (now.audio or false) and wanted.video == (now.video or false) then return; end
+		local occupant, text = place:get_occupant_by_real_jid(from), json.encode(wanted);
+		local is_moderator, is_again = occupant and occupant.role == "moderator", last and last.text == text;
+		if is_moderator and is_again and last.granted and place ~= room then return; end
 		stanza:remove_children(tag.name, tag.attr.xmlns);
-		local occupant, text = room:get_occupant_by_real_jid(from), json.encode(wanted);
-		if not occupant or occupant.role ~= "moderator" or last and last.text == text then return; end
-		local wish = { text = text, waits = stanza.attr.type == nil and st.clone(stanza) or nil };
+		if not is_moderator or is_again then return; end
+		local wish = { text = text, place = place.jid, waits = stanza.attr.type == nil and st.clone(stanza) or nil };
 		origin[wishes] = wish;
 		-- An error to a presence would take the client out of the room.
 		local question = st.message({ type = "normal", from = from, to = room.jid, ["xml:lang"] = stanza.attr["xml:lang"] });
 		gate.put({ stanza = question, origin = origin }, "configure", {
 			detail = function () gate.text.element("field", { var = "metadata:startMuted" }, text); end,
-			granted = function (e) go_on(e, wish, tag); end,
+			granted = function (e)
+				wish.granted = true;
+				go_on(e, wish, tag);
+			end,
 			unanswered = function ()
 				wish.text = nil;
 				go_on({ room = room.jid, from = from, origin = origin }, wish);
@@ -191,7 +198,7 @@ return function (gate)
 		return wish.waits ~= nil;
 	end
 	for _, name in ipairs { "presence/full", "presence/bare" } do
-		gate.guard_room(name, PRIORITY.speech, hold_start_muted);
+		gate.breakout.guard(name, PRIORITY.speech, hold_start_muted);
 	end
 	-- Nobody changes it by coming in.
 	function components.reduce_join(stanza)

@@ -10,7 +10,7 @@ from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
 from lab.policy import SECRET
 from lab.stanza import CLIENT, element
-from test_jitsi_components import JITSI, MAY_NOT_RECORD, MAY_NOT_WRITE, metadata, poll, sends, told as told_by
+from test_jitsi_components import JITSI, MAY_NOT_RECORD, MAY_NOT_WRITE, metadata, poll, sends, shows, start_muted, told as told_by
 from test_jitsi_permissions import MAY_NOT_DIAL, asked, call, moderation, recording, until_buttons, until_listed, writes
 
 pytestmark = needs_jitsi_plugins
@@ -53,6 +53,11 @@ record = []
 successors = ["guest"]
 succession_after = "1 second"
 [[room]]
+match = "password-fixed-*"
+settings.other = "operator"
+[room.lobby]
+admission = "password"
+[[room]]
 match = "password-sent-*"
 [room.lobby]
 admission = "password"
@@ -76,6 +81,7 @@ Component "files.{DOMAIN}" "filesharing_component"
 BREAKOUT = f"breakout.{DOMAIN}"
 MEDIA = {"audio", "video", "desktop"}
 JITMEET = "http://jitsi.org/jitmeet"
+START_MUTED = (f"{JITMEET}/start-muted", "startmuted")
 
 
 async def breakout(moderator, room):
@@ -512,6 +518,34 @@ async def test_who_starts_muted_in_a_breakout_room_is_a_setting_of_the_meeting(m
         assert await sends(alice, "metadata", metadata(small, "startMuted", muted)) is None
         held = [each["metadata"]["startMuted"] for each in told_by(alice, "metadata") if "startMuted" in each["metadata"]]
         assert held[-1]["audio"] is True, "audio is moderated"
+        # Older clients say it by presence, which reaches everybody there.
+        since = bob.mark(), alice.mark()
+        await shows(bob, small, start_muted("false", "true"))
+        await bob.ping()
+        assert not [seen for seen in alice.seen[since[1] :] if seen.find(*START_MUTED) is not None]
+        for _ in range(2):  # clients repeat theirs
+            await shows(alice, small, start_muted("true", "false"))
+            await bob.wait_for(lambda seen: seen.find(*START_MUTED) is not None, since=since[0])
+            since = bob.mark(), since[1]
+        await meet.flushed()
+        told = [each["verdict"] for each in await meet.decisions(room=room, jid=alice.bare, kind="configure")]
+        assert told == ["allow", "allow"], "it is asked about once"
+
+
+async def test_an_older_client_s_start_muted_is_refused_in_a_breakout_room_as_in_the_meeting(meet):
+    async with meet.crowd() as crowd:
+        room = meet.room("password-fixed")
+        alice, small, bob = await gathering(crowd, room, "Bob")
+        for person in (bob, alice):
+            await moved(person, room, small)
+        since = bob.mark(), alice.mark()
+        await shows(alice, small, start_muted("true", "false"))
+        await alice.wait_for(lambda seen: seen.sender == small and "change" in (seen.body or ""), since=since[1])
+        await bob.ping()
+        seen = [seen for seen in bob.seen[since[0] :] if seen.sender == f"{small}/{alice.nick}"]
+        assert seen and all(each.find(*START_MUTED) is None for each in seen), "the presence goes on without it"
+        told = await meet.decision(room=room, jid=alice.bare, kind="configure", verdict="deny")
+        assert told["rule"] == "settings.other"
 
 
 # Who goes there, and who is left there
