@@ -113,7 +113,7 @@ mod tests {
         let served = FILES.iter().map(|(name, _)| (*name).to_owned());
         let served: BTreeSet<_> = served.filter(|name| name != "rules.md").collect();
         assert_eq!(present, served);
-        for (name, text) in FILES {
+        for (name, text) in FILES.iter().filter(|(name, _)| *name != "rules.md") {
             assert!(text.lines().count() <= 350, "{name} is too long");
         }
     }
