@@ -158,7 +158,8 @@ impl Audit {
         let address = who.address.and_then(|address| self.mask.address(address));
         let address = address.map(|address| ("address", address.to_string()));
         let name = (!who.name.is_empty()).then(|| who.name.clone());
-        let more = address.into_iter().chain(name.clone().map(|name| ("name", name)));
+        let apart = who.breakout.as_ref().map(|room| ("breakout", room.to_string()));
+        let more = address.into_iter().chain(name.clone().map(|name| ("name", name))).chain(apart);
         if let Some(body) = body.as_object_mut() {
             body.extend(more.map(|(key, value)| (key.to_owned(), value.into())));
         }

@@ -13,4 +13,4 @@ pub use self::bundle::{About, Checked, Unreadable, canonical, check, moment, sea
 pub use bundle::{Context, FORMAT, MOST, bundle};
 pub use page::page;
 pub use presence::{Presence, presences};
-pub use words::denial;
+pub use words::{denial, is_judged_again};

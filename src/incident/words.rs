@@ -23,8 +23,14 @@ pub(super) fn sentence(entry: &Entry) -> String {
                 _ => format!("Policy {revision} came into force."),
             }
         }
-        Kind::Joined => format!("{who} came in."),
-        Kind::Left => format!("{who} left."),
+        Kind::Joined => match text("breakout") {
+            Some(apart) => format!("{who} came into {apart}."),
+            None => format!("{who} came in."),
+        },
+        Kind::Left => match text("breakout") {
+            Some(apart) => format!("{who} left {apart}."),
+            None => format!("{who} left."),
+        },
         Kind::Waiting => format!("{who} began to wait."),
         Kind::Gone => format!("{who} waits no more."),
         Kind::Opened => "The room was opened.".to_owned(),
@@ -47,6 +53,12 @@ pub fn denial(code: &str) -> Option<String> {
     Some(placeholders(template).fold(template.to_owned(), open))
 }
 
+/// Returns whether the decision is on a person who is inside already: they were judged again after a ban or a reload.
+pub fn is_judged_again(entry: &Entry) -> bool {
+    entry.attempt_kind.as_deref() == Some("unknown")
+        && entry.denial.as_deref() != Some("unknown-attempt")
+}
+
 fn who(entry: &Entry) -> String {
     let called = entry.called().join(", ");
     match (called.as_str(), entry.person.as_deref()) {
@@ -59,7 +71,11 @@ fn who(entry: &Entry) -> String {
 
 fn decision(entry: &Entry, who: &str) -> String {
     let kind = entry.attempt_kind.as_deref().and_then(|kind| kind.parse().ok());
-    let tried = kind.unwrap_or(attempt::Kind::Unknown).get_message().unwrap_or_default();
+    let tried = if is_judged_again(entry) {
+        "was judged again"
+    } else {
+        kind.unwrap_or(attempt::Kind::Unknown).get_message().unwrap_or_default()
+    };
     let verdict = match entry.verdict.as_deref().unwrap_or_default() {
         "allow" => "allowed",
         "hold" => "sent to the lobby",
@@ -68,9 +84,10 @@ fn decision(entry: &Entry, who: &str) -> String {
         other => other,
     };
     let rule = entry.rule.as_deref().unwrap_or("?");
-    let line = match entry.line {
-        None | Some(0) => "the built-in default".to_owned(),
-        Some(line) => format!("line {line}"),
+    let line = match (entry.line, rule) {
+        (None | Some(0), "ban") => "made at run time".to_owned(),
+        (None | Some(0), _) => "the built-in default".to_owned(),
+        (Some(line), _) => format!("line {line}"),
     };
     let why = entry.denial.as_deref().and_then(denial);
     let why = why.map(|why| format!(": {why}")).unwrap_or_else(|| ".".to_owned());
@@ -80,6 +97,9 @@ fn decision(entry: &Entry, who: &str) -> String {
 
 fn action(entry: &Entry, body: &Map<String, Value>) -> String {
     let command = entry.command.as_deref().unwrap_or("?");
+    if entry.by.as_ref().is_some_and(|by| &*by.face == "policy") {
+        return format!("By the policy, {} was {command}.", who(entry));
+    }
     let by = entry.by.as_ref().map_or_else(
         || "A person".to_owned(),
         |by| format!("{} ({}, {})", by.name, by.role, by.face),
@@ -138,6 +158,33 @@ mod tests {
             "Bob (bob@example.org) tried to enter: refused by close.members (line 41): \
              Too many wrong passwords. Please try again in …."
         );
+    }
+
+    #[test]
+    fn what_follows_a_ban_is_no_attempt_of_the_person_and_no_command() {
+        let person = Entry {
+            person: Some("bob@example.org".into()),
+            ..Entry::new(Kind::Decision, Timestamp::UNIX_EPOCH)
+        };
+        let judged = Entry {
+            attempt_kind: Some("unknown".into()),
+            verdict: Some("deny".into()),
+            rule: Some("ban".into()),
+            line: Some(0),
+            denial: Some("banned".into()),
+            ..person.clone()
+        };
+        let words = sentence(&judged);
+        let expected = "bob@example.org was judged again: refused by ban (made at run time): ";
+        assert!(words.starts_with(expected), "{words}");
+        let removed = Entry {
+            kind: Kind::Action,
+            command: Some("removed".into()),
+            by: Some(By { face: "policy".into(), name: "reload".into(), role: "operator".into() }),
+            outcome: Some("done".into()),
+            ..person
+        };
+        assert_eq!(sentence(&removed), "By the policy, bob@example.org was removed.");
     }
 
     #[test]

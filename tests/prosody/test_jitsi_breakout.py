@@ -263,6 +263,15 @@ async def test_a_person_in_a_breakout_room_is_removed_and_banned_there(meet):
         await moved(alice, room, small)
         since = dave.mark()
         assert (await dave.set_role(small, alice.nick, "none")).error
+        log = meet.component.run("log", "--room", room, "--person", carol.bare).stdout
+        for words in (
+            f"join of {small}: allow",
+            f"came in as participant, in {small}",
+            "judged again: deny by ban (made at run time)",
+            f"left {small}",
+            "removed done, by the policy",
+        ):
+            assert words in log, (words, log)
         await kicked(alice, dave, small)
         assert dave.mark() > since
         assert not (await dave.enter(room)).joined and not (await dave.enter(small)).joined

@@ -66,6 +66,8 @@ async def test_a_visitor_is_a_person_of_the_meeting(meet):
         await vera.leave(there, vera.nick)
         await asyncio.sleep(0.3)
         assert vera.bare not in json.dumps(vestibule(meet, "room", room))
+        log = meet.component.run("log", "--room", room, "--person", vera.bare).stdout
+        assert f"came in as visitor, in {there}" in log and f"left {there}" in log, log
 
 
 async def test_who_may_not_enter_the_meeting_is_no_visitor_of_it(meet):

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Call, unavailable};
 use crate::config::{Visible, counted};
 use crate::control::{Answer, Failure};
-use crate::incident::denial;
+use crate::incident::{denial, is_judged_again};
 use crate::store::{Entry, Kind, Query, Store};
 
 verb! {
@@ -79,8 +79,11 @@ fn what(entry: &Entry) -> String {
             let revision = entry.revision.as_deref().unwrap_or("?");
             format!("policy {revision} is in force ({}{changes})", text("why"))
         }
-        Kind::Joined => format!("came in as {}", text("role")),
-        Kind::Left => "left".to_owned(),
+        Kind::Joined => match text("breakout") {
+            "" => format!("came in as {}", text("role")),
+            apart => format!("came in as {}, in {apart}", text("role")),
+        },
+        Kind::Left => format!("left {}", text("breakout")).trim_end().to_owned(),
         Kind::Waiting => "waits".to_owned(),
         Kind::Gone => "waits no more".to_owned(),
         Kind::Opened => "the room is open".to_owned(),
@@ -123,13 +126,20 @@ fn doctor(body: &Value) -> String {
 
 fn decision(entry: &Entry) -> String {
     let verdict = entry.verdict.as_deref().unwrap_or("?");
-    let tried = entry.attempt_kind.as_deref().unwrap_or("?");
+    let mut tried = entry.attempt_kind.as_deref().unwrap_or("?").to_owned();
     let told = |code: &str| denial(code).unwrap_or_else(|| code.to_owned());
     let why = entry.denial.as_deref().map(|code| format!(": {}", told(code)));
     let id = entry.id.as_deref().unwrap_or("?");
     let why = why.unwrap_or_default();
     let body: Value = serde_json::from_str(&entry.body).unwrap_or_default();
-    let namesake = body.pointer("/facts/namesake").and_then(Value::as_str);
+    let fact = |path: &str| body.pointer(path).and_then(Value::as_str);
+    if let Some(apart) = fact("/facts/who/breakout").filter(|_| tried == "join") {
+        tried = format!("join of {apart}");
+    }
+    if is_judged_again(entry) {
+        "judged again".clone_into(&mut tried);
+    }
+    let namesake = fact("/facts/namesake");
     let alike = match namesake {
         Some("moderator") => ", the name looks like a moderator's",
         Some(_) => ", the name looks like another's",
@@ -140,7 +150,10 @@ fn decision(entry: &Entry) -> String {
 
 fn action(entry: &Entry) -> String {
     let by = entry.by.as_ref();
-    let by = by.map(|by| format!(", by {} ({}, {})", by.name, by.role, by.face));
+    let by = by.map(|by| match &*by.face {
+        "policy" => ", by the policy".to_owned(),
+        face => format!(", by {} ({}, {face})", by.name, by.role),
+    });
     let reason = entry.reason.as_deref().map(|reason| format!(": {reason}"));
     format!(
         "{} {}{}{}",
@@ -153,6 +166,7 @@ fn action(entry: &Entry) -> String {
 
 fn rule(entry: &Entry) -> String {
     match (entry.rule.as_deref(), entry.line) {
+        (Some("ban"), None | Some(0)) => " by ban (made at run time)".to_owned(),
         (Some(rule), None | Some(0)) => format!(" by {rule} (built in)"),
         (Some(rule), Some(line)) => format!(" by {rule} (line {line})"),
         (None, _) => String::new(),
@@ -212,6 +226,47 @@ mod tests {
             "{}",
             line(&entry)
         );
+    }
+
+    #[test]
+    fn a_breakout_room_is_named_with_those_who_come_and_go() {
+        let there = r#"{"role":"participant","breakout":"one@breakout.example.org"}"#;
+        for (kind, words) in [
+            (Kind::Joined, "came in as participant, in one@breakout.example.org"),
+            (Kind::Left, "left one@breakout.example.org"),
+        ] {
+            let entry = Entry { body: there.into(), ..entry(kind) };
+            assert!(line(&entry).ends_with(words), "{}", line(&entry));
+        }
+        assert!(line(&entry(Kind::Left)).ends_with("  left"));
+        let joins = Entry {
+            attempt_kind: Some("join".into()),
+            verdict: Some("allow".into()),
+            body: r#"{"facts":{"who":{"breakout":"one@breakout.example.org"}}}"#.into(),
+            ..entry(Kind::Decision)
+        };
+        assert!(line(&joins).contains("join of one@breakout.example.org: allow"));
+    }
+
+    #[test]
+    fn what_follows_a_ban_says_that_it_was_made_at_run_time_and_who_carried_it_out() {
+        let judged = Entry {
+            attempt_kind: Some("unknown".into()),
+            verdict: Some("deny".into()),
+            rule: Some("ban".into()),
+            line: Some(0),
+            denial: Some("banned".into()),
+            ..entry(Kind::Decision)
+        };
+        let words = "judged again: deny by ban (made at run time): You have been banned";
+        assert!(line(&judged).contains(words), "{}", line(&judged));
+        let removed = Entry {
+            command: Some("removed".into()),
+            by: Some(By { face: "policy".into(), name: "reload".into(), role: "operator".into() }),
+            outcome: Some("done".into()),
+            ..entry(Kind::Action)
+        };
+        assert!(line(&removed).ends_with("removed done, by the policy"), "{}", line(&removed));
     }
 
     #[test]
