@@ -175,6 +175,8 @@ async def test_letting_one_caller_of_a_gateway_in_lets_in_no_other(meet):
         lobby = await wait_in_lobby(one, room)
         await wait_in_lobby(other, room)
         assert len(set(waiting_at(meet, room))) == 2
+        named = meet.component.run("admit", room, GATEWAY)
+        assert named.returncode == 1 and "is a gateway" in named.stderr and "+49 30 2" in named.stderr, named.stderr
         await admit(alice, room, lobby, one)
         assert (await meet.decision(kind="join", room=room, verdict="allow"))["class"] == "returning"
         assert not (await other.join(room)).joined

@@ -155,6 +155,15 @@ impl People {
 
     /// Returns the failure for a text that names no one, with the address that is nearest to it.
     pub(super) fn nobody(&self, text: &str) -> Failure {
+        let is_call = |person: &&Person| {
+            let gateway = person.who.gateway.as_ref().map(BareJid::as_str);
+            person.found <= Found::Waits && gateway == Some(text)
+        };
+        let calls: Vec<_> = self.0.iter().filter(is_call).map(ToString::to_string).collect();
+        if !calls.is_empty() {
+            let calls = calls.join(", ");
+            return not_found(format!("`{text}` is a gateway: name one of its callers, {calls}"));
+        }
         let node = text.split_once('@').map_or(text, |(node, _)| node);
         let by_address = nearest(text, self.0.iter().map(|person| person.jid.as_str()));
         let of_name = || {
