@@ -241,7 +241,7 @@ impl Explained {
         lines.extend(assumed.map(|assumed| format!("  assumed: {assumed}")));
         for (what, degree) in self.may.iter().filter(|(_, degree)| *degree != "yes") {
             let degree = if degree == "moderator" { "while moderating" } else { "no" };
-            lines.push(format!("  inside, {what}: {degree}"));
+            lines.push(format!("  inside, {}: {degree}", in_the_file(what)));
         }
         let facts = self.facts.iter();
         lines.extend(facts.map(|(of, facts)| format!("  {of}: {}", plain(facts))));
@@ -255,6 +255,17 @@ impl Explained {
 impl Answer for Explained {
     fn words(&self) -> String {
         self.in_words(None)
+    }
+}
+
+/// Returns what the policy file calls an ability, or words for one that has no key.
+fn in_the_file(ability: &str) -> &str {
+    match ability {
+        "desktop" => "screen_share",
+        "alone" => "breakout_alone",
+        "form" => "reading the settings",
+        "secret" => "reading the password",
+        key => key,
     }
 }
 
@@ -500,6 +511,12 @@ mod tests {
         format!(
             r#"{{"v":2,"at":"2026-01-01T12:00:00Z","id":"r-1","attempt":"a1","kind":"join","room":"tea@rooms.example.org","jid":"bob@example.org","class":"account","verdict":"deny","rule":"ban","line":0,"denial":"banned"{more},"revision":"{revision}","facts":{{"who":{{"jid":"bob@example.org","auth":"account","secure":true}},"try":{{"join":{{"credential":"right"}}}},"banned":{{"requester":{{"id":"b1","account":true}}}}}}}}"#
         )
+    }
+
+    #[test]
+    fn an_ability_is_called_what_the_file_calls_it() {
+        let keys = ["chat", "screen_share", "breakout_alone", "dial"];
+        assert_eq!(["chat", "desktop", "alone", "dial"].map(in_the_file), keys);
     }
 
     #[test]
