@@ -23,6 +23,9 @@ succession_after = "2 seconds"
         "still": 'lobby = { admission = "password" }\npermissions = { chat = ["moderator"], audio = ["moderator"], screen_share = [] }',
         "code": 'moderators.code = "generated"',
         "hosted": 'access.create = ["account"]',
+        "heir": 'lobby = { admission = "password" }\nmoderators.successors = ["guest"]',
+        "brief": 'lobby = { admission = "password" }\nlimits = { duration = "25 seconds", warn_before = "10 seconds" }',
+        "sent": 'lobby = { admission = "password" }\npermissions = { breakout_choice = ["moderator"] }',
         "led": 'lobby = { admission = "password" }\npermissions = { breakout_alone = ["account"] }',
     })
 )
@@ -271,18 +274,19 @@ async def test_the_app_knows_which_buttons_may_not_be_pressed(meet, chromium):
 
 # Breakout rooms
 
+LISTED = "APP.store.getState()['features/breakout-rooms'].rooms"
+
 
 @contextlib.asynccontextmanager
 async def apart(meet, chromium, kind="password"):
     """A meeting like that of `two`, whose Bob is in a breakout room that Alice has made; its address, too."""
     async with two(meet, chromium, kind) as (room, alice, bob):
         await alice.read("APP.conference._room.getBreakoutRooms().createBreakoutRoom('Group one')")
-        rooms = "APP.store.getState()['features/breakout-rooms'].rooms"
-        small = f"Object.values({rooms}).find(each => !each.isMainRoom)?.jid"
+        small = f"Object.values({LISTED}).find(each => !each.isMainRoom)?.jid"
         await alice.until(small)
         jid = await alice.read(small)
         member = "Object.values(APP.conference._room.getParticipants())[0].getJid()"
-        await alice.read(f"APP.conference._room.getBreakoutRooms().sendParticipantToRoom({rooms}[APP.conference.roomName]"
+        await alice.read(f"APP.conference._room.getBreakoutRooms().sendParticipantToRoom({LISTED}[APP.conference.roomName]"
                          f".participants[{member}].jid, {json.dumps(jid)})")
         await in_room(bob, jid)
         yield room, jid, alice, bob
@@ -333,12 +337,57 @@ async def test_who_may_not_be_alone_in_a_breakout_room_is_taken_back(meet, chrom
         await bob.picture("breakout-alone")
 
 
+async def test_who_is_banned_while_in_a_breakout_room_reads_so_and_stays_out(meet, chromium):
+    async with apart(meet, chromium) as (room, small, alice, bob):
+        bare = (await bob.read("APP.conference._room.connection.getJid()")).partition("/")[0]
+        assert meet.component.run("ban", bare).returncode == 0
+        await bob.until("document.querySelector('[role=dialog]')", 15)
+        assert "You have been banned" in await bob.dialog()
+        await bob.picture("breakout-banned")
+        # The browser comes with the ticket that it has stored.
+        await bob.reload(room)
+        await bob.until("document.querySelector('[role=dialog]')", 20)
+        assert "You have been banned" in await bob.dialog()
+
+
+async def test_the_end_of_a_meeting_s_time_is_told_and_comes_in_its_breakout_rooms(meet, chromium):
+    async with apart(meet, chromium, "brief") as (room, small, alice, bob):
+        for person in (alice, bob):
+            await person.shows("This meeting ends in", 20)
+        for person in (alice, bob):
+            await person.until("document.querySelector('[role=dialog]')", 20)
+            assert "the longest time allowed" in await person.dialog()
+
+
+async def test_when_the_only_moderator_leaves_from_a_breakout_room_another_takes_over(meet, chromium):
+    async with apart(meet, chromium, "heir") as (room, small, alice, bob):
+        await go(alice, small)
+        assert not await bob.read("APP.conference._room.isModerator()")
+        await alice.read("APP.conference.hangup(false), 1")
+        await bob.until("APP.conference._room.isModerator()", 15)
+        await bob.shows("You are a moderator now.")
+        await bob.picture("breakout-heir")
+        await go(bob, room)
+        await bob.until("APP.conference._room.isModerator()")
+
+
+async def go(moderator, place):
+    """Has a moderator send themselves to a room of the meeting, as soon as their web app knows it."""
+    await moderator.until(f"{LISTED}[{json.dumps(place.partition('@')[0])}]?.jid")
+    await moderator.read("APP.conference._room.getBreakoutRooms().sendParticipantToRoom("
+                         f"APP.conference._room.connection.getJid(), {json.dumps(place)})")
+    await in_room(moderator, place)
+
+
 async def test_a_moderator_moderates_in_a_breakout_room_and_back(meet, chromium):
     async with apart(meet, chromium) as (room, small, alice, bob):
         for place in (small, room):
-            target = json.dumps(place.partition("@")[0])
-            await alice.read(f"APP.store.getState()['features/breakout-rooms'].rooms[{target}] && 1")
-            await alice.read("APP.conference._room.getBreakoutRooms().sendParticipantToRoom("
-                             f"APP.conference._room.connection.getJid(), {json.dumps(place)})")
-            await in_room(alice, place)
+            await go(alice, place)
+            await alice.until("APP.conference._room.isModerator()")
+        # Reloading the page leads into the main room, wherever the moderator was.
+        for place in (None, small):
+            if place:
+                await go(alice, place)
+            await alice.reload(room)
+            await in_room(alice, room)
             await alice.until("APP.conference._room.isModerator()")

@@ -93,6 +93,11 @@ class Visitor(Page):
             await self.fill("#premeeting-name-input", self.person)
             await self.press_button("prejoin.joinMeeting")
 
+    async def reload(self, room):
+        """Opens the room's link in the same browser, which has kept what was stored."""
+        await self.goto(url=f"{self.home}static/close.html")
+        await self.enter(room)
+
     async def inside(self, seconds=20):
         """Waits until the meeting is there."""
         await self.until("window.APP?.conference?._room?.isJoined?.()", seconds)
