@@ -19,13 +19,13 @@ return function (gate)
 		return has;
 	end
 
-	local function tell_moderator(room, occupant)
-		local before = room[gate.mark] and room[gate.mark][occupant.nick]; -- reports.lib.lua learns the new role after this
+	local function tell_moderator(room, place, occupant)
+		local before = place[gate.mark] and place[gate.mark][occupant.nick]; -- reports.lib.lua learns the new role after this
 		if not before or before == occupant.role or gate.is_service(occupant.bare_jid) then return; end
 		if gate.is_observing() or not gate.room_data.of(room) then return; end
 		local knows = room:get_password() and gate.permissions.may(room, occupant, "secret");
 		local text = gate.messages.of(knows and "gate-moderator-password" or "gate-moderator");
-		each_of_jitsi(occupant, function (address) gate.effects.tell(room, address, "groupchat", text); end);
+		each_of_jitsi(occupant, function (address) gate.effects.tell(place, address, "groupchat", text); end);
 	end
 
 	-- Each occupant is told of the end by a presence of their own: `x.self`, or else `x`, which all share.
@@ -42,9 +42,9 @@ return function (gate)
 		end);
 	end
 
-	gate.guard("muc-broadcast-presence", PRIORITY.raised, function (event)
+	gate.breakout.guard("muc-broadcast-presence", PRIORITY.raised, function (event, room, _, place)
 		local occupant = event.occupant;
-		if occupant.role == "moderator" then return tell_moderator(event.room, occupant); end
+		if occupant.role == "moderator" then return tell_moderator(room, place, occupant); end
 		if occupant.role == nil then return spell_reason(event.x, occupant); end
 	end);
 

@@ -309,6 +309,7 @@ async def test_whoever_moderates_from_a_breakout_room_is_a_moderator_inside(meet
             lambda seen: seen.nick == bob.nick and (seen.item or {}).get("role") == "moderator", since=since
         )
         assert promoted.room == small
+        await bob.wait_for(lambda seen: seen.sender == small and "moderator now" in (seen.body or ""), since=since)
         await moved(bob, small, room)
         assert bob.occupants(room)[bob.nick]["role"] == "moderator"
 
@@ -343,8 +344,9 @@ async def test_what_is_said_and_written_in_a_breakout_room_is_as_in_the_meeting(
             alice.send(message)
         refused = await alice.wait_for(lambda seen: seen.id == message.get("id"))
         assert refused.error[1] == "not-acceptable" and "Traceback" not in meet.server.log()
-        assert meet.component.run("end", room, "--yes").returncode == 0
-        await bob.wait_for(lambda seen: seen.room == small and seen.destroyed is not None)
+        assert meet.component.run("end", room, "--reason", "We go on at 18:00.", "--yes").returncode == 0
+        seen = await bob.wait_for(lambda seen: seen.room == small and seen.destroyed is not None)
+        assert seen.destroyed == "We go on at 18∶00.", "Jitsi's clients show nothing after a colon"
 
 
 async def test_in_a_breakout_room_moderators_make_moderators_and_change_nothing_else(meet):
