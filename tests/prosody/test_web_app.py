@@ -285,10 +285,7 @@ async def apart(meet, chromium, kind="password"):
         small = f"Object.values({LISTED}).find(each => !each.isMainRoom)?.jid"
         await alice.until(small)
         jid = await alice.read(small)
-        member = "Object.values(APP.conference._room.getParticipants())[0].getJid()"
-        await alice.read(f"APP.conference._room.getBreakoutRooms().sendParticipantToRoom({LISTED}[APP.conference.roomName]"
-                         f".participants[{member}].jid, {json.dumps(jid)})")
-        await in_room(bob, jid)
+        await go(bob, jid, sender=alice)
         yield room, jid, alice, bob
 
 
@@ -297,6 +294,16 @@ async def in_room(person, room, seconds=20):
     await person.until(
         f"window.APP?.conference?._room?.room?.roomjid === {json.dumps(room)} && APP.conference._room.isJoined()", seconds
     )
+
+
+async def go(person, place, sender=None):
+    """Has a moderator send somebody, or themselves, to a room of the meeting, as soon as their web app knows it."""
+    sender = sender or person
+    await sender.until(f"{LISTED}[{json.dumps(place.partition('@')[0])}]?.jid")
+    address = await person.read("APP.conference._room.connection.getJid()")
+    await sender.read("APP.conference._room.getBreakoutRooms()"
+                      f".sendParticipantToRoom({json.dumps(address)}, {json.dumps(place)})")
+    await in_room(person, place)
 
 
 async def test_who_is_in_a_breakout_room_reads_what_the_operator_decides(meet, chromium):
@@ -323,10 +330,10 @@ async def test_who_is_removed_from_a_breakout_room_reads_why(meet, chromium):
 
 async def test_the_end_of_a_meeting_reaches_its_breakout_rooms(meet, chromium):
     async with apart(meet, chromium) as (room, small, alice, bob):
-        meet.component.run("end", room, "--reason", "The school closes now.", "--yes")
+        meet.component.run("end", room, "--reason", "The school closes at 18:00.", "--yes")
         for person in (alice, bob):
             await person.until("document.querySelector('[role=dialog]')", 15)
-            assert "The school closes now." in await person.dialog()
+            assert "The school closes at 18∶00." in await person.dialog()
         await bob.picture("breakout-ended")
 
 
@@ -359,6 +366,20 @@ async def test_the_end_of_a_meeting_s_time_is_told_and_comes_in_its_breakout_roo
             assert "the longest time allowed" in await person.dialog()
 
 
+async def test_who_may_not_choose_a_breakout_room_reads_what_to_do(meet, chromium):
+    async with apart(meet, chromium, "sent") as (room, small, alice, bob):
+        await go(bob, room, sender=alice)
+        # What the web app does when the button for joining a breakout room is pressed.
+        await bob.read("APP.conference.leaveRoom(false).then(() => APP.conference.joinRoom(Object.assign("
+                       f"new String({json.dumps(small.partition('@')[0])}), {{ domain: {json.dumps(small.partition('@')[2])} }}), "
+                       "{ isBreakoutRoom: true })).catch(() => null)")
+        await bob.until("document.querySelector('[role=dialog]')", 15)
+        assert "when a moderator sends you there" in await bob.dialog()
+        await bob.picture("breakout-choice")
+        await bob.reload(room)
+        await in_room(bob, room)
+
+
 async def test_when_the_only_moderator_leaves_from_a_breakout_room_another_takes_over(meet, chromium):
     async with apart(meet, chromium, "heir") as (room, small, alice, bob):
         await go(alice, small)
@@ -366,17 +387,8 @@ async def test_when_the_only_moderator_leaves_from_a_breakout_room_another_takes
         await alice.read("APP.conference.hangup(false), 1")
         await bob.until("APP.conference._room.isModerator()", 15)
         await bob.shows("You are a moderator now.")
-        await bob.picture("breakout-heir")
         await go(bob, room)
         await bob.until("APP.conference._room.isModerator()")
-
-
-async def go(moderator, place):
-    """Has a moderator send themselves to a room of the meeting, as soon as their web app knows it."""
-    await moderator.until(f"{LISTED}[{json.dumps(place.partition('@')[0])}]?.jid")
-    await moderator.read("APP.conference._room.getBreakoutRooms().sendParticipantToRoom("
-                         f"APP.conference._room.connection.getJid(), {json.dumps(place)})")
-    await in_room(moderator, place)
 
 
 async def test_a_moderator_moderates_in_a_breakout_room_and_back(meet, chromium):
