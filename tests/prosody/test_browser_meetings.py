@@ -4,7 +4,7 @@ back with the rights that it had."""
 import asyncio
 
 import pytest
-from lab import Failed
+from lab import Failed, needs_jitsi_plugins
 from lab.browser_meeting import at
 from lab.browser_person import JOINED
 from lab.meet import MEET_SERVICE
@@ -159,6 +159,31 @@ async def test_who_was_removed_stays_out_after_a_reload(meet, browser):
         refused = await bob.wait_for("conference.failed", "conference.destroyed", since=since)
         assert refused.params[1].startswith("You were removed from this meeting."), refused
         assert not bob.events(JOINED, since)
+
+
+@needs_jitsi_plugins
+async def test_people_change_between_a_meeting_and_its_breakout_room_until_they_are_removed_there(meet, browser):
+    async with at(meet, browser) as visit:
+        room = meet.room()
+        alice, bob = await visit.people("alice", "bob", room=room)
+        await moderating(alice, room)
+        assert (await bob.join(room, SECRET)).joined
+        small = await alice.breakout("Group one")
+        for place in (small, room, small):
+            await bob.leave()
+            assert (await bob.join(place)).joined, "without a password"
+        await bob.reload()
+        assert (await bob.join(room)).joined, "by the ticket that is stored"
+        await bob.leave()
+        assert (await bob.join(small)).joined
+        await alice.leave()
+        await moderating(alice, small)
+        await alice.kick((await bob.state())["id"])
+        await bob.wait_for("conference.kicked")
+        await bob.reload()
+        since = await bob.ask_to_join(room, SECRET)
+        refused = await bob.wait_for("conference.failed", "conference.destroyed", since=since)
+        assert refused.params[1].startswith("You were removed from this meeting."), refused
 
 
 async def test_who_is_removed_by_the_operator_reads_why_and_the_others_see_a_kick(meet, browser):

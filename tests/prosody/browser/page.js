@@ -133,6 +133,7 @@
 		deny: ({ id }) => conference.lobbyDenyAccess(knocker(id)),
 		kick: async ({ id, reason }) => present().kickParticipant(await participant(id), reason),
 		grant: async ({ id }) => present().grantOwner(await participant(id)),
+		breakout: ({ text }) => present().getBreakoutRooms().createBreakoutRoom(text),
 		subject: ({ text }) => present().setSubject(text),
 		say: ({ text }) => present().sendTextMessage(text),
 		whisper: async ({ id, text }) => present().sendPrivateTextMessage(await participant(id), text),

@@ -157,7 +157,10 @@ class BrowserPerson:
         them."""
         since = self.mark()
         canary.note(password)
-        await self._do("join", room=room.partition("@")[0], password=password, displayName=name, options=options)
+        node, _, domain = room.partition("@")
+        if domain != self.server.service:
+            options["customDomain"] = domain
+        await self._do("join", room=node, password=password, displayName=name, options=options)
         return since
 
     async def join(self, room, password=None, name=None, *, seconds=15, **options):
@@ -199,6 +202,17 @@ class BrowserPerson:
 
     async def grant(self, identity):
         await self._do("grant", id=identity)
+
+    async def breakout(self, subject):
+        """Makes a breakout room; returns its address."""
+        since = self.mark()
+        await self._do("breakout", text=subject)
+        while True:
+            updated = await self.wait_for("conference.breakout-rooms.updated", since=since)
+            since = self.seen.index(updated, since) + 1
+            for each in updated.params[0]["rooms"].values():
+                if each.get("name") == subject:
+                    return each["jid"]
 
     async def subject(self, text):
         """Changes the subject of the meeting."""
