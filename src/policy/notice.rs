@@ -133,7 +133,7 @@ notices! {
         "say-cannot-encrypt", "Only moderators can see this. {nick}'s client does not support end-to-end encryption.";
     /// To a moderator: only clients that can encrypt end to end may enter.
     EncryptedOnly =>
-        "say-encrypted-only", "Only you can see this. This meeting admits only clients with end-to-end encryption; nothing is recorded and no phone can join. Please turn encryption on in your client: the server cannot.";
+        "say-encrypted-only", "Please turn end-to-end encryption on in your client: the server cannot. Other clients and phones are not let in, and nothing is recorded.";
     /// To the person who let everybody in from the lobby: how many there were.
     LetIn(u32) like Self::LetIn(2) =>
         "say-let-in", "Everyone in the lobby was let in ({count}).";
@@ -206,5 +206,40 @@ mod tests {
                 .ends_with("They open again on Monday, 5 January 2026, at 08:00 (UTC+01).")
         );
         assert!(!over(None).contains("again"));
+    }
+
+    #[test]
+    fn a_notice_fits_the_pop_up_of_jitsi_s_web_app() {
+        // It cuts after five lines. The chat alone tells secrets and answers `!help`.
+        const FITS: usize = 140;
+        for notice in Notice::EVERY {
+            let text = notice.text();
+            let is_secret = ["{password}", "{code}"].iter().any(|it| text.contains(it));
+            let is_in_chat = is_secret || *notice == Notice::Help;
+            assert!(is_in_chat || text.len() <= FITS, "{} characters: {text}", text.len());
+        }
+    }
+
+    #[test]
+    fn one_and_several_are_told_alike_or_each_in_its_form() {
+        for (notice, english) in [
+            (Notice::EndsIn(Duration::from_secs(1)), "This meeting ends in 1 second."),
+            (Notice::EndsIn(Duration::from_secs(60)), "This meeting ends in 60 seconds."),
+            (
+                Notice::ClosesIn(Duration::from_secs(120)),
+                "This meeting closes to new participants in 2 minutes.",
+            ),
+            (Notice::LetIn(1), "Everyone in the lobby was let in (1)."),
+            (Notice::TurnedAway(2), "Everyone in the lobby was turned away (2)."),
+        ] {
+            assert_eq!(notice.text(), english);
+        }
+        let german = |seconds| {
+            Notice::EndsIn(Duration::from_secs(seconds)).fill("Ende in {left}.", "de").into_owned()
+        };
+        assert_eq!(
+            [german(1), german(60), german(3600)],
+            ["Ende in 1 s.", "Ende in 60 s.", "Ende in 60 min."]
+        );
     }
 }
