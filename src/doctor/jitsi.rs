@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::case::{Case, has_anywhere};
 use super::{Check, Looked, Severity};
+use crate::config::counted;
 use crate::policy::moderators::Become;
 
 const JICOFO: &str = "jicofo.conf";
@@ -139,8 +140,8 @@ fn auto_owner(case: &Case<'_>, looked: &mut Looked) {
     };
     match by_file.or(by_env) {
         None if case.elections > 0 => {
-            let times = case.elections;
-            let found = format!("since the start it wanted to make an owner of a person {times} times, and was refused");
+            let times = counted(case.elections, "time", "times");
+            let found = format!("since the start it wanted to make an owner of a person {times}, and was refused");
             looked.find("jicofo", found, (JICOFO, LINE));
         }
         None => looked.unknown(

@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::bundle::{canonical, seal};
+use crate::config::counted;
 
 /// Text before the JSON in a page. No name can contain it: every `<` in a name is escaped.
 pub(super) const OPENING: &str = "<script type=\"application/json\" id=\"incident\">";
@@ -66,6 +67,11 @@ fn embedded(json: &str) -> String {
 }
 
 /// Returns the header of the page: scope, time, origin, size and checksum.
+fn held(entries: usize, people: usize) -> String {
+    let entries = counted(entries, "entry", "entries");
+    format!("{entries}, {}", counted(people, "person", "people"))
+}
+
 fn facts(bundle: &Value, about: &Value, sha256: &str) -> String {
     let by = bundle.get("by").unwrap_or(&Value::Null);
     let count = |name: &str| bundle.get(name).and_then(Value::as_array).map_or(0, Vec::len);
@@ -84,7 +90,7 @@ fn facts(bundle: &Value, about: &Value, sha256: &str) -> String {
                 escaped(get(bundle, "server").unwrap_or("?")),
             ),
         ),
-        ("Holds", format!("{} entries, {} people", count("entries"), people.len())),
+        ("Holds", held(count("entries"), people.len())),
         ("SHA-256", format!("<code>{sha256}</code>")),
     ];
     if let Some(note) = get(about, "note") {
@@ -103,8 +109,9 @@ fn facts(bundle: &Value, about: &Value, sha256: &str) -> String {
     }
     if let Some(lost) = whole(bundle, "lost").filter(|lost| *lost > 0) {
         out.push_str(&format!(
-            "<p class=\"warning\">Since it started, the component could not write down {lost} entries: \
-             something may be missing here.</p>\n"
+            "<p class=\"warning\">Since it started, the component could not write down {}: \
+             something may be missing here.</p>\n",
+            counted(lost, "entry", "entries")
         ));
     }
     out
@@ -203,8 +210,8 @@ fn policies(bundle: &Value) -> String {
         let lines: String =
             text.lines().map(|line| format!("<li>{}</li>", escaped(line))).collect();
         out.push_str(&format!(
-            "<details><summary>The file, {} lines, without its secrets</summary>\n<ol class=\"file\">{lines}</ol></details>\n",
-            text.lines().count()
+            "<details><summary>The file, {}, without its secrets</summary>\n<ol class=\"file\">{lines}</ol></details>\n",
+            counted(text.lines().count(), "line", "lines")
         ));
     }
     out.push_str("</section>\n");

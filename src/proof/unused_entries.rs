@@ -7,6 +7,7 @@ use std::io::{self, BufRead};
 use jiff::Timestamp;
 
 use crate::component::decision_record::{Line, VERSION};
+use crate::config::counted;
 use crate::jid::BareJid;
 use crate::policy::Policy;
 use crate::policy::attempt::{Attempt, Pressure, RoomView};
@@ -83,13 +84,13 @@ impl Seen {
         for (line, what) in all.iter().filter(|(line, _)| !self.lines.contains(line)) {
             _ = writeln!(words, "unseen: {file}:{line}: {what}: nothing in the log has met it");
         }
-        let (decisions, rooms) = (self.decisions, self.rooms.len());
+        let decisions = counted(self.decisions, "decision", "decisions");
+        let rooms = counted(self.rooms.len(), "room", "rooms");
         _ = match self.period {
             None => writeln!(words, "the log has no decisions that this version can read"),
-            Some((first, last)) => writeln!(
-                words,
-                "the log has {decisions} decisions on {rooms} rooms, from {first} to {last}"
-            ),
+            Some((first, last)) => {
+                writeln!(words, "the log has {decisions} on {rooms}, from {first} to {last}")
+            }
         };
         words
     }
