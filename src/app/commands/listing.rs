@@ -254,3 +254,36 @@ fn line<'a>(
 fn at(moment: Timestamp) -> String {
     format!("{moment:.0}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_names_rooms_without_a_moderator() {
+        let line = |people, moderators, waiting| RoomLine {
+            room: "tea@conference.example.org".to_owned(),
+            service: "conference.example.org".to_owned(),
+            state: RoomState::Open,
+            occupants: people,
+            people,
+            moderators,
+            waiting,
+            password: true,
+            lobby: true,
+            opened: None,
+            opener: None,
+            opener_name: None,
+            closed: None,
+        };
+        for (line, shown) in [
+            (line(1, 0, 0), "  1 inside, NO MODERATOR, "),
+            (line(2, 0, 1), "  2 inside, NO MODERATOR, 1 waiting, "),
+            (line(2, 1, 0), "  2 inside, "),
+            (line(0, 0, 1), "  0 inside, 1 waiting, "),
+        ] {
+            let words = RoomList(vec![line]).words();
+            assert!(words.contains(shown), "{words}");
+        }
+    }
+}
