@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 
 from lab import MEET_SERVICE, needs_jitsi_plugins
 from lab.policy import PRESET, SECRET, rooms
@@ -27,12 +28,20 @@ succession_after = "2 seconds"
         "brief": 'lobby = { admission = "password" }\nlimits = { duration = "25 seconds", warn_before = "10 seconds" }',
         "sent": 'lobby = { admission = "password" }\npermissions = { breakout_choice = ["moderator"] }',
         "led": 'lobby = { admission = "password" }\npermissions = { breakout_alone = ["account"] }',
+        "free": 'lobby = { admission = "open" }\npassword = { required = false }\nclose = { hold_until = [] }',
+        "locked": 'password = { change = "nobody" }\nsettings = { subject = "nobody" }',
+        "made": 'password = { source = "generated" }',
+        "guessed": 'password = { guesses = { burst = 1, delay = "1 minute" } }',
+        "brief": 'limits = { duration = "12 seconds", warn_before = "6 seconds" }',
+        "never": 'hours = { open = ["mon 00:00-00:01"] }',
+        "sealed": 'permissions = { e2ee = "require" }\nlobby = { admission = "password" }',
     })
 )
 BUTTONS = {
     "toolbarButtons": ["microphone", "camera", "desktop", "recording", "livestreaming", "hangup"],
     "recordingService.enabled": True, "liveStreaming.enabled": True,
 }
+GENERATED = r"\b[a-z]+(-[a-z]+){3,}\b"
 BETTER = "nine wide copper kettles"
 
 
@@ -43,6 +52,14 @@ async def opened(app, room):
         await alice.enter(room)
         await alice.inside()
         yield alice
+
+
+async def refused(person, room, words):
+    """Has somebody ask to join, and read these words in a dialog."""
+    await person.goto(url=person.link)  # another page: the same one would not be loaded again
+    await person.enter(room)
+    await person.until("document.querySelector('[role=dialog]')", 15)
+    assert words in await person.dialog()
 
 
 @contextlib.asynccontextmanager
@@ -127,9 +144,7 @@ async def test_a_closed_meeting_says_so(meet, chromium):
         room = meet.room()
         async with opened(app, room):
             assert meet.component.run("close", room).returncode == 0
-            await bob.enter(room)
-            await bob.until("document.querySelector('[role=dialog]')", 15)
-            assert "closed" in await bob.dialog()
+            await refused(bob, room, "closed")
             await bob.picture("closed")
 
 
@@ -160,6 +175,52 @@ async def test_a_setting_that_may_not_be_changed_says_why(meet, chromium):
         await alice.click("label[for=lobby-section-switch]")
         await alice.shows("The lobby cannot be turned off on this server.")
         await alice.picture("lobby-kept")
+
+
+async def test_a_weak_password_and_one_that_is_locked_say_why(meet, chromium):
+    async with web_app(meet, chromium) as app:
+        async with opened(app, meet.room("free")) as alice:
+            await alice.click("[aria-label='Security options']")
+            await alice.click(".add-password")
+            await alice.fill("#info-password-input", "1234")
+            await alice.press("Enter")
+            await alice.shows("This password is too easy to guess. Use at least 8 characters")
+            await alice.picture("weak-password")
+        async with opened(app, meet.room("locked")) as alice:
+            await alice.read("void APP.conference._room.setSubject('Mine')")
+            await alice.shows("This server does not let you change")
+            await alice.picture("subject-locked")
+            await alice.say(f"!password {BETTER}")
+            await alice.shows("The password of this meeting is set by the server and cannot be changed.")
+            await alice.picture("password-locked")
+
+
+async def test_a_password_is_taken_as_people_type_it(meet, chromium):
+    async with web_app(meet, chromium) as app, app.visit("Bob") as bob:
+        room = meet.room("made")
+        async with opened(app, room) as alice:
+            await alice.open_chat()
+            await alice.shows("The password of this meeting is: ")
+            password = re.search(GENERATED, await alice.read("document.body.innerText"))[0]
+            await bob.enter(room)
+            await bob.has("lobby.enterPasswordButton")
+            await bob.try_password(password.capitalize().replace("-", " ") + " ")
+            await bob.inside()
+
+
+async def test_too_many_wrong_passwords_say_how_long_to_wait(meet, chromium):
+    # An address of their own: wrong passwords are counted for all rooms.
+    async with web_app(meet, chromium) as app, app.visit("Bob", address="192.0.2.201") as bob:
+        room = meet.room("guessed")
+        async with opened(app, room):
+            await bob.enter(room)
+            await bob.has("lobby.enterPasswordButton")
+            await bob.try_password("a wrong guess")
+            await bob.shows("Invalid password")
+            await bob.try_password("another guess")
+            await bob.until("document.querySelector('[role=dialog]')", 15)
+            assert "Too many wrong passwords. Please try again in " in await bob.dialog()
+            await bob.picture("too-many-guesses")
 
 
 async def test_the_password_is_changed_in_the_chat(meet, chromium):
@@ -216,6 +277,103 @@ async def test_the_removed_person_reads_the_reason(meet, chromium):
         assert meet.component.run("remove", room, nick, "--reason", "Please come back tomorrow.").returncode == 0
         await bob.shows("Please come back tomorrow.")
         await bob.picture("removed")
+
+
+async def test_who_was_removed_by_a_moderator_reads_so_and_waits_in_another_browser(meet, chromium):
+    home = "192.0.2.200"
+    async with web_app(meet, chromium) as app, app.visit("Bob", address=home) as bob, app.visit("Rob", address=home) as rob:
+        room = meet.room()
+        async with opened(app, room) as alice:
+            await bob.enter(room)
+            await bob.has("lobby.enterPasswordButton")
+            await bob.try_password(SECRET)
+            await bob.inside()
+            nick = await bob.read("APP.conference._room.myUserId()")
+            await alice.read(f"APP.conference._room.kickParticipant({json.dumps(nick)})")
+            await bob.shows("Alice kicked you out of the meeting")
+            await bob.picture("kicked")
+            await refused(bob, room, "You were removed from this meeting. You can come back in ")
+            await bob.picture("kicked-and-back")
+            await rob.enter(room)
+            await rob.has("lobby.enterPasswordButton")
+            await rob.try_password(SECRET)
+            await rob.shows("Invalid password")
+            await rob.picture("kicked-in-another-browser")
+            await alice.shows("Wants to join the meeting")
+            await alice.click("text=Admit")
+            await rob.inside()
+
+
+async def test_who_is_banned_inside_reads_why(meet, chromium):
+    async with two(meet, chromium) as (room, alice, bob):
+        nick = await bob.read("APP.conference._room.myUserId()")
+        name = room.partition("@")[0]
+        done = meet.component.run("ban", nick, "--room", name, "--reason", "A note.")
+        assert done.returncode == 0, done.stderr
+        await bob.until("document.querySelector('[role=dialog]')", 15)
+        assert "You have been banned by the operator of this server." in await bob.dialog()
+        await bob.picture("banned")
+        await refused(bob, room, "You have been banned by the operator of this server.")
+
+
+async def test_a_meeting_warns_before_it_ends_and_ends_in_words(meet, chromium):
+    async with web_app(meet, chromium) as app, app.visit("Bob") as bob:
+        async with opened(app, meet.room("brief")) as alice:
+            await alice.shows("This meeting ends in 6 seconds.", 12)
+            await alice.picture("ends-soon")
+            await alice.until("document.querySelector('[role=dialog]')", 12)
+            assert "the longest time allowed" in await alice.dialog()
+            await alice.picture("ended-by-its-duration")
+        await refused(bob, meet.room("never"), "open again on Monday")
+        await bob.picture("outside-the-hours")
+
+
+async def test_an_encrypted_meeting_takes_clients_that_encrypt(meet, chromium):
+    cannot = {"testing.disableE2EE": True}
+    async with web_app(meet, chromium) as app, app.visit("Bob", settings=cannot) as bob:
+        room = meet.room("sealed")
+        async with opened(app, room) as alice:
+            await alice.shows("Please turn end-to-end encryption on in your client: the server cannot.")
+            await alice.picture("e2ee-required")
+            await refused(bob, room, "This meeting is end-to-end encrypted")
+            await bob.picture("e2ee-needed")
+
+
+async def test_who_waits_when_the_meeting_is_closed_waits_on_and_is_let_in(meet, chromium):
+    async with web_app(meet, chromium) as app, app.visit("Bob") as bob:
+        room = meet.room()
+        async with opened(app, room) as alice:
+            await bob.enter(room)
+            await bob.has("lobby.enterPasswordButton")
+            await alice.shows("Wants to join the meeting")
+            assert meet.component.run("close", room).returncode == 0
+            await alice.shows("closed")
+            assert await bob.read("!document.querySelector('[role=dialog]')")
+            await bob.picture("closed-while-waiting")
+            await alice.click("text=Admit")
+            await bob.inside()
+
+
+async def test_nobody_is_admitted_to_a_suspended_meeting_and_both_read_so(meet, chromium):
+    async with web_app(meet, chromium) as app, app.visit("Bob") as bob:
+        room = meet.room()
+        async with opened(app, room) as alice:
+            await bob.enter(room)
+            await bob.has("lobby.enterPasswordButton")
+            await alice.shows("Wants to join the meeting")
+            assert meet.component.run("suspend", room).returncode == 0
+            await alice.shows("suspended")
+            await alice.click("text=Admit")
+            await alice.shows("That is not possible until it resumes.")
+            await alice.picture("admit-while-suspended")
+            await bob.shows("Asking to join")
+            await bob.picture("waiting-while-suspended")
+            assert meet.component.run("resume", room).returncode == 0
+            # Offered again in the list of participants, which slides in.
+            await alice.click("[aria-label*='participants panel'].toolbox-button")
+            await alice.until("document.querySelector('[data-testid^=admit-]')")
+            await alice.read("document.querySelector('[data-testid^=admit-]').click()")
+            await bob.inside()
 
 
 async def test_the_last_moderator_s_going_is_told(meet, chromium):
