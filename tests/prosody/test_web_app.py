@@ -354,7 +354,7 @@ async def test_who_waits_when_the_meeting_is_closed_waits_on_and_is_let_in(meet,
             await bob.inside()
 
 
-async def test_nobody_is_admitted_to_a_suspended_meeting_and_both_read_so(meet, chromium):
+async def test_nobody_is_admitted_to_a_suspended_meeting_and_the_moderator_reads_so(meet, chromium):
     async with web_app(meet, chromium) as app, app.visit("Bob") as bob:
         room = meet.room()
         async with opened(app, room) as alice:
