@@ -100,6 +100,7 @@ return function (gate)
 					if role and occupant.role ~= role then return; end
 					for address in occupant:each_session() do tell_one(address, "groupchat", place); end
 				end);
+				if not role and not is_private then gate.visitors.say(room, text); end
 			elseif item.joined == joined and requester then
 				local _, place = gate.breakout.find(room, requester);
 				-- From the bare room to this session alone: clients show it as the room's own words.

@@ -78,6 +78,15 @@ return function (gate)
 		end);
 	end
 
+	-- Has the nodes say something to the audience, as the room.
+	function visitors.say(room, text)
+		local services = {};
+		visitors.each(room, function (one) services[one.service] = true; end);
+		for service in pairs(services) do
+			tell(room, service, "say", { name = (gate.messages.of("gate-speaker")) }, text);
+		end
+	end
+
 	-- Joins
 
 	-- Builds the join as it would reach the main room.

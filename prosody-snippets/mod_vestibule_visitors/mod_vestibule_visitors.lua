@@ -227,6 +227,16 @@ module:hook("muc-occupant-groupchat", hold, CHAT);
 
 -- What the main server tells and asks
 
+-- Says the main room's words to its audience. Jitsi's clients show them under that name.
+local function say(room, name, text)
+	for address in pairs(members[room.jid] or {}) do
+		module:send(st.message({ type = "groupchat", from = room.jid, to = address, id = new_id() })
+			:text_tag("body", text)
+			:text_tag("display-name", name, { xmlns = "http://jitsi.org/protocol/display-name" })
+			:tag("no-store", { xmlns = "urn:xmpp:hints" }):up());
+	end
+end
+
 module:hook("message/host", function (event)
 	local stanza = event.stanza;
 	local told = stanza:get_child("audience", xmlns_gate);
@@ -235,6 +245,7 @@ module:hook("message/host", function (event)
 	local muc = prosody.hosts[module.host].modules.muc;
 	local room = muc.get_room_from_jid((jid_node(told.attr.room) or "") .. "@" .. module.host);
 	for tag in (room and told or st.stanza("none")):childtags() do
+		if tag.name == "say" then say(room, tag.attr.name or "", tag:get_text() or ""); end
 		local address = tag.attr.jid or "";
 		local one, nick = member(room, address), room:get_occupant_jid(address);
 		if one and tag.name == "permissions" then

@@ -70,6 +70,19 @@ async def test_a_visitor_is_a_person_of_the_meeting(meet):
         assert f"came in as visitor, in {there}" in log and f"left {there}" in log, log
 
 
+async def test_what_the_room_says_reaches_its_audience(meet):
+    async with meet.crowd() as crowd:
+        room, alice, there, vera = await meeting(meet, crowd)
+        assert (await vera.join(there)).joined
+        marks = [(one, one.mark()) for one in (alice, vera)]
+        said = vestibule(meet, "say", room, "We go on at noon.")
+        assert (said["inside"], said["visitors"]) == (1, 1)
+        for one, since in marks:
+            words = await one.wait_for(lambda seen: seen.body == "We go on at noon.", since=since)
+            assert words.find("http://jitsi.org/protocol/display-name", "display-name").text == "Meeting rules"
+        assert "1 occupant and 1 visitor inside" in meet.component.run("say", room, "Again.").stdout
+
+
 async def test_who_may_not_enter_the_meeting_is_no_visitor_of_it(meet):
     async with meet.crowd() as crowd:
         room, alice, there, vera = await meeting(meet, crowd)

@@ -114,16 +114,24 @@ pub(super) fn ended() -> String {
 pub struct Inside {
     /// Bare JID of the room.
     pub room: String,
-    /// Number of occupants, one for each nick, without services.
+    /// Number of occupants, one for each nick, without services and visitors.
     pub inside: u32,
+    /// Number of visitors in its audience, on visitors' servers (Jitsi).
+    #[serde(default)]
+    pub visitors: u32,
 }
 
 impl Inside {
     fn count(&self) -> String {
-        match self.inside {
+        let inside = match self.inside {
             0 => "nobody".to_owned(),
             1 => "1 occupant".to_owned(),
             count => format!("{count} occupants"),
+        };
+        match self.visitors {
+            0 => inside,
+            1 => format!("{inside} and 1 visitor"),
+            count => format!("{inside} and {count} visitors"),
         }
     }
 }
@@ -185,14 +193,16 @@ impl Call<'_> {
         Ok(Doors { room: jid.to_string(), was_closed, shut })
     }
 
-    /// Sends an order to the gate for everyone inside. Returns the number of occupants: nicks, without services.
+    /// Sends an order to the gate for everyone inside. Returns the numbers of occupants and of visitors.
     async fn tell(&self, room: &str, order: Element) -> Result<Inside, Failure> {
         let jid = address(room)?;
-        let inside = apply(&self.shared, &jid, None, |live| {
-            (Effects::default(), vec![order.clone()], live.view.occupants)
+        let (inside, visitors) = apply(&self.shared, &jid, None, |live| {
+            let visitors = live.occupants.iter().filter(|who| who.visitor).count();
+            let visitors = u32::try_from(visitors).unwrap_or(u32::MAX);
+            (Effects::default(), vec![order.clone()], (live.view.occupants, visitors))
         })
         .await?;
-        Ok(Inside { room: jid.to_string(), inside })
+        Ok(Inside { room: jid.to_string(), inside, visitors })
     }
 
     /// Returns the rules for a room, as far as the registry knows it.
