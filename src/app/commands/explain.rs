@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -282,7 +283,13 @@ fn plain(value: &Value) -> String {
         Value::String(text) => Visible(text).to_string(),
         Value::Array(values) => format!("[{}]", all(&mut values.iter().map(plain))),
         Value::Object(values) => {
-            all(&mut values.iter().map(|(name, value)| format!("{name} {}", inner(value))))
+            let time = |name: &str, value: &Value| {
+                let seconds = value.as_i64().filter(|_| name == "until")?;
+                Timestamp::from_second(seconds).ok().map(|it| it.to_string())
+            };
+            let shown =
+                |name: &str, value: &Value| time(name, value).unwrap_or_else(|| inner(value));
+            all(&mut values.iter().map(|(name, value)| format!("{name} {}", shown(name, value))))
         }
         Value::Null => "?".to_owned(),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
@@ -517,6 +524,15 @@ mod tests {
     fn an_ability_is_called_what_the_file_calls_it() {
         let keys = ["chat", "screen_share", "breakout_alone", "dial"];
         assert_eq!(["chat", "desktop", "alone", "dial"].map(in_the_file), keys);
+    }
+
+    #[test]
+    fn the_end_of_a_removal_is_a_time() {
+        let facts = serde_json::json!({ "removed": [{ "until": 9, "fingerprints": ["f"] }], "moderators": 9 });
+        assert_eq!(
+            plain(&facts),
+            "moderators 9, removed [fingerprints [f], until 1970-01-01T00:00:09Z]"
+        );
     }
 
     #[test]
