@@ -44,7 +44,7 @@ MUTANTS = {
         {"join": 60, "kill": 60},
     ),
     "who disconnects stays waiting": (
-        [("lobby_queue.lib.lua", 'return host and host.type == "local" and not prosody.bare_sessions[bare];', "return false;"),
+        [("lobby_queue.lib.lua", 'return host and host.type == "local" and next(gate.callers.sessions(bare)) == nil;', "return false;"),
          ("lobby_queue.lib.lua", "if w and w.jid == address and", "if w and w.jid ~= address and")],
         {"join": 60, "connect": 30, "drop": 40},
     ),

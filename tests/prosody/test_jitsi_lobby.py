@@ -437,4 +437,5 @@ async def test_whoever_waits_looks_like_nobody_else(meet):
         heard = await alice.wait_for(lambda seen: seen.body == "let me in", since=since)
         seen = [each for each in alice.seen[since:] if each.sender == f"{lobby}/{bob.nick}"]
         assert "Meeting rules" not in repr(heard)
-        assert len(seen) == 2 and not [each for each in seen if "auth." in repr(each)]
+        # Their own presence may come after the mark, too.
+        assert len(seen) >= 2 and not [each for each in seen if "auth." in repr(each)], seen

@@ -32,7 +32,7 @@ succession_after = "2 seconds"
         "locked": 'password = { change = "nobody" }\nsettings = { subject = "nobody" }',
         "made": 'password = { source = "generated" }',
         "guessed": 'password = { guesses = { burst = 1, delay = "1 minute" } }',
-        "brief": 'limits = { duration = "12 seconds", warn_before = "6 seconds" }',
+        "short": 'limits = { duration = "12 seconds", warn_before = "6 seconds" }',
         "never": 'hours = { open = ["mon 00:00-00:01"] }',
         "sealed": 'permissions = { e2ee = "require" }\nlobby = { admission = "password" }',
     })
@@ -318,7 +318,7 @@ async def test_who_is_banned_inside_reads_why(meet, chromium):
 
 async def test_a_meeting_warns_before_it_ends_and_ends_in_words(meet, chromium):
     async with web_app(meet, chromium) as app, app.visit("Bob") as bob:
-        async with opened(app, meet.room("brief")) as alice:
+        async with opened(app, meet.room("short")) as alice:
             await alice.shows("This meeting ends in 6 seconds.", 12)
             await alice.picture("ends-soon")
             await alice.until("document.querySelector('[role=dialog]')", 12)
