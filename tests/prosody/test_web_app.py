@@ -455,10 +455,15 @@ async def in_room(person, room, seconds=20):
 
 
 async def go(person, place, sender=None):
-    """Has a moderator send somebody, or themselves, to a room of the meeting, as soon as their web app knows it."""
+    """Has a moderator send somebody, or themselves, to a room of the meeting, as soon as their web app knows of both."""
     sender = sender or person
     await sender.until(f"{LISTED}[{json.dumps(place.partition('@')[0])}]?.jid")
     address = await person.read("APP.conference._room.connection.getJid()")
+    # Moderators choose from the list of who is where.
+    here = (await person.read("APP.conference._room.room.roomjid")).partition("@")[0]
+    await sender.until(
+        f"Object.values({LISTED}[{json.dumps(here)}]?.participants ?? {{}}).some(each => each.jid === {json.dumps(address)})"
+    )
     await sender.read("APP.conference._room.getBreakoutRooms()"
                       f".sendParticipantToRoom({json.dumps(address)}, {json.dumps(place)})")
     await in_room(person, place)
