@@ -1,7 +1,6 @@
 //! Loading of the policy file, and the report that `vestibule check` prints.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fmt::Display;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
@@ -19,6 +18,7 @@ use super::settings::Settings;
 use super::table_reader::TableReader;
 use super::{admin, checks, policy, settings, store};
 use crate::policy::Policy;
+use crate::policy::messages::counted;
 use crate::secret::Secret;
 use crate::setting::{Item, Read};
 
@@ -307,13 +307,6 @@ pub fn report(result: &Result<Loaded, LoadError>, now: Timestamp) -> (String, Ex
         }
         Err(error @ LoadError::Invalid(_)) => (format!("{error}\n"), ExitKind::Invalid),
     }
-}
-
-/// Returns a number with what it counts: `1 policy`, `2 policies`.
-pub fn counted(number: impl Display, one: &str, many: &str) -> String {
-    let number = number.to_string();
-    let what = if number == "1" { one } else { many };
-    format!("{number} {what}")
 }
 
 /// Parses the text; `None` if it is not TOML, which is reported.

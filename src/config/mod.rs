@@ -30,6 +30,7 @@ pub use self::environment::Outside;
 pub use self::key_diff::{KeyChange, Said, changes};
 pub use self::policy_tests::{Effect, Expected, Trial, load_trials, parse_trials};
 pub use self::redaction::{held, redacted, redacted_changes};
+pub use crate::policy::messages::counted;
 pub use crate::setting::kind::nearest;
 pub use crate::setting::values::{LONGEST, length};
 pub use admin::{Admin, Listen, Role, SocketMode, Token};
@@ -38,8 +39,8 @@ pub use environment::Environment;
 pub use file::read_file;
 pub use json_schema::json_schema;
 pub use load::{
-    ExitKind, LoadError, Loaded, NOT_ALLOWED, Socket, counted, load, load_to_look, parse, report,
-    schema, socket,
+    ExitKind, LoadError, Loaded, NOT_ALLOWED, Socket, load, load_to_look, parse, report, schema,
+    socket,
 };
 pub use settings::{
     Audit, Component, Doctor, Format, Limit, Log, NO_SECRET, NO_SECRET_HINT, Service, Settings,

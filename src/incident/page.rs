@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::bundle::{canonical, seal};
-use crate::config::counted;
+use crate::policy::messages::counted;
 
 /// Text before the JSON in a page. No name can contain it: every `<` in a name is escaped.
 pub(super) const OPENING: &str = "<script type=\"application/json\" id=\"incident\">";
@@ -66,12 +66,12 @@ fn embedded(json: &str) -> String {
     out
 }
 
-/// Returns the header of the page: scope, time, origin, size and checksum.
 fn held(entries: usize, people: usize) -> String {
     let entries = counted(entries, "entry", "entries");
     format!("{entries}, {}", counted(people, "person", "people"))
 }
 
+/// Returns the header of the page: scope, time, origin, size and checksum.
 fn facts(bundle: &Value, about: &Value, sha256: &str) -> String {
     let by = bundle.get("by").unwrap_or(&Value::Null);
     let count = |name: &str| bundle.get(name).and_then(Value::as_array).map_or(0, Vec::len);

@@ -1,6 +1,7 @@
 //! Built-in texts for people, and how values are put into them, in English and in other languages.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::time::Duration;
 
 use jiff::tz::Offset;
@@ -80,6 +81,13 @@ impl FormField {
             Self::Other => "this setting",
         }
     }
+}
+
+/// Returns a number with what it counts: `1 policy`, `2 policies`.
+pub fn counted(number: impl Display, one: &str, many: &str) -> String {
+    let number = number.to_string();
+    let what = if number == "1" { one } else { many };
+    format!("{number} {what}")
 }
 
 /// Returns the names of the placeholders in a template, without their braces.
