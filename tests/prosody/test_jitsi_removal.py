@@ -93,7 +93,9 @@ async def test_a_class_behind_one_address_comes_back_after_one_was_removed(meet,
         stranger = await crowd.person("Robert", storage=dict(machine) or None)
         assert not (await enter(stranger, room, SECRET)).joined
         knocked = await meet.decision(room=room, jid=stranger.bare, kind="join")
-        assert (knocked["verdict"], knocked["rule"]) == ("hold", "removal.keep_out_for")
+        # Without Jitsi's modules there is no lobby in which to wait.
+        verdict = "hold" if meet.server.plugins else "deny"
+        assert (knocked["verdict"], knocked["rule"]) == (verdict, "removal.keep_out_for")
 
 
 async def test_who_forgets_his_ticket_has_to_knock_whatever_he_knows(meet):
