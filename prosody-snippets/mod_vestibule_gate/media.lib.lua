@@ -230,6 +230,8 @@ return function (gate)
 
 	-- Puts an occupant on a list, or removes them from it.
 	function media.list(place, occupant, kind, is_permitted)
+		-- A breakout room may be older than the gate.
+		if not (place.av_moderation or {})[kind] and not start(place) then return; end
 		local list, name = place.av_moderation[kind], external(occupant.nick);
 		if is_permitted == has(list, name) then return; end
 		if is_permitted then list:push(name); else take_out(list, name); end
