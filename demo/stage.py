@@ -84,7 +84,7 @@ class Stage:
         if entry["line"]:
             key = self.key_at(entry["line"])
             self.expect(key.startswith(f"policy.{rule}"), f"{rule} in {POLICY}:{entry['line']}", key)
-        self.ruling(f"{verdict}, by {rule}; {who} is taken for: {entry['class']}", entry["line"])
+        self.ruling(f"{verdict}, by {rule}; class {entry['class']}", entry["line"])
 
     async def event(self, name, shown, line=None, **details):
         """Shows what the log has about something that the component was not asked about."""

@@ -28,6 +28,9 @@ WORDS = [
     (r"called otherwise", "renamed"),
     (r"thereof|therein|thereby|hence|whence|lest|hitherto|forthwith|heretofore", "a plain conjunction"),
     (r"in the place of", "instead of"),
+    (r"undo(?:es)? the policy", "bypasses the policy"),
+    (r"taken for: ", "class: "),
+    (r"has greeted", "has connected"),
 ]
 
 # Docstrings that say how much instead of what.

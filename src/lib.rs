@@ -22,7 +22,7 @@
 //! | [`incident`] | an incident report in one file, and its page | I/O, clocks, randomness |
 //! | [`http`] | the page and the JSON API | |
 //! | [`control`] | the operators' commands, and their Unix socket | |
-//! | [`doctor`] | checks for what undoes the policy on the server, in the file and on the machine | I/O, clocks |
+//! | [`doctor`] | checks for what bypasses the policy on the server, in the file and on the machine | I/O, clocks |
 //! | [`component`] | engine, counters, room registry, audit | open sockets, read clocks |
 //! | [`store`] | the audit database, and the runtime bans in it | decide, read clocks |
 //! | [`config`] | the operator's file | |

@@ -164,7 +164,7 @@ impl Situation {
         let asked: Timestamp = NOW.parse().unwrap();
         let posture = match &self.hello {
             Some(_) => Ok(self.posture()),
-            None => Err("no gate has greeted".to_owned()),
+            None => Err("no gate has connected".to_owned()),
         };
         let server = Server {
             service: SERVICE.to_owned(),
@@ -213,7 +213,7 @@ type Change = fn(&mut Situation);
 
 /// What is changed for a check to find something, and what it says then.
 const DEFECTS: &[(&str, Change, &str)] = &[
-    ("gate-missing", |it| it.hello = None, "no gate has greeted"),
+    ("gate-missing", |it| it.hello = None, "no gate has connected"),
     (
         "service-unguarded",
         |it| {

@@ -219,10 +219,7 @@ fn another_policy_is_compared_by_how_attempts_end() {
     assert_eq!(totals["by_room"], json!({"tea2@conference.example.org": 1}));
     let (status, said) = lab.replay(&["--policy", "new.toml", "decisions.jsonl"]);
     assert_eq!(status, Some(0));
-    assert!(
-        said.contains("was hold, by lobby.admission (default), lobby; taken for guest"),
-        "{said}"
-    );
+    assert!(said.contains("was hold, by lobby.admission (default), lobby; class guest"), "{said}");
     assert!(said.contains("now prompt, by password.required (default)"), "{said}");
 
     let totals = lab.totals(&["--policy", "new.toml", "--exact", "decisions.jsonl"]);

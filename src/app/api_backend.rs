@@ -132,7 +132,7 @@ impl ApiBackend for Operator {
         let missing = engine.services().filter(|(_, hello)| hello.is_none());
         let reasons = missing.map(|(domain, _)| match engine.refusal(domain) {
             Some(refusal) => format!("the gate of {domain} is refused: {refusal}"),
-            None => format!("no gate has greeted from {domain}"),
+            None => format!("no gate has connected from {domain}"),
         });
         let unread =
             engine.unread().map(|domain| format!("the rooms of {domain} are not read yet"));

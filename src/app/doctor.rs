@@ -140,7 +140,7 @@ async fn ask(shared: &Shared) -> Result<Vec<Server>, String> {
     let mut servers = Vec::new();
     for (service, hello, refused) in services {
         let posture = match &hello {
-            None => Err("no gate has greeted".to_owned()),
+            None => Err("no gate has connected".to_owned()),
             Some(_) => match shared.link.request(&*service, posture()).await {
                 Ok(element) => Ok(ServerInventory::read(&element)),
                 Err(error) => Err(format!("the gate did not tell: {error}")),
@@ -169,7 +169,7 @@ fn tell(shared: &Shared, report: &Report) {
             "the doctor found something: `vestibule doctor` says what, and which line to change"
         );
     } else {
-        tracing::info!(note, unknown, "the doctor found nothing that undoes the policy");
+        tracing::info!(note, unknown, "the doctor found nothing that bypasses the policy");
     }
     let found = report.checks.iter().filter(|row| row.state == State::Found);
     let found = found.map(|row| {

@@ -55,7 +55,7 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
                 }
                 tracing::error!(
                     services = missing.join(", "),
-                    "NOT READY: no gate has greeted from these services, so their rooms are under no policy. \
+                    "NOT READY: no gate has connected from these services, so their rooms are under no policy. \
                      Is the folder mod_vestibule_gate in one of Prosody's plugin_paths, and \"vestibule_gate\" in modules_enabled below the Component? \
                      Prosody's own log says why a module was not loaded"
                 );

@@ -158,7 +158,7 @@ impl Traffic {
         let welcome = self.shared.engine().hello(service, hello);
         match welcome {
             Ok(welcome) => {
-                tracing::info!(%service, "the gate has greeted");
+                tracing::info!(%service, "the gate has connected");
                 addresses::check(&self.shared, service);
                 self.shared.doctor.look_soon();
                 tokio::spawn(look_around(self.shared.clone(), Arc::clone(service)));

@@ -73,7 +73,7 @@ enum Verb {
         #[arg(long, value_name = "LOG")]
         log: Option<PathBuf>,
     },
-    /// Say what on the server, in the file and on this machine undoes the policy, and which line to change
+    /// Say what on the server, in the file and on this machine bypasses the policy, and which line to change
     ///
     /// Exit status: 0 nothing found, 1 a warning or worse, 2 a server could not be asked.
     Doctor(running::Arguments),

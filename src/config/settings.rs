@@ -49,7 +49,7 @@ pub struct Settings {
 /// `[doctor]`: when the server is checked, and what is left out of the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doctor {
-    /// Interval of the checks; `None`: only when a gate has greeted.
+    /// Interval of the checks; `None`: only when a gate has connected.
     pub every: Option<Duration>,
     /// Names of checks whose findings are not counted.
     pub ignore: Vec<String>,

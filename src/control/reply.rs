@@ -18,7 +18,7 @@ use crate::store::StoreState;
 pub struct Status {
     /// Version of the component.
     pub version: String,
-    /// Whether the link is up, every gate has greeted, its rooms were read, and what each log-in proves is known.
+    /// Whether the link is up, every gate has connected, its rooms were read, and what each log-in proves is known.
     pub ready: bool,
     /// Whether the link to the server is up.
     pub linked: bool,
@@ -76,22 +76,22 @@ pub struct TaskDown {
 pub struct ServiceStatus {
     /// Domain of the service.
     pub domain: String,
-    /// Version of the gate; null: no gate has greeted.
+    /// Version of the gate; null: no gate has connected.
     pub gate: Option<String>,
-    /// Why the gate that has greeted is refused, so that all joins are denied; null: it is not refused.
+    /// Why the gate that has connected is refused, so that all joins are denied; null: it is not refused.
     #[serde(default)]
     pub refused: Option<String>,
-    /// Whether the gate has greeted but its rooms have not been read since: the list of occupants may be incomplete.
+    /// Whether the gate has connected but its rooms have not been read since: the list of occupants may be incomplete.
     #[serde(default)]
     pub unread: bool,
-    /// Name and version of the server; null: no gate has greeted.
+    /// Name and version of the server; null: no gate has connected.
     pub server: Option<String>,
-    /// What the gate does while the component is unreachable: `refuse` or `allow`; null: no gate has greeted.
+    /// What the gate does while the component is unreachable: `refuse` or `allow`; null: no gate has connected.
     pub failure: Option<String>,
-    /// Who may open rooms there unless an override says otherwise, and why; null: no gate has greeted.
+    /// Who may open rooms there unless an override says otherwise, and why; null: no gate has connected.
     #[serde(default)]
     pub opening: Option<String>,
-    /// The same with `access.create` at its default; null: no gate has greeted.
+    /// The same with `access.create` at its default; null: no gate has connected.
     #[serde(default)]
     pub default_opening: Option<String>,
     /// Hosts that a person could log in to, sorted by name.

@@ -41,7 +41,7 @@ pub struct Case<'a> {
 pub struct Server {
     /// Domain of the service.
     pub service: String,
-    /// The greeting of its gate; `None`: no gate has greeted.
+    /// The greeting of its gate; `None`: no gate has connected.
     pub hello: Option<Hello>,
     /// Why its gate is refused, if it is.
     pub refused: Option<HelloError>,

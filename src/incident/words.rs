@@ -32,7 +32,7 @@ pub(super) fn sentence(entry: &Entry) -> String {
             None => format!("{who} left."),
         },
         Kind::Waiting => format!("{who} began to wait."),
-        Kind::Gone => format!("{who} waits no more."),
+        Kind::Gone => format!("{who} stopped waiting."),
         Kind::Opened => "The room was opened.".to_owned(),
         Kind::Ended => "The room ended.".to_owned(),
         Kind::Gate | Kind::Timer | Kind::Drift | Kind::Doctor => {

@@ -97,7 +97,7 @@ async def test_a_ban_removes_somebody_everywhere_and_keeps_him_out(start_prosody
         (refusal, *_) = [line["id"] for line in logged if not line.get("reevaluated")]
         why = read(vestibule, "why", refusal)
         assert (why["explanation"]["ban"], why["note"]) == (ban["id"], None)
-        assert why["entry"]["id"] == refusal and "taken for" in vestibule.run("why", refusal).stdout
+        assert why["entry"]["id"] == refusal and "class:" in vestibule.run("why", refusal).stdout
         assert "no decision" in read(vestibule, "why", "nonsense-1", code=1)
 
         lifted = read(vestibule, "unban", "bob@localhost")["lifted"]

@@ -141,7 +141,7 @@ async def test_what_was_assumed_is_said_in_words(door):
     for text in (
         "assumed: not connected: as the users of guest.localhost log in (mod_auth_anonymous)",
         "assumed: an encrypted connection",
-        "taken for: guest",
+        "class: guest",
     ):
         assert text in done.stdout, done.stdout
     refused = explained(door, room, "ann@localhost", "--do", "destroy", code=1)

@@ -266,7 +266,7 @@ async def test_a_person_in_a_breakout_room_is_removed_and_banned_there(meet):
         log = meet.component.run("log", "--room", room, "--person", carol.bare).stdout
         for words in (
             f"join of {small}: allow",
-            f"came in as participant, in {small}",
+            f"joined as participant, in {small}",
             "judged again: deny by ban (made at run time)",
             f"left {small}",
             "removed done, by the policy",

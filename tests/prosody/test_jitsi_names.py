@@ -105,7 +105,7 @@ async def test_operators_read_the_names_that_people_see(meet, tmp_path):
         assert not any(c in text for c in "\u202e\u2066\x85")
         # The session counts, not the host; and whatever they call themselves is harmless on a terminal.
         why = meet.component.run("explain", "--live", f"--room={room}", f"--jid={eve.bare}").stdout
-        assert "mechanism ANONYMOUS" in why and "taken for: account" not in why, why
+        assert "mechanism ANONYMOUS" in why and "class: account" not in why, why
         assert not any(c in why for c in "\u202e\u2066\x85"), why
         # Another name is seen at once.
         await take(zina, room, "Zoe")

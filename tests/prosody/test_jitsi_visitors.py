@@ -67,7 +67,7 @@ async def test_a_visitor_is_a_person_of_the_meeting(meet):
         await asyncio.sleep(0.3)
         assert vera.bare not in json.dumps(vestibule(meet, "room", room))
         log = meet.component.run("log", "--room", room, "--person", vera.bare).stdout
-        assert f"came in as visitor, in {there}" in log and f"left {there}" in log, log
+        assert f"joined as visitor, in {there}" in log and f"left {there}" in log, log
 
 
 async def test_what_the_room_says_reaches_its_audience(meet):

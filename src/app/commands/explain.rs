@@ -237,7 +237,7 @@ impl Explained {
         }
         let exceptions = self.exceptions.iter();
         lines.extend(exceptions.map(|line| format!("  with the exception of {}", place(*line))));
-        lines.push(format!("  taken for: {}", self.class));
+        lines.push(format!("  class: {}", self.class));
         let assumed = self.assumed.iter().flatten();
         lines.extend(assumed.map(|assumed| format!("  assumed: {assumed}")));
         for (what, degree) in self.may.iter().filter(|(_, degree)| *degree != "yes") {

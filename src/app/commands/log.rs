@@ -80,14 +80,14 @@ fn what(entry: &Entry) -> String {
             format!("policy {revision} is in force ({}{changes})", text("why"))
         }
         Kind::Joined => match text("breakout") {
-            "" => format!("came in as {}", text("role")),
-            apart => format!("came in as {}, in {apart}", text("role")),
+            "" => format!("joined as {}", text("role")),
+            apart => format!("joined as {}, in {apart}", text("role")),
         },
         Kind::Left => format!("left {}", text("breakout")).trim_end().to_owned(),
         Kind::Waiting => "waits".to_owned(),
-        Kind::Gone => "waits no more".to_owned(),
+        Kind::Gone => "stopped waiting".to_owned(),
         Kind::Opened => "the room is open".to_owned(),
-        Kind::Ended => "the room is no more".to_owned(),
+        Kind::Ended => "the room has ended".to_owned(),
         Kind::Gate => {
             let reason = entry.reason.as_deref().unwrap_or_default();
             match text("event") {
@@ -232,7 +232,7 @@ mod tests {
     fn a_breakout_room_is_named_with_those_who_come_and_go() {
         let there = r#"{"role":"participant","breakout":"one@breakout.example.org"}"#;
         for (kind, words) in [
-            (Kind::Joined, "came in as participant, in one@breakout.example.org"),
+            (Kind::Joined, "joined as participant, in one@breakout.example.org"),
             (Kind::Left, "left one@breakout.example.org"),
         ] {
             let entry = Entry { body: there.into(), ..entry(kind) };

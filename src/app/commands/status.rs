@@ -68,7 +68,7 @@ impl Answer for control::Status {
                 ),
                 _ if !self.linked => "not known without a link".to_owned(),
                 (_, _, Some(why)) => format!("the gate is REFUSED, and lets nobody in: {why}"),
-                _ => "NO GATE has greeted, its rooms are under no policy".to_owned(),
+                _ => "NO GATE has connected, its rooms are under no policy".to_owned(),
             };
             lines.push(format!("{}: {how}", service.domain));
         }
@@ -244,7 +244,7 @@ fn servers(shared: &SharedState) -> String {
 }
 
 verb! {
-    /// Report what undoes the policy on the server, in the file and on the machine
+    /// Report what bypasses the policy on the server, in the file and on the machine
     Doctor("doctor", "Doctor", Viewer, ReadOnly) -> Report {
         /// Examine the server now, instead of repeating the last report
         #[arg(skip)]

@@ -45,7 +45,7 @@ export const entriesLost = status => (status.log_lines_lost ?? 0) + (status.entr
 export function notReady(status) {
   if (!status.linked) return `The link to the server is down${status.trouble ? `: ${status.trouble}` : ''}. Joins are held, then refused.`;
   const silent = (status.services ?? []).filter(service => !service.gate).map(service => service.domain);
-  if (silent.length) return `No gate has greeted for ${silent.join(', ')}: is the module loaded there?`;
+  if (silent.length) return `No gate has connected for ${silent.join(', ')}: is the module loaded there?`;
   const unread = (status.services ?? []).filter(service => service.unread).map(service => service.domain);
   return unread.length ? `The rooms of ${unread.join(', ')} are being read.` : 'The component is not ready.';
 }

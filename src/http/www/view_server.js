@@ -58,7 +58,7 @@ const figure = (title, value, more = null) => h('dl.figure', {}, h('dt', {}, tit
 function service(each) {
   return h('li.panel', {},
     h('h3', {}, h('bdi', {}, visible(each.domain))), chip(each.gate ? `Gate ${each.gate}` : 'No gate', each.gate ? 'allow' : 'deny'),
-    h('p', {}, each.server ? visible(each.server) : 'Nothing has greeted from there.'),
+    h('p', {}, each.server ? visible(each.server) : 'Nothing has connected from there.'),
     each.failure && h('p.hint', {}, each.failure === 'allow' ? 'While the component is away, joins are let through.' : 'While the component is away, joins are refused.'),
     each.neighbours?.length ? h('ul', {}, each.neighbours.map(text => h('li', {}, visible(text)))) : null);
 }

@@ -37,7 +37,7 @@ fn end(ending: &Ending) -> String {
     let place = if *line == 0 { "default".to_owned() } else { format!("line {line}") };
     let denial = denial.as_ref().map(|denial| format!(", {denial}")).unwrap_or_default();
     let would = would.as_ref().map(|would| format!("; would be {would}")).unwrap_or_default();
-    format!("{verdict}, by {rule} ({place}){denial}; taken for {class}{would}")
+    format!("{verdict}, by {rule} ({place}){denial}; class {class}{would}")
 }
 
 impl Totals {
