@@ -27,7 +27,7 @@ export PROSODY
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint words typos msrv doc prosody-tests property bench screenshots fuzz fuzz-short long soak model model-mutants mutants deny static packages prosody13 browser install
+.PHONY: help demo test unit lint words typos msrv doc prosody-tests property bench screenshots fuzz fuzz-short long soak model model-mutants mutants deny static packages prosody13 browser install uninstall deb
 
 help: ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -47,6 +47,12 @@ demo: packages ## Show a meeting under a policy, on a real Prosody (ONCE=1: one 
 
 install: ## Install program, gate, units, policy file and secret (PROGRAM=FILE: one that is built already)
 	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) PROGRAM=$(PROGRAM) CARGO=$(CARGO) scripts/deploy.sh
+
+uninstall: ## Take away what `make install` put there, but for /etc/vestibule and /var/lib/vestibule
+	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) UNINSTALL=1 scripts/deploy.sh
+
+deb: ## Build Debian's packages into target/debian (PROGRAM=FILE: of a program that is built already)
+	@PROGRAM=$(PROGRAM) CARGO=$(CARGO) scripts/deb.sh
 
 lint: packages words ## Check formatting, Rust, Lua, words; spelling and dependencies where typos and cargo-deny are installed
 	$(CARGO) fmt --check

@@ -44,16 +44,26 @@ def installed(root):
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_symlink() or path.is_file())
 
 
-def test_everything_lands_in_its_place(root):
-    share = "usr/local/share/vestibule"
-    gate = [f"{share}/prosody-snippets/{path.relative_to(SNIPPETS)}" for path in SNIPPETS.glob("mod_vestibule_*/*.lua")]
+def test_everything_lands_in_its_place_and_is_taken_away_again(root):
+    share, doc = "usr/local/share/vestibule", "usr/local/share/doc/vestibule"
+    gate = {f"{share}/prosody-snippets/{path.relative_to(SNIPPETS)}" for path in SNIPPETS.glob("mod_vestibule_*/*.lua")}
     assert len(gate) > 10
-    snippets = [f"{share}/prosody-snippets/{path.name}" for path in SNIPPETS.glob("*.cfg.lua")]
-    units = [f"{UNITS}/{path.name}" for path in (ROOT / "contrib").glob("*.service")]
-    links = [f"{MODULES}/mod_vestibule_gate", f"{MODULES}/mod_vestibule_visitors"]
-    others = ["etc/vestibule/component.toml", *links, f"{share}/make-secret.sh", f"{share}/component.schema.json"]
-    assert installed(root) == sorted(["usr/local/bin/vestibule", *gate, *snippets, *units, *others])
+    snippets = {f"{share}/prosody-snippets/{path.name}" for path in SNIPPETS.glob("*.cfg.lua")}
+    units = {f"{UNITS}/{path.name}" for path in (ROOT / "contrib").glob("*.service")}
+    links = {f"{MODULES}/mod_vestibule_gate", f"{MODULES}/mod_vestibule_visitors", f"{doc}/prosody-snippets"}
+    shared = {f"{share}/{name}" for name in ("make-secret.sh", "component.schema.json", "component.toml")}
+    needed = {"usr/local/bin/vestibule", "etc/vestibule/component.toml", *gate, *snippets, *units, *links, *shared}
+    there = set(installed(root))
+    assert needed <= there
+    described = r"usr/local/share/(man/man1/vestibule(-[a-z-]+)?\.1\.gz|(bash|zsh|fish)\S*/_?vestibule(\.fish)?)"
+    shown = rf"{doc}/|{share}/prosody-snippets/docker-jitsi-meet/"
+    assert [path for path in sorted(there - needed) if not re.match(rf"{described}$|{shown}", path)] == []
+    assert sum(bool(re.match(described, path)) for path in there) > 30
+    assert f"{doc}/docs/troubleshooting.md" in there
     assert (root / MODULES / "mod_vestibule_gate/mod_vestibule_gate.lua").is_file()
+
+    deploy(root, UNINSTALL="1")
+    assert installed(root) == ["etc/vestibule/component.toml"]
 
 
 def test_the_file_names_the_schema_that_is_installed(root):

@@ -1,0 +1,267 @@
+"""Debian's packages: what is in them, and what installing, upgrading, removing and purging them does to a machine."""
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from lab import Vestibule
+from lab.component import program
+from lab.installed import Installed
+from lab.overlay import Overlay
+from lab.process import ROOT
+from lab.server import PROGRAMS
+from lab.settings import SNIPPETS
+
+MANIFEST = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
+NAMES = ("vestibule", "vestibule-prosody-module")
+GATE = "/usr/lib/prosody/modules/mod_vestibule_gate"
+SECRET = "/etc/vestibule/component-secret"
+UNIT = "vestibule.service"
+
+installs = pytest.mark.skipif(not Overlay.is_possible(), reason="only root may mount a root to install into")
+
+
+def build(place, built, revision="1"):
+    """The two packages of a program that is built, by name."""
+    env = {"PATH": os.environ["PATH"], "HOME": "/", "PROGRAM": str(built), "CARGO_TARGET_DIR": str(place)}
+    done = subprocess.run(
+        [ROOT / "scripts/deb.sh"], env={**env, "DEB_COMPRESSION": "none", "DEB_REVISION": revision}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(zip(NAMES, done.stdout.splitlines(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory):
+    """The packages with the program under test."""
+    return build(tmp_path_factory.mktemp("deb"), program())
+
+
+@pytest.fixture(scope="module")
+def link(tmp_path_factory):
+    """A small program that starts the one under test, from anywhere on this machine."""
+    path = tmp_path_factory.mktemp("link") / "vestibule"
+    path.write_text(f'#!/bin/sh\nexec {program().resolve()} "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory, link):
+    """The packages, quick to install."""
+    return build(tmp_path_factory.mktemp("small"), link)
+
+
+@pytest.fixture(scope="module")
+def later(tmp_path_factory, link):
+    """Those of the next revision."""
+    return build(tmp_path_factory.mktemp("later"), link, "2")
+
+
+@pytest.fixture(scope="module")
+def unpacked(packages, tmp_path_factory):
+    """A folder with the files of both packages."""
+    root = tmp_path_factory.mktemp("unpacked")
+    for file in packages.values():
+        subprocess.run(["dpkg-deb", "--extract", file, root], check=True)
+    return root
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """This machine, to install things on."""
+    return Overlay(tmp_path)
+
+
+def fields(file):
+    text = subprocess.run(["dpkg-deb", "--field", file], check=True, capture_output=True, text=True).stdout
+    return dict(re.findall(r"^(\S+): (.*)$", text, re.MULTILINE))
+
+
+def test_the_fields_are_those_of_the_manifest(packages):
+    for name, file in packages.items():
+        found = fields(file)
+        assert (found["Package"], found["Version"]) == (name, MANIFEST["version"] + "-1")
+        assert (found["Maintainer"], found["Homepage"]) == (MANIFEST["authors"][0], MANIFEST["homepage"])
+        assert "@" not in found["Depends"]
+    main, module = (fields(packages[name]) for name in NAMES)
+    machine = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True).stdout.strip()
+    assert (main["Architecture"], module["Architecture"]) == (machine, "all")
+    assert re.search(r"libc6 \(>= 2\.\d+\).*, adduser$", main["Depends"])
+    # Prosody of Debian 12, of Debian 13 and backports, and of Prosody's own repository.
+    assert module["Depends"] == "prosody (>= 0.12) | prosody-0.12 | prosody-13.0 | prosody-trunk"
+
+
+def test_everything_has_its_place(unpacked):
+    there = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file()}
+    gate = {f"usr/lib/prosody/modules/{path.relative_to(SNIPPETS)}" for path in SNIPPETS.glob("mod_vestibule_*/*.lua")}
+    assert len(gate) > 30
+    assert gate <= there
+    assert {
+        "usr/bin/vestibule",
+        "usr/lib/systemd/system/vestibule.service",
+        "usr/lib/systemd/system/vestibule-secret.service",
+        "usr/share/vestibule/component.toml",
+        "usr/share/vestibule/component.schema.json",
+        "usr/share/vestibule/make-secret.sh",
+        "usr/share/man/man1/vestibule.1.gz",
+        "usr/share/bash-completion/completions/vestibule",
+        "usr/share/zsh/vendor-completions/_vestibule",
+        "usr/share/fish/vendor_completions.d/vestibule.fish",
+        "usr/share/doc/vestibule/copyright",
+        "usr/share/doc/vestibule/changelog.gz",
+        "usr/share/doc/vestibule/changelog.Debian.gz",
+        "usr/share/doc/vestibule-prosody-module/copyright",
+    } <= there
+    assert {path.split("/")[0] for path in there} == {"usr"}, "a package fills /etc when it is installed"
+    for unit in (unpacked / "usr/lib/systemd/system").iterdir():
+        for command in re.findall(r"^Exec\w+=(\S+)", unit.read_text(), re.MULTILINE):
+            assert os.access(unpacked / command.lstrip("/"), os.X_OK), command
+
+
+def test_every_command_has_a_man_page_and_is_completed(unpacked):
+    described = subprocess.run([program(), "--help"], capture_output=True, text=True, check=True).stdout
+    commands = set(re.findall(r"^  ([a-z-]+)  ", described.split("Commands:")[1].split("Options:")[0], re.MULTILINE)) - {"help"}
+    assert len(commands) > 30
+    pages = {path.name for path in (unpacked / "usr/share/man/man1").iterdir()}
+    assert pages == {"vestibule.1.gz"} | {f"vestibule-{command}.1.gz" for command in commands}
+    for shell in ("bash-completion/completions/vestibule", "zsh/vendor-completions/_vestibule", "fish/vendor_completions.d/vestibule.fish"):
+        text = (unpacked / "usr/share" / shell).read_text()
+        assert [command for command in commands if command not in text] == []
+
+
+def test_the_links_of_the_documents_and_what_the_doctor_names_are_there(unpacked):
+    doc = unpacked / "usr/share/doc/vestibule"
+    lost = []
+    for page in doc.rglob("docs/**/*.md"):
+        for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text()):
+            if not (page.parent / link).exists() and not link.endswith(("CONTRIBUTING.md", "CHANGELOG.md")):
+                lost.append(f"{page.name}: {link}")
+    assert lost == []
+    named = set()
+    for source in (ROOT / "src/doctor").rglob("*.rs"):
+        named |= set(re.findall(r'"(docs/[\w-]+\.md)', source.read_text()))
+    assert len(named) > 5
+    assert [name for name in sorted(named) if not (doc / name).is_file()] == []
+
+
+def test_the_same_sources_make_the_same_bytes(small, link, tmp_path):
+    again = build(tmp_path, link)
+    for name in NAMES:
+        assert Path(small[name]).read_bytes() == Path(again[name]).read_bytes(), name
+
+
+@pytest.mark.skipif(not shutil.which("lintian"), reason="lintian is not installed")
+def test_lintian_has_no_complaint(small):
+    # The test packs without compression, which is quick.
+    unpressed = "uses-no-compression-for-data-tarball,uses-no-compression-for-control-tarball"
+    found = subprocess.run(
+        ["lintian", "--allow-root", "--fail-on", "error,warning", "--suppress-tags", unpressed, *small.values()], capture_output=True, text=True
+    )
+    assert found.returncode == 0, found.stdout
+
+
+# Without waiting for the disk at each file.
+DPKG = ("dpkg", "--force-unsafe-io", "--install")
+
+
+def install(machine, small):
+    return machine.run(*DPKG, *(small[name] for name in NAMES))
+
+
+def changed(machine):
+    """The files that differ from the machine's own, but for those of dpkg and other programs' notes."""
+    upper = machine.place / "upper"
+    files = (path for path in upper.rglob("*") if not path.is_dir())
+    notes = r"(var/lib/dpkg|var/log|var/cache|tmp|run|dev|etc/(passwd|group|shadow|gshadow|subuid|subgid)-?$|etc/.pwd.lock)"
+    return sorted(f"/{path}" for path in (str(file.relative_to(upper)) for file in files) if not re.match(notes, path))
+
+
+@installs
+def test_installing_makes_account_and_secret_and_purging_leaves_nothing(machine, small):
+    accounts = [machine.read(f"/etc/{name}") for name in ("passwd", "group")]
+    install(machine, small)
+    assert machine.shell("id -gn vestibule; getent passwd vestibule | cut -d: -f6,7") == "vestibule\n/nonexistent:/usr/sbin/nologin\n"
+    assert machine.shell(f"stat -c '%U %a' {SECRET} /etc/vestibule") == "root 600\nroot 755\n"
+    secret = machine.read(SECRET)
+    assert len(secret) >= 32
+    assert machine.shell("readlink /etc/systemd/system/multi-user.target.wants/vestibule.service").endswith(f"system/{UNIT}\n")
+    assert machine.shell("man --where vestibule-status || true; vestibule --version").endswith(f"vestibule {MANIFEST['version']}\n")
+
+    machine.write("/etc/vestibule/component.toml", "version = 2 # mine\n")
+    machine.write("/var/lib/private/vestibule/audit.db", "")
+    machine.shell("ln -s private/vestibule /var/lib/vestibule")
+    install(machine, small)
+    assert (machine.read(SECRET), machine.read("/etc/vestibule/component.toml")) == (secret, "version = 2 # mine\n")
+
+    machine.run("dpkg", "--remove", *NAMES)
+    assert (machine.read(SECRET), machine.read("/etc/vestibule/component.toml")) == (secret, "version = 2 # mine\n")
+    assert machine.read("/var/lib/vestibule/audit.db") == ""
+    assert machine.shell("test ! -e /usr/bin/vestibule; id -un vestibule") == "vestibule\n"
+
+    machine.run("dpkg", "--purge", *NAMES)
+    assert [machine.read(f"/etc/{name}") for name in ("passwd", "group")] == accounts
+    left = [path for path in changed(machine) if machine.run("test", "-e", path, check=False).returncode == 0]
+    assert left == []
+
+
+# A machine with systemd: it notes what is asked of it. A unit is active if its name is in a file.
+SYSTEMCTL = """#!/bin/sh
+case "$*" in
+*is-enabled*) echo enabled;;
+*is-active*) for unit; do :; done; grep -qx "$unit" /active;;
+*) echo "$*" >>/asked;;
+esac
+"""
+
+
+def with_systemd(machine, *active):
+    machine.write("/usr/bin/systemctl", SYSTEMCTL, 0o755)
+    machine.write("/active", "".join(f"{unit}\n" for unit in active))
+    machine.write("/run/systemd/system/.here", "")
+    # Of the machine's own: no service may start.
+    machine.shell("rm -f /usr/sbin/policy-rc.d")
+
+
+def asked(machine):
+    """What was asked of systemd since the last time, but for reading the units again."""
+    text = machine.read("/asked") or ""
+    machine.shell("rm -f /asked")
+    lines = [re.sub(r"--\w+ ", "", line) for line in text.splitlines()]
+    return [line for line in lines if re.match(r"(start|stop|restart) ", line)]
+
+
+POLICY = 'version = 2\n[component]\ndomain = "vestibule.localhost"\n[[service]]\ndomain = "conference.localhost"\n'
+
+
+@installs
+def test_an_upgrade_restarts_what_runs_and_only_if_prosody_can_speak_with_it(machine, small, later):
+    with_systemd(machine)
+    install(machine, small)
+    assert asked(machine) == [f"start {UNIT}"]
+    install(machine, later)
+    assert asked(machine) == []
+
+    with_systemd(machine, UNIT)
+    machine.write("/etc/vestibule/component.toml", "nonsense")
+    done = machine.run(*DPKG, small["vestibule"])
+    assert asked(machine) == []
+    assert "vestibule check" in done.stderr
+    machine.write("/etc/vestibule/component.toml", POLICY)
+    install(machine, later)
+    assert asked(machine) == [f"restart {UNIT}"]
+
+    machine.shell("echo older >/usr/share/vestibule/protocol")
+    done = machine.run(*DPKG, small["vestibule"])
+    assert asked(machine) == []
+    assert "systemctl restart prosody vestibule" in done.stderr
+    machine.run(*DPKG, later["vestibule"])
+    assert asked(machine) == [f"restart {UNIT}"]
+    assert machine.shell("ls /usr/share/vestibule").split().count("protocol.before") == 0
+
+    machine.run("dpkg", "--remove", *NAMES)
+    assert asked(machine) == [f"stop {UNIT}"]
