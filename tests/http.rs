@@ -18,7 +18,7 @@ use tower::ServiceExt as _;
 use vestibule::app::commands::commands;
 use vestibule::component::drift::DriftTally;
 use vestibule::component::metrics::{Counted, GateEvent, Tally};
-use vestibule::config::{Admin, Token};
+use vestibule::config::{Admin, Listen, Proxy, Token};
 use vestibule::control::{
     Caller, Command, Failure, FailureKind, FieldKind, Handler, Impact, Interface, Reply, Role,
     RoomLine, RoomMetrics, RoomState, Status, StatusMetrics,
@@ -29,6 +29,7 @@ use vestibule::policy::Policy;
 use vestibule::policy::attempt::{Action, Attempt, Credential, Pressure, RoomView};
 use vestibule::policy::decide::decide;
 use vestibule::policy::verdict::Verdict;
+use vestibule::secret::Secret;
 use vestibule::store::{Entry, Kind};
 
 fn offered() -> impl Iterator<Item = &'static Command> {
@@ -363,6 +364,110 @@ async fn a_token_counts_in_no_other_place() {
     face.access.replace(admin(&[Role::Viewer]));
     assert_eq!(face.get("/api/v1/status", Some("operator")).await.0, StatusCode::UNAUTHORIZED);
     assert_eq!(face.get("/api/v1/status", Some("viewer")).await.0, StatusCode::OK);
+}
+
+/// Settings with a proxy that names Anna, who is on duty.
+fn behind_a_proxy(secret: Option<&str>) -> Admin {
+    Admin {
+        hosts: vec!["v.example.org".to_owned()],
+        proxy: Some(Proxy {
+            header: "x-forwarded-user".to_owned(),
+            secret: secret.map(Secret::new),
+        }),
+        names: vec![("anna".to_owned(), Role::Duty)],
+        ..admin(&Role::ALL)
+    }
+}
+
+/// What a proxy sends, and the page.
+const BY_PROXY: [(&str, &str); 4] = [
+    ("x-forwarded-user", "anna"),
+    ("x-vestibule-proxy-secret", "a secret"),
+    ("x-vestibule-page", "1"),
+    ("sec-fetch-site", "same-origin"),
+];
+
+impl Http {
+    /// Asks for the commands with these headers: the status, and the reply.
+    async fn asked_with(&self, headers: &[(&str, &str)]) -> (StatusCode, Value) {
+        let request = headers.iter().fold(
+            Request::get("/api/v1/commands").header("host", "v.example.org:8443"),
+            |request, (name, value)| request.header(*name, *value),
+        );
+        let (status, _, text) = self.send(request.body(Body::empty()).unwrap()).await;
+        (status, serde_json::from_str(&text).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_with_its_secret_names_the_person() {
+    let face = face();
+    face.access.replace(behind_a_proxy(Some("a secret")));
+    let (status, table) = face.asked_with(&BY_PROXY).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(table["caller"], json!({ "name": "anna", "role": "duty" }));
+    let origin = [&BY_PROXY[..], &[("origin", "https://v.example.org")]].concat();
+    assert_eq!(face.asked_with(&origin).await.0, StatusCode::OK);
+    // A token counts more than what the proxy says, and one that is wrong is not replaced by it.
+    let token = |token| [&BY_PROXY[..], &[("authorization", token)]].concat();
+    let (_, table) = face.asked_with(&token("Bearer viewer")).await;
+    assert_eq!(table["caller"]["name"], "viewer-name");
+    assert_eq!(face.asked_with(&token("Bearer nonsense")).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(face.asked_with(&token("Basic YTpi")).await.0, StatusCode::OK);
+    // A file without them counts at once.
+    let proxy = None;
+    face.access.replace(Admin { proxy, ..behind_a_proxy(None) });
+    assert_eq!(face.asked_with(&BY_PROXY).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn nobody_but_the_proxy_names_a_person_and_no_other_site_uses_it() {
+    let long = "a".repeat(257);
+    let without =
+        |left: &str| -> Vec<_> { BY_PROXY.into_iter().filter(|(name, _)| *name != left).collect() };
+    let with = |name, value| [&without(name)[..], &[(name, value)]].concat();
+    let twice = |name, value| [&BY_PROXY[..], &[(name, value)]].concat();
+    let cases = [
+        (without("x-vestibule-proxy-secret"), "only the proxy"),
+        (with("x-vestibule-proxy-secret", ""), "only the proxy"),
+        (with("x-vestibule-proxy-secret", "A secret"), "only the proxy"),
+        (twice("x-vestibule-proxy-secret", "a secret"), "only the proxy"),
+        (twice("x-forwarded-user", "anna"), "names no person"),
+        (twice("x-forwarded-user", "eve"), "names no person"),
+        (with("x-forwarded-user", ""), "names no person"),
+        (with("x-forwarded-user", "eve, anna"), "names no person"),
+        (with("x-forwarded-user", "anna b"), "names no person"),
+        (with("x-forwarded-user", "änna"), "names no person"),
+        (with("x-forwarded-user", &long), "names no person"),
+        (with("x-forwarded-user", "Anna"), "signed in as Anna"),
+        (with("x-forwarded-user", "anna-name"), "signed in as anna-name"),
+        (without("x-forwarded-user"), "needs a token"),
+        (without("x-vestibule-page"), "only the page"),
+        (with("sec-fetch-site", "cross-site"), "only the page"),
+        (with("sec-fetch-site", "same-site"), "only the page"),
+        (with("sec-fetch-site", "none"), "only the page"),
+        (twice("origin", "https://evil.example"), "only the page"),
+        (twice("origin", "https://v.example.org.evil.example"), "only the page"),
+        (twice("origin", "null"), "only the page"),
+    ];
+    for (headers, reason) in cases {
+        let face = face();
+        face.access.replace(behind_a_proxy(Some("a secret")));
+        let (status, reply) = face.asked_with(&headers).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{headers:?}");
+        let said = reply["failed"]["reason"].as_str().unwrap();
+        assert!(said.contains(reason), "{headers:?}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_secret_only_a_socket_is_the_proxy() {
+    let face = face();
+    face.access.replace(behind_a_proxy(None));
+    assert_eq!(face.asked_with(&BY_PROXY).await.0, StatusCode::UNAUTHORIZED);
+    let http = Listen::Unix("/run/vestibule/http.sock".into());
+    face.access.replace(Admin { http, ..behind_a_proxy(None) });
+    assert_eq!(face.asked_with(&BY_PROXY).await.0, StatusCode::OK);
 }
 
 #[tokio::test]

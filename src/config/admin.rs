@@ -7,8 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::environment::Outside;
+use super::secrets::{self, Keys};
 use super::table_reader::TableReader;
 use crate::jid::BareJid;
+use crate::secret::Secret;
 use crate::setting::values::{account, boolean, list, some_text, text, word};
 use crate::setting::{Item, Read};
 
@@ -57,6 +59,29 @@ pub struct Admin {
     pub tokens: Vec<Token>,
     /// Accounts that may give commands by XMPP, in addition to the policy's operators.
     pub persons: Vec<(BareJid, Role)>,
+    /// Names by which people sign in to the page without a token.
+    pub names: Vec<(String, Role)>,
+    /// The proxy that says who a request comes from; `None`: no request is taken for a person's.
+    pub proxy: Option<Proxy>,
+}
+
+/// `proxy_header` and `proxy_secret`: the proxy that names the people who use the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxy {
+    /// Name of the header with the person's name, in lower case.
+    pub header: String,
+    /// The secret that the proxy sends with it; `None`: only a Unix socket proves that it is the proxy.
+    pub secret: Option<Secret>,
+}
+
+/// Longest name by which a person signs in, in bytes.
+const LONGEST_NAME: usize = 256;
+
+/// Returns whether a text is a name by which a person can sign in: printable ASCII without spaces, and without the comma
+/// by which proxies join two headers.
+pub fn is_sign_in_name(text: &str) -> bool {
+    (1..=LONGEST_NAME).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
 
 /// Address on which the page and the API listen.
@@ -105,6 +130,11 @@ impl Admin {
         let mut roles = self.persons.iter().filter(|(jid, _)| jid == person).map(|(_, role)| *role);
         roles.next()
     }
+
+    /// Returns the role of the person who signs in by this name.
+    pub fn role_of_name(&self, name: &str) -> Option<Role> {
+        self.names.iter().find(|(known, _)| known == name).map(|(_, role)| *role)
+    }
 }
 
 /// Reads `[admin]`.
@@ -130,11 +160,12 @@ pub(super) fn read(mut section: TableReader<'_>, outside: &Outside<'_>) -> Admin
         }
         admin.http = listen;
     }
+    admin.proxy = read_proxy(&mut section, &admin.http, outside);
     for token in section.tables("token") {
         read_token(token, &mut admin.tokens);
     }
     for person in section.tables("person") {
-        read_person(person, &mut admin.persons);
+        read_person(person, &mut admin);
     }
     section.finish();
     admin
@@ -161,19 +192,100 @@ fn read_token(mut section: TableReader<'_>, tokens: &mut Vec<Token>) {
     section.finish();
 }
 
-fn read_person(mut section: TableReader<'_>, persons: &mut Vec<(BareJid, Role)>) {
+fn read_person(mut section: TableReader<'_>, admin: &mut Admin) {
     let hint = "write `jid = \"anna@example.org\"` and `role = \"duty\"`";
-    ["jid", "role"].into_iter().for_each(|key| section.require(key, hint));
+    section.require("role", hint);
+    if !section.has("sign_in") {
+        section.require("jid", hint);
+    }
     let jid = section.read("jid", account);
+    let name = section.read("sign_in", sign_in_name);
     let role = section.value("role", word(&Role::ALL, Role::name));
-    if let (Some((jid, place)), Some(role)) = (jid, role) {
-        if persons.iter().any(|(other, _)| *other == jid) {
-            section.error(place, "jid", format!("`{jid}` has a role already"));
-        } else {
-            persons.extend(jid.spellings().into_iter().map(|jid| (jid, role)));
+    if let Some(role) = role {
+        if let Some((jid, place)) = jid {
+            if admin.persons.iter().any(|(other, _)| *other == jid) {
+                section.error(place, "jid", format!("`{jid}` has a role already"));
+            } else {
+                admin.persons.extend(jid.spellings().into_iter().map(|jid| (jid, role)));
+            }
+        }
+        if let Some((name, place)) = name {
+            if admin.role_of_name(&name).is_some() {
+                section.error(place, "sign_in", format!("`{name}` has a role already"));
+            } else {
+                admin.names.push((name, role));
+            }
         }
     }
     section.finish();
+}
+
+const PROXY_SECRET: Keys = Keys { inline: "proxy_secret", file: "proxy_secret_file", least: 32 };
+
+/// Reads the keys of the proxy that names people.
+fn read_proxy(
+    section: &mut TableReader<'_>,
+    listen: &Listen,
+    outside: &Outside<'_>,
+) -> Option<Proxy> {
+    let secret = secrets::read(section, PROXY_SECRET, outside);
+    let header = section.read("proxy_header", header).filter(|(header, _)| !header.is_empty());
+    // What is wrong with the secret has been reported.
+    let secret = secret.ok()?.and_then(|(secret, place)| Some((secret?, place)));
+    let Some((header, place)) = header else {
+        if let Some((_, place)) = secret {
+            let hint =
+                "name the header with the person's name, `proxy_header = \"X-Forwarded-User\"`";
+            section.warning_with(place, "proxy_secret", "it is not used without a header", hint);
+        }
+        return None;
+    };
+    let secret = secret.map(|(secret, _)| secret);
+    if secret.is_none() && !matches!(listen, Listen::Unix(_)) {
+        section.error_with(
+            place,
+            "proxy_header",
+            "anyone who can connect could send this header, and be whom they like",
+            "name the file of a secret that the proxy sends, too, `proxy_secret_file = \"…\"`, or \
+             have the proxy connect by a socket, `http = \"unix:/run/vestibule/http.sock\"`",
+        );
+        return None;
+    }
+    Some(Proxy { header, secret })
+}
+
+/// Reads the name of a header that a proxy sets; empty for none.
+fn header(item: &Item<'_>) -> Read<String> {
+    /// Headers with a meaning of their own, which browsers send.
+    const TAKEN: [&str; 8] = [
+        "authorization",
+        "cookie",
+        "host",
+        "origin",
+        "referer",
+        "user-agent",
+        "x-vestibule-page",
+        "x-vestibule-proxy-secret",
+    ];
+    let header = text(item)?.to_ascii_lowercase();
+    let is_token = header.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_token && !TAKEN.contains(&header.as_str()) {
+        return Ok(header);
+    }
+    let hint = Some("write the header that the proxy sets, like \"X-Forwarded-User\"".to_owned());
+    item.wrong(format!("`{header}` is no header for a person's name"), hint)
+}
+
+fn sign_in_name(item: &Item<'_>) -> Read<String> {
+    let name = some_text(item)?;
+    if is_sign_in_name(&name) {
+        return Ok(name);
+    }
+    let message = format!(
+        "`{name}` is no name to sign in by: at most {LONGEST_NAME} letters, digits and signs of \
+         ASCII, without spaces and commas"
+    );
+    item.wrong(message, None)
 }
 
 fn listen(item: &Item<'_>) -> Read<Listen> {

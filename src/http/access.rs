@@ -1,4 +1,4 @@
-//! Authentication: tokens of the file, tokens of sessions, and the host names of this server.
+//! Authentication: tokens of the file, tokens of sessions, people whom a proxy names, and the host names of this server.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::OnceLock;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::api::ApiBackend;
 use super::router::{Refused, State};
-use crate::config::Admin;
+use crate::config::{Admin, Listen, is_sign_in_name};
 use crate::control::{Caller, Interface, Role};
 use crate::jid::BareJid;
 use crate::secret::Secret;
@@ -28,7 +28,7 @@ const SESSIONS: usize = 64;
 const FAILURES: (u32, Duration) = (20, Duration::from_secs(3));
 
 /// SHA-256 digest of a token, by which the token is found.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Digest([u8; 32]);
 
 impl Digest {
@@ -96,8 +96,19 @@ impl Access {
         Ok(token)
     }
 
-    /// Returns whose token has this digest, or `None` if none is valid.
-    pub(super) fn caller(&self, digest: &Digest) -> Option<Caller> {
+    /// Returns the caller whom this proves, or `None` if it does not, or no longer.
+    pub(super) fn caller(&self, proof: &Proof) -> Option<Caller> {
+        let (name, role) = match proof {
+            Proof::Token(digest) => self.by_token(digest)?,
+            Proof::Proxy(name) => self.read(|admin| {
+                admin.proxy.as_ref()?;
+                Some((name.clone(), admin.role_of_name(name)?))
+            })?,
+        };
+        Some(Caller { face: Interface::Http, name, role })
+    }
+
+    fn by_token(&self, digest: &Digest) -> Option<(String, Role)> {
         let of_file = self.read(|admin| {
             let token = admin.tokens.iter().find(|token| digest.is(&token.sha256))?;
             Some((token.name.clone(), token.role))
@@ -107,8 +118,41 @@ impl Access {
             let session = sessions.iter().find(|session| digest.is(&session.digest))?;
             Some((session.name.clone(), session.role))
         };
-        let (name, role) = of_file.or_else(of_session)?;
-        Some(Caller { face: Interface::Http, name, role })
+        of_file.or_else(of_session)
+    }
+
+    /// Returns what these headers prove their sender by, or why they do not.
+    pub(super) fn proof(&self, headers: &HeaderMap) -> Result<Proof, Unproved> {
+        let proof = match token(headers) {
+            Some(token) => Proof::Token(Digest::of(token)),
+            None => self.named_by_proxy(headers)?,
+        };
+        Ok(proof)
+    }
+
+    /// Returns whom the proxy names as the sender of these headers.
+    fn named_by_proxy(&self, headers: &HeaderMap) -> Result<Proof, Unproved> {
+        let admin = self.admin.read();
+        let proxy = admin.proxy.as_ref().ok_or(Unproved::Nothing)?;
+        if !headers.contains_key(&proxy.header) {
+            return Err(Unproved::Nothing);
+        }
+        let is_proxy = match &proxy.secret {
+            Some(secret) => {
+                the_only(headers, PROXY_SECRET).is_some_and(|sent| Secret::new(sent) == *secret)
+            }
+            // The file may have been read again after it was another address.
+            None => matches!(admin.http, Listen::Unix(_)),
+        };
+        if !is_proxy {
+            return Err(Unproved::NotTheProxy);
+        }
+        let name = the_only(headers, &proxy.header).filter(|name| is_sign_in_name(name));
+        let name = name.ok_or(Unproved::NoName)?;
+        if !is_of_page(headers) {
+            return Err(Unproved::NotThePage);
+        }
+        Ok(Proof::Proxy(name.to_owned()))
     }
 
     /// Returns whether a failed login may be answered and logged as one; `false` if there are too many.
@@ -180,29 +224,116 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A caller with a valid token.
-#[derive(Debug)]
-pub(super) struct Bearer {
-    pub(super) caller: Caller,
-    pub(super) digest: Digest,
+/// Header in which the proxy sends its secret.
+const PROXY_SECRET: &str = "x-vestibule-proxy-secret";
+/// Header that the page sends with what it asks without a token.
+const OF_PAGE: &str = "x-vestibule-page";
+/// Header by which browsers say whose page made them send a request (Fetch Metadata).
+const FETCH_SITE: &str = "sec-fetch-site";
+
+/// What a request proved its sender by; a stream looks at it again for as long as it lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// A token that has this digest.
+    Token(Digest),
+    /// The proxy, which named this person.
+    Proxy(String),
 }
 
-impl Bearer {
-    /// Returns whose token these headers have; a request without a valid token is refused and counted.
+/// Why a request does not prove who sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unproved {
+    /// It has no token, and names no person.
+    Nothing,
+    /// Its token is not valid, or no longer.
+    Token,
+    /// It names a person, and does not come from the proxy.
+    NotTheProxy,
+    /// The proxy names no person in it, or several, or in odd characters.
+    NoName,
+    /// A browser may have been made to send it by another site's page.
+    NotThePage,
+    /// The person is not listed in the file.
+    Unlisted(String),
+}
+
+impl Unproved {
+    /// Returns the reason, for the person who reads the page.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Nothing => "this needs a token, as `Authorization: Bearer TOKEN`".to_owned(),
+            Self::Token => "this token is not valid, or no longer".to_owned(),
+            Self::NotTheProxy => "only the proxy may say who a person is, with its secret in \
+                 X-Vestibule-Proxy-Secret"
+                .to_owned(),
+            Self::NoName => "the proxy names no person, or several, or has odd characters in the \
+                             name"
+                .to_owned(),
+            Self::NotThePage => "without a token only the page itself may ask: the request needs \
+                                 `X-Vestibule-Page: 1`, and the proxy has to pass `Host` on"
+                .to_owned(),
+            Self::Unlisted(name) => format!(
+                "You are signed in as {name}, who is not listed here. An operator can add \
+                 `sign_in = \"{name}\"` to a `[[admin.person]]` of the file."
+            ),
+        }
+    }
+}
+
+/// Returns the value of a header that is there once, as text.
+fn the_only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
+}
+
+/// Returns whether a request without a token comes from the page itself. What the proxy or a cookie adds to every request
+/// of a browser is added to those that another site's page has it send, too. Such a page cannot set a header of its own:
+/// browsers ask for permission first, and get none here (CORS).
+pub(super) fn is_of_page(headers: &HeaderMap) -> bool {
+    let host = |address: &str| split_port(address).0.to_ascii_lowercase();
+    let is_own_origin = || {
+        let Some((_, origin)) = the_only(headers, "origin")?.split_once("://") else {
+            return Some(false);
+        };
+        Some(host(origin) == host(the_only(headers, "host")?))
+    };
+    the_only(headers, OF_PAGE) == Some("1")
+        && headers.get(FETCH_SITE).is_none_or(|site| site == "same-origin")
+        && (!headers.contains_key("origin") || is_own_origin() == Some(true))
+}
+
+/// A caller who has proved who they are.
+#[derive(Debug)]
+pub(super) struct SignedIn {
+    pub(super) caller: Caller,
+    pub(super) proof: Proof,
+}
+
+impl SignedIn {
+    /// Returns who sent these headers, without counting a failure.
+    pub(super) fn found(access: &Access, headers: &HeaderMap) -> Result<Self, Unproved> {
+        let proof = access.proof(headers)?;
+        match (access.caller(&proof), proof) {
+            (Some(caller), proof) => Ok(Self { caller, proof }),
+            (None, Proof::Token(_)) => Err(Unproved::Token),
+            (None, Proof::Proxy(name)) => Err(Unproved::Unlisted(name)),
+        }
+    }
+
+    /// Returns who sent these headers; a request that does not prove it is refused and counted.
     pub(super) fn checked<S: ApiBackend>(
         state: &State<S>,
         headers: &HeaderMap,
     ) -> Result<Self, Refused> {
-        let token = token(headers);
-        let known = |digest| Some(Self { caller: state.access.caller(&digest)?, digest });
-        token.map(Digest::of).and_then(known).ok_or_else(|| {
+        Self::found(&state.access, headers).map_err(|why| {
             state.metrics.logins_failed.inc();
-            refused(&state.access, token.is_some())
+            refused(&state.access, &why)
         })
     }
 }
 
-impl<S: ApiBackend> FromRequestParts<State<S>> for Bearer {
+impl<S: ApiBackend> FromRequestParts<State<S>> for SignedIn {
     type Rejection = Refused;
 
     async fn from_request_parts(
@@ -219,18 +350,15 @@ fn token(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn refused(access: &Access, had_token: bool) -> Refused {
+fn refused(access: &Access, why: &Unproved) -> Refused {
     if !access.may_fail() {
         let reason = "too many requests without a valid token: try again later";
         return Refused::with(StatusCode::TOO_MANY_REQUESTS, reason);
     }
-    let reason = if had_token {
-        tracing::warn!("a request to the API came with a token that is not valid");
-        "this token is not valid, or no longer"
-    } else {
-        "this needs a token, as `Authorization: Bearer TOKEN`"
-    };
-    Refused::with(StatusCode::UNAUTHORIZED, reason)
+    if *why != Unproved::Nothing {
+        tracing::warn!(reason = why.reason(), "a request to the API is refused");
+    }
+    Refused::with(StatusCode::UNAUTHORIZED, &why.reason())
 }
 
 /// A token bucket, for rate limits.
@@ -287,7 +415,8 @@ mod tests {
     #[tokio::test]
     async fn a_token_is_found_until_the_file_is_without_it() {
         let access = Access::new(admin(&[("anna", Role::Duty, "t1"), ("bob", Role::Viewer, "t2")]));
-        let caller = |token: &str| access.caller(&Digest::of(token)).map(|it| (it.name, it.role));
+        let proof = |token: &str| Proof::Token(Digest::of(token));
+        let caller = |token: &str| access.caller(&proof(token)).map(|it| (it.name, it.role));
         assert_eq!(caller("t1"), Some(("anna".to_owned(), Role::Duty)));
         assert_eq!(caller("t2"), Some(("bob".to_owned(), Role::Viewer)));
         assert_eq!([caller("t3"), caller(""), caller("T1")], [None, None, None]);
@@ -300,7 +429,8 @@ mod tests {
     async fn a_session_ends_after_its_time_or_as_the_oldest_of_too_many() {
         let access = Access::new(Admin::default());
         let log_in = |name: &str| access.log_in(name.to_owned(), Role::Viewer).unwrap();
-        let is_in = |token: &Secret| access.caller(&Digest::of(token.expose())).is_some();
+        let is_in =
+            |token: &Secret| access.caller(&Proof::Token(Digest::of(token.expose()))).is_some();
         let first = log_in("first");
         assert_eq!(first.expose().len(), 64);
         tokio::time::advance(SESSION - Duration::from_secs(1)).await;

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 
-use super::access::Bearer;
+use super::access::SignedIn;
 use super::history::{Minute, Totals};
 use super::router::{Refused, State, respond};
 use crate::control::{
@@ -43,9 +43,15 @@ pub(super) struct Commands {
 
 /// Name and role of the caller.
 #[derive(JsonSchema, Serialize)]
-struct Known {
+pub(super) struct Known {
     name: String,
     role: Role,
+}
+
+impl From<Caller> for Known {
+    fn from(Caller { name, role, .. }: Caller) -> Self {
+        Self { name, role }
+    }
 }
 
 /// A command that the caller may give.
@@ -72,7 +78,7 @@ struct ListedField {
 /// Returns the commands that the caller may give.
 pub(super) async fn table<S: ApiBackend>(
     Of(state): Of<State<S>>,
-    Bearer { caller, .. }: Bearer,
+    SignedIn { caller, .. }: SignedIn,
 ) -> Json<Commands> {
     let commands = state.site.commands().iter();
     let commands = commands.filter(|command| command.authorise(&caller).is_ok());
@@ -85,8 +91,7 @@ pub(super) async fn table<S: ApiBackend>(
         fields: command.fields.iter().map(field).collect(),
     });
     let listed = listed.collect();
-    let Caller { name, role, .. } = caller;
-    Json(Commands { caller: Known { name, role }, commands: listed })
+    Json(Commands { caller: caller.into(), commands: listed })
 }
 
 fn field(field: &Field) -> ListedField {
@@ -98,7 +103,7 @@ fn field(field: &Field) -> ListedField {
 /// Carries out a command, with its arguments in the body.
 pub(super) async fn command<S: ApiBackend>(
     Of(state): Of<State<S>>,
-    Bearer { caller, .. }: Bearer,
+    SignedIn { caller, .. }: SignedIn,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -111,7 +116,7 @@ pub(super) async fn command<S: ApiBackend>(
 /// Carries out a read-only command, with its arguments in the query.
 pub(super) async fn view<S: ApiBackend>(
     Of(state): Of<State<S>>,
-    Bearer { caller, .. }: Bearer,
+    SignedIn { caller, .. }: SignedIn,
     Path(name): Path<String>,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, Refused> {
@@ -132,7 +137,7 @@ pub(super) async fn view<S: ApiBackend>(
 /// Returns one room.
 pub(super) async fn room<S: ApiBackend>(
     Of(state): Of<State<S>>,
-    Bearer { caller, .. }: Bearer,
+    SignedIn { caller, .. }: SignedIn,
     Path(room): Path<String>,
 ) -> Result<Response, Refused> {
     let command = named(&*state.site, "room", &caller)?;
@@ -147,7 +152,7 @@ pub(super) struct Summary {
 }
 
 /// Returns the last hour, minute by minute.
-pub(super) async fn summary<S: ApiBackend>(Of(state): Of<State<S>>, _: Bearer) -> Json<Summary> {
+pub(super) async fn summary<S: ApiBackend>(Of(state): Of<State<S>>, _: SignedIn) -> Json<Summary> {
     Json(Summary { minutes: state.minutes.so_far(&*state.site) })
 }
 

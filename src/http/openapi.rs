@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::{ApiBackend, Commands, Summary};
 use super::router::{Ready, State};
+use super::sign_in::Ways;
 use crate::control::{Command, Failure, Impact, strict};
 
 /// Returns the OpenAPI description of the API.
@@ -96,6 +97,13 @@ fn views(types: &mut SchemaGenerator) -> Map<String, Value> {
     }
     let commands = own("The commands that the caller may give.", types.subschema_for::<Commands>());
     let summary = own("The last hour, a minute at a time.", types.subschema_for::<Summary>());
+    let mut ways = open(own(
+        "Who the browser is signed in as without a token.",
+        types.subschema_for::<Ways>(),
+    ));
+    if let Some(responses) = ways.get_mut("responses").and_then(Value::as_object_mut) {
+        responses.remove("401");
+    }
     let stream = "Events as they happen: `status`, `rooms`, `entries`, and `over` at the end.";
     [
         ("/api/v1/commands", commands),
@@ -104,6 +112,7 @@ fn views(types: &mut SchemaGenerator) -> Map<String, Value> {
         ("/metrics", text("Metrics in OpenMetrics text.", "application/openmetrics-text")),
         ("/healthz", open(text("The process answers.", "text/plain"))),
         ("/readyz", ready),
+        ("/sign-in", ways),
         ("/openapi.json", open(text("This description.", "application/json"))),
     ]
     .map(|(path, get)| (path.to_owned(), json!({ "get": get })))

@@ -14,11 +14,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::access::{Access, Bearer};
+use super::access::{Access, SignedIn};
 use super::api::ApiBackend;
 use super::history::Minutes;
 use super::stream::{Changes, STREAMS};
-use super::{api, openapi, page, stream};
+use super::{api, openapi, page, sign_in, stream};
 use crate::control::{Failure, FailureKind, Reply};
 use crate::metrics::{Counter, Gauge, Group as _, Registry, metrics};
 
@@ -57,6 +57,7 @@ pub fn router<S: ApiBackend>(site: Arc<S>, access: Arc<Access>) -> Router {
         .route("/readyz", get(ready))
         .route("/openapi.json", get(openapi::serve::<S>))
         .route("/metrics", get(open_metrics))
+        .route("/sign-in", get(sign_in::ways))
         .nest("/api/v1", api)
         .fallback(page::serve)
         .layer(from_fn_with_state(state.clone(), guard))
@@ -202,7 +203,7 @@ async fn open_metrics<S: ApiBackend>(
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     if !state.access.metrics_are_open() {
-        Bearer::checked(&state, &headers)?;
+        SignedIn::checked(&state, &headers)?;
     }
     let mut registry = Registry::default();
     state.site.register(&mut registry);

@@ -16,9 +16,9 @@ use serde_json::json;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{OwnedSemaphorePermit, broadcast};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
-use super::access::{Bearer, Digest};
+use super::access::{Proof, SignedIn};
 use super::api::ApiBackend;
 use super::router::{Refused, State};
 use crate::control::{FailureKind, RoomLine, Status};
@@ -29,18 +29,20 @@ use crate::store::Entry;
 const PAUSE: Duration = Duration::from_millis(250);
 /// Most entries in one event.
 const AT_ONCE: usize = 200;
+/// Time after which a stream that a proxy let through ends, so that the page asks the proxy again.
+const BY_PROXY: Duration = Duration::from_secs(60 * 60);
 /// Most streams at once.
 pub(super) const STREAMS: usize = 64;
 
 /// Streams events from now on, until the token is no longer valid or the client hangs up.
 pub(super) async fn stream<S: ApiBackend>(
     Of(state): Of<State<S>>,
-    Bearer { digest, .. }: Bearer,
+    SignedIn { proof, .. }: SignedIn,
 ) -> Result<Response, Refused> {
     let slot = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| {
         Refused::new(FailureKind::Unavailable, "too many clients read the stream: try again later")
     })?;
-    let watching = Watching::new(state, digest, slot);
+    let watching = Watching::new(state, proof, slot);
     let events = unfold(watching, |mut watching| async {
         Some((Ok::<_, Infallible>(watching.next().await?), watching))
     });
@@ -49,12 +51,13 @@ pub(super) async fn stream<S: ApiBackend>(
 
 struct Watching<S: ApiBackend> {
     state: State<S>,
-    digest: Digest,
+    proof: Proof,
     changes: Receiver<Bytes>,
     entries: Receiver<Arc<Entry>>,
     /// Events to send before any other.
     next: VecDeque<Bytes>,
     tick: Interval,
+    begun: Instant,
     is_over: bool,
     /// Frees the place of this stream when it ends.
     _slot: OwnedSemaphorePermit,
@@ -62,7 +65,7 @@ struct Watching<S: ApiBackend> {
 }
 
 impl<S: ApiBackend> Watching<S> {
-    fn new(state: State<S>, digest: Digest, slot: OwnedSemaphorePermit) -> Self {
+    fn new(state: State<S>, proof: Proof, slot: OwnedSemaphorePermit) -> Self {
         let mut tick = interval(PAUSE);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let changes = state.changes.subscribe(&state.site);
@@ -72,11 +75,12 @@ impl<S: ApiBackend> Watching<S> {
         next.push_front(Bytes::from_static(b"retry: 2000\n\n"));
         Self {
             state,
-            digest,
+            proof,
             changes,
             entries,
             next,
             tick,
+            begun: Instant::now(),
             is_over: false,
             _slot: slot,
             _counted: counted,
@@ -98,7 +102,10 @@ impl<S: ApiBackend> Watching<S> {
                     Err(RecvError::Closed) => return None,
                 },
                 _ = self.tick.tick() => {
-                    if self.state.access.caller(&self.digest).is_none() {
+                    if matches!(self.proof, Proof::Proxy(_)) && self.begun.elapsed() >= BY_PROXY {
+                        return None;
+                    }
+                    if self.state.access.caller(&self.proof).is_none() {
                         self.is_over = true;
                         let reason = "this token is not valid any longer";
                         return Some(event("over", &json!({ "reason": reason })));

@@ -25,6 +25,19 @@ export const token = {
   clear: () => sessionStorage.removeItem(KEY),
 };
 
+/** Headers of a request: the token, or, without one, what proves that the page itself asks. */
+const proof = sent => (sent ? { Authorization: `Bearer ${sent}` } : { 'X-Vestibule-Page': '1' });
+
+/** Returns who this browser is signed in as without a token: `{ caller, reason }`, each of them null if there is none. */
+export async function ways() {
+  try {
+    const response = await fetch('/sign-in', { cache: 'no-store', headers: proof(null) });
+    return await response.json();
+  } catch {
+    throw new Trouble('unreachable', 'The component cannot be reached.');
+  }
+}
+
 /** Returns a response of the API, whatever its status, unless that is 401. */
 export async function open(path, options = {}) {
   const sent = token.get();
@@ -33,7 +46,7 @@ export async function open(path, options = {}) {
     response = await fetch(`/api/v1/${path}`, {
       ...options,
       cache: 'no-store',
-      headers: { ...options.headers, Authorization: `Bearer ${sent}` },
+      headers: { ...options.headers, ...proof(sent) },
     });
   } catch (error) {
     if (error.name === 'AbortError') throw error;
@@ -42,7 +55,7 @@ export async function open(path, options = {}) {
   learn(response.headers.get('date'));
   if (response.status === 401) {
     if (token.get() === sent) refused();
-    throw new Trouble('unauthorized', 'The token is not valid, or not any more.');
+    throw new Trouble('unauthorized', 'You are not signed in any more.');
   }
   return response;
 }

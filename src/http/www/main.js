@@ -1,6 +1,6 @@
 // The entry point: finds out who the caller is, then shows the page.
 
-import { get, token, whenRefused } from './api.js';
+import { get, token, ways, whenRefused } from './api.js';
 import { changed, forget, state } from './state.js';
 import { load } from './reasons.js';
 import { login } from './login.js';
@@ -9,6 +9,7 @@ import * as live from './live.js';
 
 const app = document.getElementById('app');
 const ROLES = ['viewer', 'duty', 'operator'];
+const BY_PROXY = 'The proxy in front of this page signed you in: sign out there, too.';
 let leave = () => {};
 
 /** Takes the token from the address, and removes it there. */
@@ -18,13 +19,16 @@ function fromAddress() {
   history.replaceState(null, '', `${location.pathname}#/rooms`);
 }
 
-/** Shows the page to a caller with a token, and the login to any other. */
+/** Shows the page to a caller with a token or whom the proxy names, and the login to any other. */
 async function enter() {
   leave();
   leave = () => {};
-  if (!token.get()) return signOut();
   app.setAttribute('aria-busy', 'true');
   try {
+    if (!token.get()) {
+      const { caller, reason } = await ways();
+      if (!caller) return signOut(reason, reason && enter);
+    }
     const [table] = await Promise.all([get('commands'), load()]);
     take(table);
   } catch (error) {
@@ -33,7 +37,7 @@ async function enter() {
   } finally {
     app.removeAttribute('aria-busy');
   }
-  leave = shell(app, signOut);
+  leave = shell(app, () => (token.get() ? signOut() : signOut(BY_PROXY, enter)));
   live.start();
   if (state.commands.has('doctor')) review();
   return undefined;
@@ -52,14 +56,14 @@ async function review() {
   changed('doctor');
 }
 
-function signOut(why = null) {
+function signOut(why = null, retry = null) {
   live.stop();
   leave();
   leave = () => {};
   token.clear();
   forget();
   document.title = 'Sign in · Vestibule';
-  login(app, why, given => { token.set(given); enter(); });
+  login(app, why, given => { token.set(given); enter(); }, retry);
 }
 
 function unreachable(error) {
@@ -70,7 +74,10 @@ document.getElementById('skip').addEventListener('click', event => {
   event.preventDefault();
   document.getElementById('main')?.focus();
 });
-whenRefused(() => signOut('Your token is not valid any more. Sign in with another one.'));
+whenRefused(() => {
+  if (token.get()) signOut('Your token is not valid any more. Sign in with another one.');
+  else signOut('You are not signed in any more.', enter);
+});
 addEventListener('hashchange', () => {
   if (location.hash.startsWith('#login=')) { fromAddress(); enter(); }
 });

@@ -23,7 +23,7 @@ const pages = new Map();
 const say = line => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 const COMMANDS = {
-	async open(name, { url, width = 1280, height = 800, patience = PATIENCE, ...looks }) {
+	async open(name, { url, width = 1280, height = 800, patience = PATIENCE, elsewhere = false, ...looks }) {
 		const context = await browser.newContext({ viewport: { width, height }, reducedMotion: 'reduce', acceptDownloads: true, ...looks });
 		const page = await context.newPage();
 		page.setDefaultTimeout(patience);
@@ -31,13 +31,14 @@ const COMMANDS = {
 		pages.set(name, { page, context, problems });
 		const home = new URL(url).host;
 		page.on('console', message => {
-			// A refused or lost connection is what some tests are about.
-			if (message.type() === 'error' && !/Failed to load resource|net::ERR/.test(message.text())) problems.push(message.text());
+			// A refused or lost connection is what some tests are about, and what another site's page is denied.
+			const expected = elsewhere ? /Failed to load resource|net::ERR|by CORS policy/ : /Failed to load resource|net::ERR/;
+			if (message.type() === 'error' && !expected.test(message.text())) problems.push(message.text());
 		});
 		page.on('pageerror', error => problems.push(error.stack));
 		page.on('request', request => {
 			const { host, protocol } = new URL(request.url());
-			if (host !== home && !['blob:', 'data:'].includes(protocol)) problems.push(`asked ${request.url()}`);
+			if (!elsewhere && host !== home && !['blob:', 'data:'].includes(protocol)) problems.push(`asked ${request.url()}`);
 		});
 		await page.exposeBinding('violated', (_, what) => problems.push(`against the policy: ${what}`));
 		await page.addInitScript(() => addEventListener('securitypolicyviolation', event => window.violated(`${event.violatedDirective} ${event.blockedURI}`)));

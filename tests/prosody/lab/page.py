@@ -44,6 +44,10 @@ class Chromium(Driver):
             raise Failed(done.stderr)
         return Page(self, done.stdout.strip(), looks)
 
+    def visit(self, url, **looks):
+        """A page at any address, in a browser of its own. `elsewhere`: it may ask other servers, too."""
+        return Page(self, url, looks)
+
 
 class Page:
     """A page, which at the end must have done nothing that it must not."""
