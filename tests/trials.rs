@@ -1,7 +1,8 @@
-//! `vestibule test`: the shipped tests of the shipped file, reports of failures, and invalid files of tests.
+//! `vestibule test`: the shipped tests of the shipped file and of the presets, reports of failures, and invalid files of tests.
 
 #![cfg(test)]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -54,6 +55,85 @@ fn the_shipped_file_keeps_its_promises_and_all_its_rules_are_tried() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.ends_with("tests, 0 failed\n"), "{said}");
+}
+
+/// Returns the text of every preset by its name.
+fn presets() -> BTreeMap<String, String> {
+    let files = fs::read_dir(Path::new(ROOT).join("presets")).unwrap();
+    let paths = files.map(|file| file.unwrap().path());
+    let presets = paths.filter_map(|path| {
+        let name = path.file_name()?.to_str()?.strip_suffix(".toml")?.to_owned();
+        (!name.ends_with(".tests")).then(|| (name, fs::read_to_string(&path).unwrap()))
+    });
+    presets.collect()
+}
+
+/// What stands before a preset in a file.
+const HEADER: &str = "version = 2\n[component]\ndomain = \"vestibule.example.org\"\n\
+                      [[service]]\ndomain = \"conference.example.org\"\n";
+/// With Jitsi Meet. There rooms are opened by the focus, and tests that open one are for a plain server.
+const FOCUS: &str = "focus = \"focus@auth.example.org\"\n";
+
+#[test]
+fn every_preset_is_valid_without_warnings() {
+    let presets = presets();
+    let names: Vec<_> = presets.keys().map(String::as_str).collect();
+    assert_eq!(names, ["board", "company", "guests-only", "public", "school", "webinar"]);
+    for ((name, preset), focus) in
+        presets.iter().flat_map(|it| ["", FOCUS].map(|focus| (it, focus)))
+    {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("component.toml"), format!("{HEADER}{focus}{preset}")).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_vestibule"))
+            .args(["check", "--json", "component.toml"])
+            .current_dir(home.path())
+            .env(SECRET.0, SECRET.1)
+            .output()
+            .unwrap();
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&said["valid"], &said["problems"]), (&json!(true), &json!([])), "{name}");
+    }
+}
+
+#[test]
+fn every_preset_keeps_its_promises() {
+    for (name, preset) in presets() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("component.toml"), format!("{HEADER}{preset}")).unwrap();
+        let tests = Path::new(ROOT).join("presets").join(format!("{name}.tests.toml"));
+        assert!(tests.exists(), "{name} has no tests");
+        let arguments = ["--config", "component.toml", tests.to_str().unwrap()];
+        let output = vestibule(home.path(), &arguments);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{name}: {said}");
+    }
+}
+
+#[test]
+fn every_key_of_a_preset_differs_from_the_default_and_says_why() {
+    let shipped = fs::read_to_string(Path::new(ROOT).join("component.toml")).unwrap();
+    let shipped: toml::Value = toml::from_str(&shipped).unwrap();
+    for (name, preset) in presets() {
+        let tables: toml::Value = toml::from_str(&preset).unwrap();
+        assert!(tables.get("component").is_none() && tables.get("service").is_none(), "{name}");
+        assert_differs(&name, &tables, &shipped);
+        let lines: Vec<_> = preset.lines().collect();
+        for pair in lines.windows(2).filter(|pair| pair[1].starts_with(char::is_alphabetic)) {
+            assert!(pair[0].starts_with("# "), "{name}: {} has no sentence", pair[1]);
+        }
+    }
+}
+
+/// Asserts that no value is the same as below.
+fn assert_differs(path: &str, value: &toml::Value, below: &toml::Value) {
+    match value.as_table() {
+        Some(table) => {
+            for (key, value) in table {
+                assert_differs(&format!("{path}.{key}"), value, &below[key]);
+            }
+        }
+        None => assert_ne!(value, below, "{path}"),
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "open-registration",
         severity: Severity::Warning,
-        looks_at: "whether anybody may register an account",
+        looks_at: "Open registration of accounts",
         why: "the class \"account\" is then anybody, bans on accounts mean nothing, and \"focus@…\" can be taken",
         source: "mod_register_ibr of Prosody",
         look: registration,
@@ -20,7 +20,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "s2s-token",
         severity: Severity::Critical,
-        looks_at: "other servers, where rooms are for people with tokens",
+        looks_at: "Other servers where rooms are for people with tokens",
         why: "mod_token_verification asks nobody for a token who comes from another server",
         source: "mod_token_verification of Jitsi, verify_user: session.type == 's2sin'",
         look: token,
@@ -28,7 +28,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "s2s-strangers",
         severity: Severity::Note,
-        looks_at: "whether people of other servers can come, and may",
+        looks_at: "People of other servers",
         why: "their server says who they are, and the address of their network is not known",
         source: "component.toml, access.enter",
         look: strangers,
@@ -36,7 +36,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "s2s-authentication",
         severity: Severity::Note,
-        looks_at: "whether other servers have to show a certificate",
+        looks_at: "Certificates of other servers",
         why: "otherwise who controls their DNS for a moment can come as anybody of theirs, also as a person whom the file names",
         source: "Prosody, s2s_secure_auth: false by default",
         look: authentication,
@@ -44,7 +44,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "c2s-unencrypted",
         severity: Severity::Warning,
-        looks_at: "whether clients may connect without encryption",
+        looks_at: "Unencrypted connections of clients",
         why: "passwords of accounts and rooms can be read on the way",
         source: "Prosody, c2s_require_encryption",
         look: unencrypted,
@@ -52,7 +52,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "plain-passwords",
         severity: Severity::Warning,
-        looks_at: "whether clients may send account passwords without encryption",
+        looks_at: "Account passwords sent without encryption",
         why: "they can be read on the way, and the account is what makes an operator or a moderator",
         source: "Prosody, allow_unencrypted_plain_auth",
         look: plain,
@@ -60,7 +60,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "web-unencrypted",
         severity: Severity::Warning,
-        looks_at: "sessions by HTTP that count as encrypted, and whether HTTP can be reached past the web server",
+        looks_at: "HTTP sessions that count as encrypted, and HTTP past the web server",
         why: "who speaks to that port directly counts as encrypted without being so: access.encrypted does not hold",
         source: "mod_bosh and mod_websocket of Prosody: consider_bosh_secure, consider_websocket_secure",
         look: web,
@@ -174,7 +174,7 @@ pub(super) static PEOPLE_CHECKS: &[Check] = &[
     Check {
         id: "occupant-listing",
         severity: Severity::Warning,
-        looks_at: "modules that list rooms and people over HTTP without a token",
+        looks_at: "Lists of rooms and people over HTTP without a token",
         why: "anybody learns which rooms there are and who is in them, with names and e-mail addresses",
         source: "mod_muc_size and mod_muc_census of Jitsi; enable_roomsize_token_verification is off by default",
         look: listing,
@@ -182,7 +182,7 @@ pub(super) static PEOPLE_CHECKS: &[Check] = &[
     Check {
         id: "trusted-proxies",
         severity: Severity::Warning,
-        looks_at: "whose word about a person's address the server takes",
+        looks_at: "Proxies whose word about addresses the server takes",
         why: "anyone from such a network writes their own address: bans and counts by address mean nothing",
         source: "mod_http of Prosody, trusted_proxies",
         look: proxies,
@@ -190,7 +190,7 @@ pub(super) static PEOPLE_CHECKS: &[Check] = &[
     Check {
         id: "one-address",
         severity: Severity::Warning,
-        looks_at: "the addresses of those who are there by HTTP now",
+        looks_at: "Addresses of the people who are connected by HTTP now",
         why: "if all have the web server's address, five wrong passwords of one are those of everybody, and a ban on an address is on all or none",
         source: "docs/jitsi.md, Let the web server say who comes",
         look: address,
@@ -198,7 +198,7 @@ pub(super) static PEOPLE_CHECKS: &[Check] = &[
     Check {
         id: "anonymous-opener",
         severity: Severity::Warning,
-        looks_at: "who opens rooms where people need no account",
+        looks_at: "Rooms opened by people without an account",
         why: "an early stranger opens the room before its people come, and moderates it",
         source: "component.toml, access.create and moderators.assign",
         look: opener,
@@ -206,7 +206,7 @@ pub(super) static PEOPLE_CHECKS: &[Check] = &[
     Check {
         id: "login-provider",
         severity: Severity::Critical,
-        looks_at: "whether it is known what a log-in to each host proves",
+        looks_at: "Log-ins of which it is not known what they prove",
         why: "a person who logs in with a provider of which nothing is known is a guest, and the component is not ready",
         source: "docs/rules.md, What a log-in proves",
         look: provider,

@@ -13,7 +13,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "gate-missing",
         severity: Severity::Critical,
-        looks_at: "whether a gate has connected from each [[service]] of the file",
+        looks_at: "Services of the file from which no gate has connected",
         why: "without a gate the rooms of that service are under no policy at all",
         source: "docs/troubleshooting.md",
         look: missing,
@@ -21,7 +21,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "service-unguarded",
         severity: Severity::Critical,
-        looks_at: "whether the server has MUC services that the file does not name",
+        looks_at: "MUC services that the file does not name",
         why: "a person who is refused opens the same room there; lobby and breakout services are guarded by the gate of their main_muc and need none",
         source: "docs/jitsi.md",
         look: unguarded,
@@ -29,7 +29,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "visitors-unguarded",
         severity: Severity::Critical,
-        looks_at: "whether the visitors' servers that Jicofo connects (Jitsi's second tier) have the gate's module",
+        looks_at: "Visitors' servers (Jitsi's second tier) without the gate's module",
         why: "a person who is refused watches the meeting there, and nobody knows of them; what visitors say reaches no meeting",
         source: "docs/jitsi.md, Visitors",
         look: visitors,
@@ -37,7 +37,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "internal-service-open",
         severity: Severity::Note,
-        looks_at: "who may open rooms on the services for bridges and recorders (internal.…)",
+        looks_at: "Room creation on the services for bridges and recorders (internal.…)",
         why: "if people can reach it, it is a MUC service without a policy",
         source: "docker-jitsi-meet loads muc_filter_access there; the Debian package restricts nothing",
         look: internal,
@@ -45,7 +45,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "gate-version",
         severity: Severity::Warning,
-        looks_at: "the versions of gate and component",
+        looks_at: "Versions of gate and component",
         why: "gate and component come from one release: others have not been tried together",
         source: "docs/protocol.md, section 1",
         look: version,
@@ -53,7 +53,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "failing-open",
         severity: Severity::Warning,
-        looks_at: "what the gate does while the component is away",
+        looks_at: "Joins while the component is away",
         why: "anyone who can stop the component, or waits until it is updated, enters everywhere",
         source: "docs/protocol.md, section 1",
         look: failing_open,
@@ -61,7 +61,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "grace",
         severity: Severity::Note,
-        looks_at: "how long a join waits while the component is away, and how long for an answer",
+        looks_at: "Waiting time of joins while the component is away or answers late",
         why: "without a grace each restart of the component refuses everybody who comes meanwhile",
         source: "prosody-snippets/prosody.cfg.lua",
         look: grace,
@@ -69,7 +69,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "bootstrap",
         severity: Severity::Note,
-        looks_at: "whether the gate knows the focus before the component has spoken for the first time",
+        looks_at: "Focus of Jitsi before the component has connected for the first time",
         why: "if the server is installed again while the component is away, the focus is treated as a stranger",
         source: "prosody-snippets/jitsi.cfg.lua",
         look: bootstrap,
@@ -77,7 +77,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "also",
         severity: Severity::Note,
-        looks_at: "modules of the service whose requests the gate does not know, in addition to vestibule_also",
+        looks_at: "Modules whose requests the gate does not know (vestibule_also)",
         why: "the gate refuses requests that nobody has named, so what the module offers does not work there",
         source: "docs/protocol.md, section 12",
         look: also,
@@ -317,7 +317,7 @@ pub(super) static ORDER_CHECKS: &[Check] = &[
     Check {
         id: "gate-order",
         severity: Severity::Critical,
-        looks_at: "whether the gate handles the events that it must, at priorities that nothing else has",
+        looks_at: "Order of the gate's handlers",
         why: "handlers with the same priority run in any order, so now and then the other one decides first",
         source: "util.events of Prosody sorts equal priorities as they come",
         look: order,
@@ -325,7 +325,7 @@ pub(super) static ORDER_CHECKS: &[Check] = &[
     Check {
         id: "gate-after",
         severity: Severity::Note,
-        looks_at: "modules that handle a join after the gate has decided, and of which nothing is known",
+        looks_at: "Unknown modules that handle a join after the gate",
         why: "they can let a person in, make a moderator or change the room after the decision",
         source: "Prosody, Developers: Hooks and events",
         look: after,
@@ -333,7 +333,7 @@ pub(super) static ORDER_CHECKS: &[Check] = &[
     Check {
         id: "neighbours",
         severity: Severity::Warning,
-        looks_at: "modules that decide by themselves what the policy decides",
+        looks_at: "Modules that decide what the policy decides",
         why: "two that decide undo each other: who is let in depends on which comes first",
         source: "docs/jitsi-modules.md",
         look: |case, looked| loaded(case, looked, NEIGHBOURS),
@@ -341,7 +341,7 @@ pub(super) static ORDER_CHECKS: &[Check] = &[
     Check {
         id: "http-commands",
         severity: Severity::Warning,
-        looks_at: "modules that act in meetings over HTTP, for the holder of a key of their own",
+        looks_at: "Modules that act in meetings over HTTP",
         why: "the policy is not asked, and its log does not know who did it",
         source: "docs/jitsi-modules.md",
         look: |case, looked| loaded(case, looked, HTTP_COMMANDS),
@@ -444,7 +444,7 @@ pub(super) static LINK_CHECKS: &[Check] = &[
     Check {
         id: "component-port",
         severity: Severity::Critical,
-        looks_at: "the addresses on which the server listens for components",
+        looks_at: "Addresses on which the server listens for components",
         why: "who reaches the port may try secrets, and who has the secret is the policy; the link is not encrypted",
         source: "XEP-0114, security considerations; component_interfaces of Prosody",
         look: port,
@@ -452,7 +452,7 @@ pub(super) static LINK_CHECKS: &[Check] = &[
     Check {
         id: "component-secret",
         severity: Severity::Critical,
-        looks_at: "the secret of the link",
+        looks_at: "Secret of the link",
         why: "who guesses it connects as the component and decides everything",
         source: "XEP-0114, section 3",
         look: secret,
@@ -460,7 +460,7 @@ pub(super) static LINK_CHECKS: &[Check] = &[
     Check {
         id: "conflict-resolve",
         severity: Severity::Note,
-        looks_at: "what the server does with a second connection of the component",
+        looks_at: "Second connections of the component",
         why: "after a half-open connection, or for a standby, the new one is rejected until the old one has timed out",
         source: "mod_component of Prosody, component_conflict_resolve: kick_new by default",
         look: conflict,
@@ -468,7 +468,7 @@ pub(super) static LINK_CHECKS: &[Check] = &[
     Check {
         id: "link-network",
         severity: Severity::Warning,
-        looks_at: "whether the link leaves this machine",
+        looks_at: "Unencrypted link over the network",
         why: "passwords of rooms and the answers of the policy can be read and changed on the way",
         source: "XEP-0114 has no encryption",
         look: network,

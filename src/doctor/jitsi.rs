@@ -44,7 +44,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "auto-owner",
         severity: Severity::Note,
-        looks_at: "whether Jicofo makes the first who comes a moderator (doctor.jicofo_config, doctor.docker_env)",
+        looks_at: "Moderators made by Jicofo (doctor.jicofo_config, doctor.docker_env)",
         why: "where the policy does not agree, the gate refuses it each time, and Jicofo believes that there is a moderator",
         source: "reference.conf of Jicofo: jicofo.conference.enable-auto-owner = true",
         look: auto_owner,
@@ -52,7 +52,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "conference-request",
         severity: Severity::Warning,
-        looks_at: "whether conferences can be asked for over HTTP, past the server (doctor.jicofo_config, ports of this machine)",
+        looks_at: "Conference requests over HTTP, past the server (doctor.jicofo_config, ports of this machine)",
         why: "the person who asks there is not known: a refusal reaches nobody, and they wait for ever",
         source: "docs/jitsi.md, Close the other door",
         look: conference_request,
@@ -60,7 +60,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "docker-env",
         severity: Severity::Warning,
-        looks_at: "the variables of docker-jitsi-meet (doctor.docker_env)",
+        looks_at: "Variables of docker-jitsi-meet (doctor.docker_env)",
         why: "the next `docker compose up` makes the server by them",
         source: "prosody-snippets/docker-jitsi-meet/README.md",
         look: docker,

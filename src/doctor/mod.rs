@@ -46,7 +46,7 @@ pub struct Check {
     pub id: &'static str,
     /// The severity of its findings.
     pub severity: Severity,
-    /// What is checked, as a noun phrase.
+    /// What is checked: a title, which begins with a capital.
     pub looks_at: &'static str,
     /// Why a finding matters.
     pub why: &'static str,
@@ -168,6 +168,7 @@ mod tests {
             for text in [check.looks_at, check.why, check.source] {
                 assert!(text.len() > 8 && !text.contains('|'), "{}: {text}", check.id);
             }
+            assert!(check.looks_at.starts_with(char::is_uppercase), "{}", check.looks_at);
         }
         assert!(ids.len() > 40);
     }

@@ -10,7 +10,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "policy-file",
         severity: Severity::Critical,
-        looks_at: "whether the file, as it is on the disk now, is valid",
+        looks_at: "Policy file on the disk: errors",
         why: "the component does not start again with a wrong file, and then everybody is refused",
         source: "vestibule check",
         look: broken,
@@ -18,7 +18,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "policy-pending",
         severity: Severity::Note,
-        looks_at: "whether the file on the disk is the one in force",
+        looks_at: "Policy file on the disk: not in force",
         why: "the next start, or the next reload, puts another policy in force",
         source: "docs/reload.md",
         look: pending,
@@ -26,7 +26,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "policy-suspicious",
         severity: Severity::Warning,
-        looks_at: "what the file can hardly mean: rules that nobody satisfies, that others undo, or that have no effect",
+        looks_at: "Policy file: rules that nobody satisfies, that others undo, or that have no effect",
         why: "each line says what is wrong with it: the file does less than it says, or more",
         source: "vestibule check",
         look: suspicious,
@@ -34,7 +34,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "ignore",
         severity: Severity::Note,
-        looks_at: "doctor.ignore",
+        looks_at: "Names in doctor.ignore",
         why: "a name that is none ignores nothing",
         source: "docs/doctor.md",
         look: ignored,
@@ -96,7 +96,7 @@ pub(super) static ADMIN_CHECKS: &[Check] = &[
     Check {
         id: "admin-network",
         severity: Severity::Warning,
-        looks_at: "whether the page and the API can be reached from other machines",
+        looks_at: "Page and API that other machines can reach",
         why: "nothing encrypts them: a token that is read on the way gives its owner's commands",
         source: "component.toml, admin.http",
         look: network,
@@ -104,7 +104,7 @@ pub(super) static ADMIN_CHECKS: &[Check] = &[
     Check {
         id: "admin-metrics",
         severity: Severity::Note,
-        looks_at: "whether /metrics needs a token",
+        looks_at: "Access to /metrics without a token",
         why: "the numbers tell when meetings are, and how many people come",
         source: "component.toml, admin.open_metrics",
         look: metrics,
@@ -112,7 +112,7 @@ pub(super) static ADMIN_CHECKS: &[Check] = &[
     Check {
         id: "admin-accounts",
         severity: Severity::Warning,
-        looks_at: "the accounts that may give commands by XMPP, where anybody may register",
+        looks_at: "Operators' accounts where anybody may register",
         why: "if such an account is deleted, anyone who registers its name has its rights",
         source: "component.toml, policy.operators and [[admin.person]]",
         look: accounts,
@@ -157,7 +157,7 @@ pub(super) static EXEMPT_CHECKS: &[Check] = &[
     Check {
         id: "token-allowlist",
         severity: Severity::Warning,
-        looks_at: "token_verification_allowlist, compared with the accounts that the file names",
+        looks_at: "Accounts in token_verification_allowlist that the file does not name",
         why: "anyone who logs in there needs no token, so no rule about tokens applies to them",
         source: "mod_token_verification of Jitsi, verify_user",
         look: |case, looked| listed(case, looked, "token_verification_allowlist"),
@@ -165,7 +165,7 @@ pub(super) static EXEMPT_CHECKS: &[Check] = &[
     Check {
         id: "access-whitelist",
         severity: Severity::Warning,
-        looks_at: "muc_access_whitelist, compared with the accounts that the file names",
+        looks_at: "Accounts in muc_access_whitelist that the file does not name",
         why: "anyone on it enters full rooms",
         source: "mod_muc_max_occupants of Jitsi",
         look: |case, looked| listed(case, looked, "muc_access_whitelist"),
@@ -173,7 +173,7 @@ pub(super) static EXEMPT_CHECKS: &[Check] = &[
     Check {
         id: "password-whitelist",
         severity: Severity::Warning,
-        looks_at: "muc_password_whitelist, compared with the accounts that the file names",
+        looks_at: "Accounts in muc_password_whitelist that the file does not name",
         why: "the server puts the password of the room into their joins; it is meant for focus and recorder",
         source: "mod_muc_password_whitelist of Jitsi",
         look: |case, looked| listed(case, looked, "muc_password_whitelist"),
@@ -181,7 +181,7 @@ pub(super) static EXEMPT_CHECKS: &[Check] = &[
     Check {
         id: "lobby-whitelist",
         severity: Severity::Warning,
-        looks_at: "muc_lobby_whitelist, compared with the accounts that the file names",
+        looks_at: "Accounts in muc_lobby_whitelist that the file does not name",
         why: "anyone who logs in there need not knock; it is meant for the recorder's host alone",
         source: "mod_muc_lobby_rooms of Jitsi",
         look: lobby,
@@ -189,7 +189,7 @@ pub(super) static EXEMPT_CHECKS: &[Check] = &[
     Check {
         id: "recorder-not-listed",
         severity: Severity::Note,
-        looks_at: "whether muc_lobby_whitelist lets in the recorders that the file names",
+        looks_at: "Recorders of the file that muc_lobby_whitelist lacks",
         why: "while the component is away, or only observes, the recorder would wait in the lobby",
         source: "mod_muc_lobby_rooms of Jitsi",
         look: recorder,
@@ -197,7 +197,7 @@ pub(super) static EXEMPT_CHECKS: &[Check] = &[
     Check {
         id: "prefixes",
         severity: Severity::Note,
-        looks_at: "recorder_prefixes and transcriber_prefixes",
+        looks_at: "Prefixes of recorders and transcribers (recorder_prefixes, transcriber_prefixes)",
         why: "Jitsi's modules treat an address that begins so as a recorder: it is not counted, and may stay",
         source: "util.lib of Jitsi: is_jibri, is_transcriber",
         look: prefixes,
@@ -205,7 +205,7 @@ pub(super) static EXEMPT_CHECKS: &[Check] = &[
     Check {
         id: "server-admins",
         severity: Severity::Note,
-        looks_at: "admins of the services, compared with the accounts that the file names",
+        looks_at: "Admins of the services that the file does not name",
         why: "an admin of the server owns every room there where component_admins_as_room_owners is on, whatever the policy says",
         source: "mod_muc of Prosody; on by default in 0.12, off in 13",
         look: admins,

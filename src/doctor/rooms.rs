@@ -17,7 +17,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "room-creation",
         severity: Severity::Warning,
-        looks_at: "restrict_room_creation of the service",
+        looks_at: "Room creation (restrict_room_creation of the service)",
         why: "on Jitsi only the focus may open rooms: anyone who opens one without it moderates it (CVE-2021-33506); elsewhere the server would refuse those who may open rooms by the policy",
         source: "Jitsi's advisory JSA-2021-0001; Prosody 13 restricts to local accounts by default",
         look: creation,
@@ -25,7 +25,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "room-locking",
         severity: Severity::Note,
-        looks_at: "muc_room_locking, on Jitsi",
+        looks_at: "Locked new rooms on Jitsi (muc_room_locking)",
         why: "the focus never sends the configuration that a locked room waits for",
         source: "every configuration of Jitsi sets muc_room_locking = false",
         look: |case, looked| {
@@ -40,7 +40,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "tombstones",
         severity: Severity::Note,
-        looks_at: "muc_tombstones, on Jitsi",
+        looks_at: "Tombstones of rooms on Jitsi (muc_tombstones)",
         why: "a room that was ended for all is barred for a month",
         source: "mod_muc of Prosody; prosody-snippets/jitsi.cfg.lua",
         look: |case, looked| {
@@ -50,7 +50,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "room-defaults",
         severity: Severity::Note,
-        looks_at: "muc_room_default_… of the service, compared with access.hidden and access.persistent",
+        looks_at: "Defaults of new rooms (muc_room_default_…), compared with access.hidden and access.persistent",
         why: "each new room is made one way and changed to the other",
         source: "mod_muc of Prosody",
         look: defaults,
@@ -58,7 +58,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "room-storage",
         severity: Severity::Note,
-        looks_at: "where rooms are kept that the policy has outlive their last occupant",
+        looks_at: "Storage of rooms that outlive their last occupant",
         why: "with storage in memory a restart of the server forgets them, with their owners and bans",
         source: "Prosody, Storage",
         look: storage,
@@ -66,7 +66,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "rooms-deleted",
         severity: Severity::Critical,
-        looks_at: "the rooms that the server has stored, compared with access.persistent",
+        looks_at: "Stored rooms that access.persistent deletes",
         why: "a stored room that the policy has end with its last occupant loses its owners, members, bans and archive, and the next who joins owns its name",
         source: "README, Rooms you already have",
         look: deleted,
@@ -74,7 +74,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "rooms-kept",
         severity: Severity::Note,
-        looks_at: "the rooms that the server has stored, and that were there before the policy",
+        looks_at: "Stored rooms from before the policy",
         why: "they are kept as they are: their own password, list of members, owners and bans count, and the presets of the policy do not hold in them",
         source: "README, Rooms you already have",
         look: kept,
@@ -82,7 +82,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "room-cache",
         severity: Severity::Note,
-        looks_at: "muc_room_cache_size",
+        looks_at: "Number of rooms in memory (muc_room_cache_size)",
         why: "beyond it, rooms with people in them are saved and loaded again, each time with the list of all: with a thousand rooms the server comes to a halt",
         source: "mod_muc of Prosody: 100 by default; docker-jitsi-meet sets 10000",
         look: cache,
@@ -90,7 +90,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "self-registration",
         severity: Severity::Note,
-        looks_at: "allow_unaffiliated_register of the service",
+        looks_at: "Registration with rooms (allow_unaffiliated_register of the service)",
         why: "people would make themselves members of a room; the gate refuses it, and their client shows a form that never works",
         source: "register.lib of Prosody's MUC",
         look: registration,

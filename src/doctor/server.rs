@@ -19,7 +19,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "prosody-version",
         severity: Severity::Warning,
-        looks_at: "the version of Prosody",
+        looks_at: "Version of Prosody",
         why: "the gate is tried with 0.12 and 13 and with no other: a hook that is not there holds nobody",
         source: "docs/protocol.md",
         look: supported,
@@ -27,7 +27,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "advisories",
         severity: Severity::Warning,
-        looks_at: "published advisories on that version of Prosody",
+        looks_at: "Published advisories on this version of Prosody",
         why: "what is known is tried",
         source: "src/doctor/server.rs has each with its source",
         look: advisories,
@@ -35,7 +35,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "lua",
         severity: Severity::Note,
-        looks_at: "the version of Lua that runs Prosody, and how much memory it holds",
+        looks_at: "Version and memory of the Lua that runs Prosody",
         why: "Lua 5.4 has the collector that Prosody is made for; older ones are no longer maintained",
         source: "Prosody, Dependencies; garbage_collection",
         look: lua,
@@ -43,7 +43,7 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "clock",
         severity: Severity::Warning,
-        looks_at: "the clock of the server, compared with that of the component",
+        looks_at: "Clocks of server and component",
         why: "records of rooms have the component's time: hours, deadlines and removals are early or late, and the logs do not fit together",
         source: "docs/time.md",
         look: clock,
@@ -259,7 +259,7 @@ pub(super) static FILES_CHECKS: &[Check] = &[
     Check {
         id: "secret-file",
         severity: Severity::Critical,
-        looks_at: "who may read the files that hold secrets",
+        looks_at: "Files of secrets that others can read",
         why: "every account of the machine can read them: with that of the link it is the policy, with that of passwords it is in every room",
         source: "docs/troubleshooting.md",
         look: secrets,
@@ -267,7 +267,7 @@ pub(super) static FILES_CHECKS: &[Check] = &[
     Check {
         id: "settings-file",
         severity: Severity::Critical,
-        looks_at: "who may write the policy file and the files of secrets",
+        looks_at: "Policy file and files of secrets that others can write",
         why: "every account of the machine can make itself an operator",
         source: "docs/troubleshooting.md",
         look: |case, looked| {
@@ -279,7 +279,7 @@ pub(super) static FILES_CHECKS: &[Check] = &[
     Check {
         id: "state-files",
         severity: Severity::Warning,
-        looks_at: "who may read what the component keeps: decisions, database",
+        looks_at: "Decisions and database that others can read",
         why: "they say who met whom, when and from which network",
         source: "contrib/vestibule.service: StateDirectoryMode",
         look: |case, looked| {
@@ -291,7 +291,7 @@ pub(super) static FILES_CHECKS: &[Check] = &[
     Check {
         id: "control-socket",
         severity: Severity::Critical,
-        looks_at: "who may speak to the socket of the command line",
+        looks_at: "Socket of the command line that others can open",
         why: "anyone who may is an operator",
         source: "src/control: the socket is for the component's own account and root",
         look: |case, looked| {
