@@ -21,13 +21,14 @@ PROGRAM ?=
 FUZZ_SECONDS ?= 60
 # `advisories` needs the advisory database from the network.
 DENY ?= advisories bans licenses sources
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 HOST = $(shell $(CARGO) -vV 2>/dev/null | sed -n 's/^host: //p')
 
 export PROSODY
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint words typos msrv doc prosody-tests property bench screenshots fuzz fuzz-short long soak model model-mutants mutants deny static packages prosody13 browser install uninstall deb
+.PHONY: help demo test unit lint words typos msrv doc prosody-tests property bench screenshots fuzz fuzz-short long soak model model-mutants mutants deny static-program static image-test sbom checksums packages prosody13 browser install uninstall deb
 
 help: ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -135,9 +136,24 @@ deny: ## Check where dependencies come from and their licenses (needs cargo-deny
 		echo 'deny: cargo-deny is missing: install it with `cargo install cargo-deny --locked`'; exit 1; }
 	$(CARGO) deny --locked check $(DENY)
 
-static: ## Build a program without dynamic libraries into target/HOST/release
+# Of the image, too (prosody-snippets/docker-jitsi-meet/Dockerfile).
+static-program: ## Build a program without dynamic libraries into target/HOST/release
 	@test -n '$(HOST)' || { echo 'static: there is no cargo, in PATH or ~/.cargo/bin: https://rustup.rs'; exit 1; }
 	@command -v cc >/dev/null || { echo 'static: there is no C compiler and linker (cc): apt install build-essential'; exit 1; }
 	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked --target $(HOST)
 	@! ldd $(TARGET)/$(HOST)/release/vestibule 2>/dev/null | grep '=>' || exit 1
 	@echo $(TARGET)/$(HOST)/release/vestibule
+
+static: $(if $(PROGRAM),,static-program) ## Pack such a program with gate, units and install.sh into target/vestibule-VERSION-HOST.tar.gz
+	@PROGRAM=$(or $(PROGRAM),$(TARGET)/$(HOST)/release/vestibule) HOST=$(HOST) scripts/archive.sh
+
+sbom: ## Write what the program is made of (CycloneDX) into target/vestibule-VERSION.cdx.json
+	@CARGO=$(CARGO) $(PYTHON) scripts/sbom.py $(TARGET)/vestibule-$(VERSION).cdx.json
+
+image-test: ## Carry out the image's Dockerfile, with the compiler, on what it copies (without Docker)
+	$(CARGO) build --locked
+	IMAGE=full $(PYTEST) tests/prosody/test_image.py
+
+checksums: ## Write target/SHA256SUMS, of the packages, archives and the bill of materials
+	@cd $(TARGET) && sha256sum -- $$(ls debian/*.deb vestibule-*.tar.gz vestibule-*.cdx.json 2>/dev/null) | sed 's| debian/| |' >SHA256SUMS
+	@cat $(TARGET)/SHA256SUMS

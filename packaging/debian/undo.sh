@@ -8,7 +8,13 @@ is_named() {
 undo() {
 	is_named || return 0
 	if vestibule init --help >/dev/null 2>&1; then
+		# The policy stays until the package is purged.
+		cp -p /etc/vestibule/component.toml /run/vestibule-policy 2>/dev/null || true
 		vestibule init --undo </dev/null || true
+		if [ -e /run/vestibule-policy ]; then
+			[ -e /etc/vestibule/component.toml ] || cp -p /run/vestibule-policy /etc/vestibule/component.toml
+			rm -f /run/vestibule-policy
+		fi
 	fi
 	if is_named; then
 		echo "$1: /etc/prosody still names vestibule_gate, in lines that 'vestibule init' did not write or that were" >&2

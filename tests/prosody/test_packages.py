@@ -1,9 +1,12 @@
-"""Debian's packages: what is in them, and what installing, upgrading, removing and purging them does to a machine."""
+"""Debian's packages, the archive and what is published with them: what is in them, and what installing, upgrading,
+removing and purging does to a machine."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -13,7 +16,6 @@ from lab.component import program
 from lab.installed import Installed
 from lab.overlay import Overlay
 from lab.process import ROOT
-from lab.server import PROGRAMS
 from lab.settings import SNIPPETS
 
 MANIFEST = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
@@ -72,9 +74,10 @@ def unpacked(packages, tmp_path_factory):
 
 
 @pytest.fixture
-def machine(tmp_path):
-    """This machine, to install things on."""
-    return Overlay(tmp_path)
+def machine():
+    """This machine, to install things on: in memory, since dpkg waits for the disk at each step."""
+    with tempfile.TemporaryDirectory(prefix="lab-machine-", dir="/dev/shm") as place:
+        yield Overlay(Path(place))
 
 
 def fields(file):
@@ -165,8 +168,8 @@ def test_lintian_has_no_complaint(small):
     assert found.returncode == 0, found.stdout
 
 
-# Without waiting for the disk at each file.
-DPKG = ("dpkg", "--force-unsafe-io", "--install")
+# Without the index of all man pages.
+DPKG = ("dpkg", "--no-triggers", "--install")
 
 
 def install(machine, small):
@@ -235,6 +238,7 @@ def asked(machine):
     return [line for line in lines if re.match(r"(start|stop|restart) ", line)]
 
 
+MODULES = r"^CFG_PLUGINDIR='(.*)'"
 POLICY = 'version = 2\n[component]\ndomain = "vestibule.localhost"\n[[service]]\ndomain = "conference.localhost"\n'
 
 
@@ -265,3 +269,110 @@ def test_an_upgrade_restarts_what_runs_and_only_if_prosody_can_speak_with_it(mac
 
     machine.run("dpkg", "--remove", *NAMES)
     assert asked(machine) == [f"stop {UNIT}"]
+
+
+@installs
+def test_removing_says_which_lines_of_prosody_are_left(machine, small):
+    install(machine, small)
+    machine.write("/etc/prosody/conf.d/meet.cfg.lua", 'Component "meet" "muc"\n\tmodules_enabled = { "vestibule_gate" }\n')
+    done = machine.run("dpkg", "--remove", *NAMES)
+    assert done.stderr.count("/etc/prosody still names vestibule_gate") == 2
+    assert "everybody is refused" in done.stderr
+    machine.write("/etc/prosody/conf.d/meet.cfg.lua", '-- modules_enabled = { "vestibule_gate" }\n')
+    install(machine, small)
+    assert "vestibule_gate" not in machine.run("dpkg", "--remove", *NAMES).stderr
+
+
+# Prosody's own folder of modules, with the package's in addition.
+PACKAGED = 'mount -t overlay overlay -o lowerdir="$0:$1" "$1"; shift; exec "$@"'
+
+
+class Packaged(Installed):
+    """Prosody with a configuration of its own, and the package's files in its folder of modules."""
+
+    def __init__(self, *arguments, packaged, **options):
+        super().__init__(*arguments, **options)
+        own = {"0.12": Path("/usr/bin/prosody"), "13": ROOT / "target/prosody13/usr/bin/prosody"}[self.version]
+        self.folders = [packaged, re.search(MODULES, own.read_text(), re.MULTILINE)[1]]
+
+    def spawn(self, command, env):
+        super().spawn(["unshare", "--mount", "--propagation", "private", "sh", "-ec", PACKAGED, *self.folders, *command], env)
+
+
+@installs
+def test_prosody_finds_the_gate_also_where_jitsi_has_replaced_its_paths(prosody_version, start, unpacked):
+    lines = (SNIPPETS / "prosody.cfg.lua").read_text()
+    text = 'component_ports = { 5347 }\nplugin_paths = { "/usr/share/jitsi-meet/prosody-plugins/" }\nVirtualHost "localhost"\n' + lines
+    gate = unpacked / "usr/lib/prosody/modules"
+    server = start(Packaged(prosody_version, "localhost", text, packaged=gate, secret="replace with a long random secret"))
+    start(Vestibule(server))
+    assert not [line for line in server.complaints() if "vestibule" in line]
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory, link):
+    """The archive for machines without Rust, unpacked."""
+    place = tmp_path_factory.mktemp("archive")
+    env = {"PATH": os.environ["PATH"], "HOME": "/", "PROGRAM": str(link), "CARGO_TARGET_DIR": str(place), "HOST": "here"}
+    for _ in range(2):
+        made = subprocess.run([ROOT / "scripts/archive.sh"], env=env, check=True, capture_output=True, text=True).stdout.strip()
+        data = Path(made).read_bytes()
+    assert Path(made).read_bytes() == data, "the same sources, another archive"
+    subprocess.run(["tar", "--extract", "--file", made, "--directory", place], check=True)
+    return place / f"vestibule-{MANIFEST['version']}-here"
+
+
+def files(root):
+    """Every file and link below a folder, with what is in it."""
+    found = [path for path in root.rglob("*") if path.is_symlink() or path.is_file()]
+    return {str(path.relative_to(root)): str(path.readlink()) if path.is_symlink() else path.read_bytes() for path in found}
+
+
+def test_the_archive_installs_what_a_checkout_installs(archive, link, tmp_path):
+    subprocess.run(["sha256sum", "--quiet", "--check", "SHA256SUMS"], cwd=archive, check=True)
+    listed = {line.split("  ")[1] for line in (archive / "SHA256SUMS").read_text().splitlines()}
+    assert listed == set(files(archive)) - {"SHA256SUMS"}
+    # Neither cargo nor make is called.
+    env = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "CARGO": "/nonexistent"}
+    roots = tmp_path / "archive", tmp_path / "checkout"
+    subprocess.run([archive / "install.sh"], env={**env, "DESTDIR": str(roots[0])}, check=True, capture_output=True)
+    subprocess.run([ROOT / "scripts/deploy.sh"], env={**env, "DESTDIR": str(roots[1]), "PROGRAM": str(link)}, check=True, capture_output=True)
+    theirs, ours = files(roots[0]), files(roots[1])
+    assert theirs == ours
+    assert len(ours) > 100
+
+
+def test_the_bill_of_materials_names_what_is_linked(tmp_path):
+    cargo = shutil.which("cargo") or str(Path.home() / ".cargo/bin/cargo")
+    env = {**os.environ, "CARGO": cargo, "SOURCE_DATE_EPOCH": "1700000000", "CARGO_NET_OFFLINE": "true"}
+    bills = []
+    for name in ("one", "two"):
+        subprocess.run(["/usr/bin/python3", ROOT / "scripts/sbom.py", tmp_path / name], env=env, check=True, capture_output=True)
+        bills.append((tmp_path / name).read_text())
+    assert bills[0] == bills[1]
+    bill = json.loads(bills[0])
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
+    assert re.fullmatch("urn:uuid:[0-9a-f-]{36}", bill["serialNumber"])
+    parts = {part["name"]: part for part in bill["components"]}
+    direct = set(tomllib.loads((ROOT / "Cargo.toml").read_text())["dependencies"])
+    assert direct <= set(parts)
+    assert not {"proptest", "criterion", "windows-sys", "vestibule"} & set(parts)
+    for part in bill["components"]:
+        assert part["purl"] == part["bom-ref"] == f"pkg:cargo/{part['name']}@{part['version']}"
+        assert re.fullmatch("[0-9a-f]{64}", part["hashes"][0]["content"])
+        assert part["licenses"][0]["expression"]
+    known = {part["bom-ref"] for part in [*bill["components"], bill["metadata"]["component"]]}
+    assert {each["ref"] for each in bill["dependencies"]} == known
+    assert {ref for each in bill["dependencies"] for ref in each["dependsOn"]} <= known
+
+
+def test_the_checksums_are_those_of_what_is_published(small, tmp_path):
+    (tmp_path / "debian").mkdir()
+    for file in small.values():
+        shutil.copy(file, tmp_path / "debian")
+    (tmp_path / "vestibule-0.cdx.json").write_text("{}")
+    subprocess.run(["make", "-C", ROOT, "checksums"], env={**os.environ, "CARGO_TARGET_DIR": str(tmp_path)}, check=True, capture_output=True)
+    for file in (tmp_path / "debian").iterdir():
+        file.rename(tmp_path / file.name)
+    listed = subprocess.run(["sha256sum", "--check", "SHA256SUMS"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    assert listed.count(": OK") == 3

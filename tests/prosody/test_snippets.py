@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import textwrap
 import tomllib
@@ -193,34 +192,3 @@ def test_every_variable_of_the_docker_files_is_explained_and_used():
     assert f"- {ENV_SECRET}=${{{ENV_SECRET}:?" in compose
     assert f"ENV_{ENV_SECRET}" in (DOCKER / "vestibule.cfg.lua").read_text()
     assert env_lines()["COMPOSE_FILE"].split(":") == ["docker-compose.yml", "vestibule.yml"]
-
-
-def sources():
-    """Every file of this tree that went into the program under test, by the compiler's own list: what it includes as
-    text too, whatever macro spells the name."""
-    listed = program().with_suffix(".d").read_text().split(": ", 1)[1].replace("\\ ", "\0").split()
-    top = next(Path(path[: -len("src/main.rs")]) for path in listed if path.endswith("/src/main.rs"))
-    return {str(Path(path.replace("\0", " ")).relative_to(top)) for path in listed}
-
-
-def test_the_image_has_the_files_that_the_build_needs(tmp_path):
-    dockerfile = (DOCKER / "Dockerfile").read_text()
-    for line in re.findall(r"^COPY (?!--)(.*)", dockerfile, re.MULTILINE):
-        *names, target = line.split()
-        for name in names:
-            to = tmp_path / target
-            if (ROOT / name).is_dir():
-                shutil.copytree(ROOT / name, to)
-            else:
-                to.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, to)
-    needed = sources()
-    assert {"component.toml", "docs/rules.md", "src/lib.rs"} <= needed
-    assert [name for name in sorted(needed) if not (tmp_path / name).is_file()] == []
-    # The manifest names targets, which have to be there, and the lock file is its own.
-    cargo = shutil.which("cargo") or Path.home() / ".cargo/bin/cargo"
-    for command in ([cargo, "metadata", "--no-deps", "--format-version=1", "--locked", "--offline"], ["make", "-n", "static"]):
-        read = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-        assert read.returncode == 0, read.stderr
-    manifest = tomllib.loads((ROOT / "Cargo.toml").read_text())
-    assert f"rust:{manifest['package']['rust-version']}-" in dockerfile

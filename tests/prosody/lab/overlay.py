@@ -11,6 +11,8 @@ mount -t proc proc "$0/root/proc"
 exec chroot "$0/root" "$@"
 """
 
+_ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "HOME": "/root"}
+
 
 class Overlay:
     """A root over this machine's own, kept in `place`. Commands in it are root's, and share nothing but network and
@@ -31,10 +33,10 @@ class Overlay:
         """The command line that runs `command` in the root."""
         return ["unshare", "--mount", "--propagation", "private", "sh", "-c", _ENTER, self.place, *command]
 
-    def run(self, *command, check=True):
+    def run(self, *command, check=True, env=None, seconds=120):
         """Runs a command in the root; returns what it did, with its output."""
-        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "HOME": "/root"}
-        done = subprocess.run(self.command(*command), env=env, text=True, capture_output=True, timeout=120)
+        env = {**_ENV, **(env or {})}
+        done = subprocess.run(self.command(*command), env=env, text=True, capture_output=True, timeout=seconds)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
