@@ -38,6 +38,10 @@ strings! {
     Length { "x-kind": "duration" }
     /// A point in time (RFC 3339).
     Moment { "format": "date-time" }
+    /// A day, such as "2026-12-24".
+    Day { "format": "date" }
+    /// An address on the Web, encrypted.
+    Https { "format": "uri", "pattern": "^https://" }
     /// Text of several lines.
     Lines { "x-kind": "lines" }
     /// A text that a form must not show, such as a password.

@@ -43,6 +43,7 @@ fn every_key_reaches_its_own_setting() {
         ("doctor.ignore", "['x']", "ignore"),
         ("doctor.jicofo_config", "'x'", "jicofo_config"),
         ("doctor.docker_env", "'x'", "docker_env"),
+        ("doctor.advisories", "'x'", "advisories"),
         ("reload.max_removed_percent", "1", "max_removed_percent"),
         ("store.file", "''", "file"),
         ("store.retention", "'never'", "retention"),

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use vestibule::component::drift::{HTTP_COMMANDS, NEIGHBOURS, Neighbour};
 use vestibule::config::json_schema;
+use vestibule::doctor::Advisories;
 use vestibule::policy::attempt::{Action, Client, Credential};
 use vestibule::policy::denial::{Denial, Shown, shown};
 use vestibule::policy::form_field::FormField;
@@ -358,4 +359,11 @@ fn every_target_that_ci_runs_exists() {
     for target in run {
         assert!(makefile.contains(&format!("\n{target}:")), "{target}");
     }
+}
+
+#[test]
+fn the_schema_of_a_list_of_advisories_is_that_of_the_program() {
+    let path = "docs/advisories.schema.json";
+    let expected = format!("{:#}\n", serde_json::json!(schemars::schema_for!(Advisories)));
+    current(path, &read(path), &expected);
 }

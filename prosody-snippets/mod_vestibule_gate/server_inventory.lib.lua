@@ -158,6 +158,7 @@ return function (gate)
 		local attr = {
 			xmlns = xmlns_gate, server = gate.SERVER, gate = gate.VERSION, lua = _VERSION:match("[%d.]+"),
 			time = ("%.3f"):format(now()), memory = ("%.0f"):format(collectgarbage("count")),
+			config = prosody.config_file and cut(prosody.config_file),
 		};
 		local names = host_names();
 		reply:tag("inventory", attr);

@@ -1,6 +1,6 @@
 //! When the doctor examines the server: periodically, after each greeting of a gate, and on request.
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fs, io};
 
 use parking_lot::Mutex;
 use serde_json::json;
@@ -20,7 +21,8 @@ use super::rooms::stored;
 use super::{Shared, reload};
 use crate::config::{Environment, Loaded, Problem, Settings, held};
 use crate::doctor::{
-    Case, Counts, File, Jicofo, Kind, Machine, Named, Report, Server, State, dotenv, examine,
+    Advisories, Case, Counts, File, Jicofo, Kind, Machine, Named, Report, Server, State, dotenv,
+    examine, image,
 };
 use crate::store::{self, Entry};
 use crate::wire::server_inventory::{ServerInventory, posture};
@@ -203,6 +205,10 @@ pub fn alone(file: &Path, environment: &Environment, loaded: &Loaded, reason: &s
 const MOST: usize = 100;
 /// The largest part of a file that is read, in bytes.
 const SIZE: u64 = 1024 * 1024;
+/// Debian's list of packages.
+const DPKG: &str = "/var/lib/dpkg/status";
+/// The file of docker-jitsi-meet in the folder of its `.env`.
+const COMPOSE: &str = "docker-compose.yml";
 /// The user id that may read everything.
 const ROOT: u32 = 0;
 /// `TCP_LISTEN` in `/proc/net/tcp`.
@@ -217,12 +223,23 @@ pub(super) fn look(
     account: Option<&Account>,
 ) -> Machine {
     let directory = file.parent().unwrap_or(Path::new(""));
+    let named_file = |path: &Option<PathBuf>| path.as_deref().map(|path| directory.join(path));
+    let (docker, own) = (&settings.doctor.docker_env, &settings.doctor);
+    let env = named(named_file(docker), dotenv);
+    let compose = named_file(docker).and_then(|path| read(&path.with_file_name(COMPOSE)).ok());
+    let env_of = env.as_ref().and_then(|env| env.as_ref().ok());
     Machine {
         files: files(file, settings, environment, account),
         listening: listening(),
-        package: package(Path::new("/var/lib/dpkg/status")),
-        jicofo: named(directory, settings.doctor.jicofo_config.as_deref(), Jicofo::read),
-        docker: named(directory, settings.doctor.docker_env.as_deref(), dotenv),
+        packages: fs::read_to_string(DPKG).ok().as_deref().map(packages),
+        image: env_of.and_then(|env| image(env, compose.as_deref().unwrap_or_default())),
+        advisories: named_file(&own.advisories).map(|path| {
+            let list = read(&path).map_err(|error| error.to_string());
+            list.and_then(|text| Advisories::read(&text))
+                .map_err(|error| format!("{}: {error}", path.display()))
+        }),
+        jicofo: named(named_file(&own.jicofo_config), Jicofo::read),
+        docker: env,
     }
 }
 
@@ -289,14 +306,17 @@ fn file(path: PathBuf, kind: Kind, account: Option<&Account>) -> File {
     File { mode, path, kind, needs_others }
 }
 
-fn named<T>(directory: &Path, path: Option<&Path>, read: impl Fn(&str) -> T) -> Named<T> {
-    let path = directory.join(path?);
+fn named<T>(path: Option<PathBuf>, parse: impl Fn(&str) -> T) -> Named<T> {
+    let path = path?;
+    let text = read(&path).map_err(|error| format!("{}: {error}", path.display()));
+    Some(text.map(|text| parse(&text)))
+}
+
+/// Reads the beginning of a file.
+fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    let opened = fs::File::open(&path).and_then(|file| file.take(SIZE).read_to_string(&mut text));
-    match opened {
-        Ok(_) => Some(Ok(read(&text))),
-        Err(error) => Some(Err(format!("{}: {error}", path.display()))),
-    }
+    fs::File::open(path)?.take(SIZE).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn listening() -> Option<Vec<SocketAddr>> {
@@ -329,12 +349,28 @@ fn socket(line: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// Returns the version of Debian's `prosody` package, if it is installed.
-fn package(status: &Path) -> Option<String> {
-    let text = fs::read_to_string(status).ok()?;
-    let own = text.split("\n\n").find(|entry| entry.starts_with("Package: prosody\n"))?;
-    let field = |name: &str| own.lines().find_map(|line| line.strip_prefix(name));
-    field("Status: ")?.ends_with(" installed").then_some(field("Version: ")?.to_owned())
+/// Debian packages whose versions are shown and compared with advisories.
+const PACKAGES: [&str; 9] = [
+    "prosody",
+    "lua5.4",
+    "jitsi-meet",
+    "jitsi-meet-web",
+    "jitsi-meet-prosody",
+    "jicofo",
+    "jitsi-videobridge2",
+    "jigasi",
+    "vestibule",
+];
+
+/// Returns the versions of the installed packages of [`PACKAGES`], from Debian's list.
+fn packages(status: &str) -> BTreeMap<String, String> {
+    let entries = status.split("\n\n").filter_map(|entry| {
+        let field = |name: &str| entry.lines().find_map(|line| line.strip_prefix(name));
+        let name = field("Package: ").filter(|name| PACKAGES.contains(name))?;
+        let is_installed = field("Status: ")?.ends_with(" installed");
+        is_installed.then_some((name.to_owned(), field("Version: ")?.to_owned()))
+    });
+    entries.collect()
 }
 
 #[cfg(test)]

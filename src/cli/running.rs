@@ -107,7 +107,8 @@ pub(super) fn look(
         Ok(Reply::Done(value)) => serde_json::from_value(value)?,
         Ok(Reply::Failed(failure)) => return Err(failure.into()),
         Err(reason) => {
-            let reason = format!("{reason}. What the server is made of needs `vestibule run`");
+            let reason = reason.trim_end_matches(['.', '?']);
+            let reason = format!("{reason}; what the server is made of needs `vestibule run`");
             app::alone(file, environment, &to_run(file, environment)?, &reason)
         }
     };

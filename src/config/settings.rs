@@ -57,12 +57,14 @@ pub struct Doctor {
     pub jicofo_config: Option<PathBuf>,
     /// Path of the `.env` of docker-jitsi-meet, relative to the operator's file.
     pub docker_env: Option<PathBuf>,
+    /// Path of a list of advisories that is newer than the program's own, relative to the operator's file.
+    pub advisories: Option<PathBuf>,
 }
 
 impl Default for Doctor {
     fn default() -> Self {
         let every = Some(Duration::from_secs(86_400));
-        Self { every, ignore: Vec::new(), jicofo_config: None, docker_env: None }
+        Self { every, ignore: Vec::new(), jicofo_config: None, docker_env: None, advisories: None }
     }
 }
 
@@ -294,6 +296,7 @@ pub(super) fn read_doctor(mut section: TableReader<'_>) -> Doctor {
     section.put("ignore", &mut doctor.ignore, list(some_text));
     section.put("jicofo_config", &mut doctor.jicofo_config, optional(any_path));
     section.put("docker_env", &mut doctor.docker_env, optional(any_path));
+    section.put("advisories", &mut doctor.advisories, optional(any_path));
     section.finish();
     doctor
 }

@@ -54,6 +54,11 @@ pub struct Server {
 }
 
 impl Case<'_> {
+    /// Returns whether a server runs in docker-jitsi-meet.
+    pub(super) fn is_docker(&self, posture: &ServerInventory) -> bool {
+        posture.is_docker_jitsi_meet() || self.machine.docker.is_some()
+    }
+
     /// Calls `look` for every server.
     pub(super) fn each_server(
         &self,

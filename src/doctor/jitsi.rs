@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::case::{Case, has_anywhere};
-use super::{Check, Looked, Severity};
+use super::{Check, DOTENV, Looked, Severity};
 use crate::config::counted;
 use crate::policy::moderators::Become;
 
 const JICOFO: &str = "jicofo.conf";
-const DOTENV: &str = ".env";
 /// Default port of Jicofo's HTTP interface.
 const PORT: u16 = 8888;
 
@@ -23,7 +22,8 @@ pub struct Jicofo {
 }
 
 /// Variables of docker-jitsi-meet that are checked, in addition to that of the secret.
-const VARIABLES: [&str; 13] = [
+const VARIABLES: [&str; 14] = [
+    IMAGE,
     "XMPP_MUC_MODULES",
     "XMPP_LOBBY_MUC_MODULES",
     "XMPP_BREAKOUT_MUC_MODULES",
@@ -38,6 +38,8 @@ const VARIABLES: [&str; 13] = [
     "MAX_PARTICIPANTS",
     "PROSODY_RESERVATION_ENABLED",
 ];
+/// Variable for the tag of the images.
+pub(super) const IMAGE: &str = "JITSI_IMAGE_VERSION";
 const SECRET: &str = "VESTIBULE_COMPONENT_SECRET";
 
 pub(super) static CHECKS: &[Check] = &[
@@ -119,6 +121,13 @@ pub fn dotenv(text: &str) -> BTreeMap<String, String> {
             VARIABLES.contains(&name).then(|| (name.to_owned(), value.to_owned()))
         })
         .collect()
+}
+
+/// Returns the tag of docker-jitsi-meet's images: of the `.env`, or the default of its `docker-compose.yml`.
+pub fn image(env: &BTreeMap<String, String>, compose: &str) -> Option<String> {
+    let given = env.get(IMAGE).filter(|tag| !tag.is_empty()).map(String::as_str);
+    let default = || compose.split("${JITSI_IMAGE_VERSION:-").nth(1)?.split('}').next();
+    given.or_else(default).map(str::to_owned)
 }
 
 fn auto_owner(case: &Case<'_>, looked: &mut Looked) {

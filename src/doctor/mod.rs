@@ -4,6 +4,7 @@
 //! Pure: its input is a [`Case`], which the caller gathers. [`checks`] lists every [`Check`]; each family has a
 //! file of its own. What cannot be determined is `unknown` with the reason, never fine.
 
+mod advisories;
 mod case;
 mod exposure;
 mod gate;
@@ -13,8 +14,9 @@ mod report;
 mod rooms;
 mod server;
 
+pub use self::advisories::{Advisories, Advisory, Program};
 pub use self::case::{Case, Server};
-pub use self::jitsi::{Jicofo, dotenv};
+pub use self::jitsi::{Jicofo, dotenv, image};
 pub use self::report::{Counts, Report, Row, State, in_words};
 pub use self::server::{File, Kind, Machine, Named};
 
@@ -118,10 +120,11 @@ impl Looked {
 const PROSODY: &str = "prosody.cfg.lua";
 const COMPONENT: &str = "component.toml";
 const SHELL: &str = "shell";
+const DOTENV: &str = ".env";
 
 /// Returns every check, family by family.
 pub fn checks() -> impl Iterator<Item = &'static Check> {
-    let families: [&'static [Check]; 12] = [
+    let families: [&'static [Check]; 13] = [
         gate::CHECKS,
         gate::ORDER_CHECKS,
         policy::EXEMPT_CHECKS,
@@ -133,6 +136,7 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
         jitsi::CHECKS,
         rooms::CHECKS,
         server::CHECKS,
+        advisories::CHECKS,
         policy::CHECKS,
     ];
     families.into_iter().flatten()

@@ -270,14 +270,23 @@ fn recorder(case: &Case<'_>, looked: &mut Looked) {
     })
 }
 
+/// Jitsi's options that name services by the beginning of their addresses, the defaults, and an account for the advice.
+const PREFIXES: [(&str, &str, &str); 2] = [
+    ("recorder_prefixes", "recorder@recorder., jibria@recorder. and jibrib@recorder.", "recorder"),
+    (
+        "transcriber_prefixes",
+        "transcriber@recorder., transcribera@recorder. and transcriberb@recorder.",
+        "transcriber",
+    ),
+];
+
 fn prefixes(case: &Case<'_>, looked: &mut Looked) {
     case.each_service(looked, |_, hosts, host, looked| {
-        for name in ["recorder_prefixes", "transcriber_prefixes"] {
-            let line = format!("{name} = {{ \"recorder@recorder.YOUR-DOMAIN\" }}");
+        for (name, defaults, account) in PREFIXES {
+            let line = format!("{name} = {{ \"{account}@recorder.YOUR-DOMAIN\" }}");
             let Some(list) = hosts.option(host, name) else {
                 if has_s2s(hosts) && has_anywhere(hosts, "muc_lobby_rooms") {
-                    let found =
-                        format!("{name} is not set, so it is \"recorder@recorder.\" on any server");
+                    let found = format!("{name} is not set: {defaults} count, on any server");
                     looked.find(&host.name, found, (PROSODY, line));
                 }
                 continue;

@@ -1,11 +1,14 @@
 //! The report of the doctor.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::advisories::described;
 use super::{Case, Check, Finding, Looked, Severity};
 use crate::config::counted;
 
@@ -27,6 +30,12 @@ pub struct Report {
     pub incomplete: Option<String>,
     /// The number of checks by state.
     pub counts: Counts,
+    /// Versions of the server's programs, by name: what the gates tell, and the packages and images of this machine.
+    #[serde(default)]
+    pub versions: BTreeMap<String, String>,
+    /// The list of advisories that these versions were compared with: its length and its day.
+    #[serde(default)]
+    pub advisories: String,
     /// Every check, the worst first.
     pub checks: Vec<Row>,
 }
@@ -134,6 +143,8 @@ impl Report {
             complete: incomplete.is_none(),
             incomplete,
             counts,
+            versions: versions(case),
+            advisories: described(case.machine),
             checks,
         }
     }
@@ -156,27 +167,41 @@ impl Report {
     }
 }
 
+fn versions(case: &Case<'_>) -> BTreeMap<String, String> {
+    let mut all = case.machine.packages.clone().unwrap_or_default();
+    all.extend(case.machine.image.clone().map(|tag| ("docker-jitsi-meet".to_owned(), tag)));
+    for posture in case.servers.unwrap_or_default().iter().filter_map(|it| it.posture.as_ref().ok())
+    {
+        if let Some((name, version)) = posture.server.split_once(' ') {
+            all.insert(name.to_owned(), version.to_owned());
+        }
+        all.extend(posture.lua.clone().map(|version| ("Lua".to_owned(), version)));
+    }
+    all
+}
+
+/// Number of checks up to which those that lack the same knowledge are named.
+const FEW: usize = 3;
+
 /// Returns the report as text, the worst first; with `all` also the checks that are fine.
 pub fn in_words(report: &Report, all: bool) -> String {
     let mut text = String::new();
     for row in report.checks.iter().filter(|row| row.state == State::Found) {
         found(&mut text, row);
     }
-    let unknown: Vec<_> = report.checks.iter().filter(|row| !row.unknown.is_empty()).collect();
-    if !unknown.is_empty() {
+    // Many checks may lack the same knowledge: each reason is said once.
+    let mut reasons: IndexMap<&str, Vec<&str>> = IndexMap::new();
+    for row in &report.checks {
+        row.unknown.iter().for_each(|reason| reasons.entry(reason).or_default().push(&row.id));
+    }
+    if !reasons.is_empty() {
         _ = writeln!(text, "NOT KNOWN");
-        // A reason that is the same for all is shown at the end.
-        let reason = report.incomplete.as_ref();
-        let (alike, others): (Vec<_>, Vec<_>) = unknown
-            .iter()
-            .flat_map(|row| row.unknown.iter().map(|why| (row.id.as_str(), why)))
-            .partition(|(_, why)| Some(*why) == reason);
-        for (id, reason) in others {
-            _ = writeln!(text, "  {id}: {reason}");
-        }
-        if !alike.is_empty() {
-            let ids: Vec<_> = alike.into_iter().map(|(id, _)| id).collect();
-            _ = writeln!(text, "  without the server: {}", ids.join(", "));
+        for (reason, ids) in reasons {
+            if ids.len() > FEW && !all {
+                _ = writeln!(text, "  {} checks: {reason} (--all names them)", ids.len());
+            } else {
+                _ = writeln!(text, "  {}: {reason}", ids.join(", "));
+            }
         }
         text.push('\n');
     }
@@ -198,8 +223,18 @@ pub fn in_words(report: &Report, all: bool) -> String {
         counts.ignored,
         counts.fine
     );
-    if let Some(reason) = &report.incomplete {
-        _ = write!(text, "\nthis is a part of it: {reason}");
+    if report.incomplete.is_some() {
+        text.push_str("\nthis is a part of it: a server could not be asked");
+    }
+    let versions: Vec<_> =
+        report.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    if !versions.is_empty() {
+        _ = write!(
+            text,
+            "\nversions: {}; compared with {}",
+            versions.join(", "),
+            report.advisories
+        );
     }
     text
 }

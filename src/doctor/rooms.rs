@@ -3,6 +3,7 @@
 use super::case::Case;
 use super::{COMPONENT, Check, Looked, PROSODY, Severity};
 use crate::component::drift::in_stored;
+use crate::config::counted;
 use crate::policy::access::Persistence;
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::context::Drift;
@@ -153,14 +154,28 @@ fn deleted(case: &Case<'_>, looked: &mut Looked) {
         let affiliations: u64 = affiliations.sum();
         let names: Vec<_> = lost.iter().take(NAMED).map(|(room, _)| room.jid.as_str()).collect();
         let more = if lost.len() > NAMED { ", …" } else { "" };
-        let found = format!(
-            "{} stored rooms, with {affiliations} owners, admins, members and outcasts, are deleted when their next \
-             meeting ends: {}{more}",
-            lost.len(),
-            names.join(", "),
-        );
+        let people = "owners, admins, members and outcasts";
+        let rooms = match lost.len() {
+            1 => format!("1 stored room, with {affiliations} {people}, is deleted when its"),
+            many => {
+                format!("{many} stored rooms, with {affiliations} {people}, are deleted when their")
+            }
+        };
+        let found = format!("{rooms} next meeting ends: {}{more}", names.join(", "));
         looked.find(service, found, (COMPONENT, "[policy.access] persistent = \"keep\""));
     })
+}
+
+fn stored(count: usize) -> String {
+    counted(count, "room is stored", "rooms are stored")
+}
+
+fn they(count: usize) -> &'static str {
+    if count == 1 { "it is" } else { "they are" }
+}
+
+fn are(count: usize) -> String {
+    counted(count, "is", "are")
 }
 
 fn kept(case: &Case<'_>, looked: &mut Looked) {
@@ -169,14 +184,16 @@ fn kept(case: &Case<'_>, looked: &mut Looked) {
         if rooms.is_empty() {
             return;
         }
-        let others = match rooms.len().saturating_sub(same) {
-            0 => String::new(),
-            others => format!(", and {others} are changed by the file: `vestibule plan` says how"),
+        let others = rooms.len().saturating_sub(same);
+        let changed = format!("{} changed by the file: `vestibule plan` says how", are(others));
+        let found = match (same, others) {
+            (same, 0) => format!("{}: kept as {}", stored(same), they(same)),
+            (0, others) => format!("{}: {changed}", stored(others)),
+            (same, _) => {
+                let all = stored(rooms.len());
+                format!("{all}: {} kept as found, {changed}", are(same))
+            }
         };
-        let found = format!(
-            "{} stored rooms were there before the policy: {same} are kept as they are{others}",
-            rooms.len()
-        );
         let line = "[[room]] with `match` and the rules that are to hold in one of them";
         looked.find(service, found, (COMPONENT, line));
     })
@@ -187,7 +204,8 @@ fn cache(case: &Case<'_>, looked: &mut Looked) {
         let size =
             hosts.option(host, "muc_room_cache_size").and_then(|it| it.text()?.parse::<u64>().ok());
         if size.unwrap_or(100) < ROOMS {
-            let found = format!("{} rooms are kept in memory", size.unwrap_or(100));
+            let found =
+                format!("{} kept in memory", counted(size.unwrap_or(100), "room is", "rooms are"));
             looked.find(&host.name, found, (PROSODY, "muc_room_cache_size = 10000"));
         }
     })

@@ -1,4 +1,4 @@
-//! Checks of the server's program and machine: versions, advisories, files.
+//! Checks of the server's program and machine: versions, clock, files.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use jiff::SignedDuration;
 
+use super::advisories::Advisories;
 use super::case::Case;
 use super::jitsi::Jicofo;
 use super::{COMPONENT, Check, Looked, PROSODY, SHELL, Severity};
@@ -23,14 +24,6 @@ pub(super) static CHECKS: &[Check] = &[
         why: "the gate is tried with 0.12 and 13 and with no other: a hook that is not there holds nobody",
         source: "docs/protocol.md",
         look: supported,
-    },
-    Check {
-        id: "advisories",
-        severity: Severity::Warning,
-        looks_at: "Published advisories on this version of Prosody",
-        why: "what is known is tried",
-        source: "src/doctor/server.rs has each with its source",
-        look: advisories,
     },
     Check {
         id: "lua",
@@ -64,34 +57,8 @@ fn supported(case: &Case<'_>, looked: &mut Looked) {
     })
 }
 
-fn unreleased(name: &str) -> String {
+pub(super) fn unreleased(name: &str) -> String {
     format!("{name:?} is no released version of Prosody")
-}
-
-fn advisories(case: &Case<'_>, looked: &mut Looked) {
-    case.each(looked, |server, posture, looked| {
-        let Some(running) = version(&posture.server) else {
-            return looked.unknown_at(server, unreleased(&posture.server));
-        };
-        let upstream = format!("{}.{}.{}", running.0, running.1, running.2);
-        // A package of another version is not the one that runs.
-        let package = case.machine.package.as_deref();
-        let package = package.filter(|package| package.starts_with(&format!("{upstream}-")));
-        for advisory in ADVISORIES.iter().filter(|advisory| advisory.is_about(running)) {
-            if package.is_some_and(|package| advisory.is_repaired_in(package)) {
-                continue;
-            }
-            let honest = match package {
-                Some(package) => format!("the package {package} is not known to have the repair"),
-                None => "your distribution may have repaired it in its package, which the server does not tell".to_owned(),
-            };
-            looked.find(
-                format!("{} {}", advisory.id, posture.server),
-                format!("{}; {honest} ({})", advisory.what, advisory.source),
-                (SHELL, "apt update && apt install --only-upgrade prosody && systemctl restart prosody"),
-            );
-        }
-    })
 }
 
 fn lua(case: &Case<'_>, looked: &mut Looked) {
@@ -128,121 +95,8 @@ fn clock(case: &Case<'_>, looked: &mut Looked) {
     })
 }
 
-/// A published security advisory on Prosody.
-#[derive(Debug)]
-pub(super) struct Advisory {
-    /// CVE number.
-    pub(super) id: &'static str,
-    /// The impact.
-    pub(super) what: &'static str,
-    /// The first repaired version of each branch, the oldest branch first. Branches before that have no repair.
-    pub(super) repaired: &'static [Version],
-    /// The first revisions of Debian's package into which the repair was backported.
-    pub(super) debian: &'static [&'static str],
-    /// Where the advisory was published.
-    pub(super) source: &'static str,
-}
-
 /// A version: `13.0.5` is `(13, 0, 5)`.
 pub(super) type Version = (u32, u32, u32);
-
-const MAY_2026: Advisory = Advisory {
-    id: "",
-    what: "",
-    repaired: &[(0, 12, 6), (13, 0, 5)],
-    debian: &["0.12.3-1+deb12u1"],
-    source: "Prosody's advisory of 2026-05-01",
-};
-const WITH_THE_SAME: Advisory = Advisory {
-    what: "repaired by Debian together with CVE-2026-43506; the versions are taken to be the same",
-    source: "changelog of Debian's prosody 0.12.3-1+deb12u1",
-    ..MAY_2026
-};
-const MAY_2021: Advisory = Advisory {
-    repaired: &[(0, 11, 9)],
-    debian: &[],
-    source: "Prosody's advisory of 2021-05-12",
-    ..MAY_2026
-};
-
-pub(super) static ADVISORIES: [Advisory; 11] = [
-    Advisory {
-        id: "CVE-2026-43507",
-        what: "a stranger exhausts the memory by XML that grows in the parser",
-        ..MAY_2026
-    },
-    Advisory {
-        id: "CVE-2026-43506",
-        what: "a stranger exhausts the memory by connections that leak it",
-        ..MAY_2026
-    },
-    Advisory { id: "CVE-2026-43505", ..WITH_THE_SAME },
-    Advisory { id: "CVE-2026-43504", ..WITH_THE_SAME },
-    Advisory {
-        id: "CVE-2022-0217",
-        what: "a stranger exhausts the memory by a WebSocket",
-        repaired: &[(0, 11, 12)],
-        debian: &[],
-        source: "Prosody's advisory of 2022-01-13",
-    },
-    Advisory {
-        id: "CVE-2021-37601",
-        what: "a stranger reads the admins, members, owners and banned people of a room",
-        repaired: &[(0, 11, 10)],
-        debian: &[],
-        source: "Prosody's advisory of 2021-07-22",
-    },
-    Advisory {
-        id: "CVE-2021-32917",
-        what: "a stranger uses the server's file transfer proxy",
-        ..MAY_2021
-    },
-    Advisory { id: "CVE-2021-32918", what: "a stranger exhausts the memory", ..MAY_2021 },
-    Advisory {
-        id: "CVE-2021-32919",
-        what: "another server passes for one that it is not",
-        ..MAY_2021
-    },
-    Advisory {
-        id: "CVE-2021-32920",
-        what: "a stranger takes all of a processor by renegotiating TLS",
-        ..MAY_2021
-    },
-    Advisory {
-        id: "CVE-2021-32921",
-        what: "a stranger guesses a secret by the time that comparing it takes",
-        ..MAY_2021
-    },
-];
-
-impl Advisory {
-    /// Returns whether a version is without the repair. A version of a branch that is not listed is without it if it is
-    /// older than the newest repaired version.
-    pub(super) fn is_about(&self, version: Version) -> bool {
-        let branch = |(major, minor, _): Version| if major == 0 { (0, minor) } else { (major, 0) };
-        let own = self.repaired.iter().find(|repaired| branch(**repaired) == branch(version));
-        match own {
-            Some(repaired) => version < *repaired,
-            None => self.repaired.last().is_some_and(|last| version < *last),
-        }
-    }
-
-    /// Returns whether the repair was backported into this package of Debian.
-    pub(super) fn is_repaired_in(&self, package: &str) -> bool {
-        self.debian.iter().any(|repaired| {
-            let (version, revision) = repaired.split_once("+deb").unwrap_or((repaired, ""));
-            let Some((own, rest)) = package.split_once("+deb") else { return false };
-            own == version
-                && number(rest, 0) == number(revision, 0)
-                && number(rest, 1) >= number(revision, 1)
-        })
-    }
-}
-
-/// Returns the n-th number, from 0, in a text like `12u1`.
-fn number(text: &str, n: usize) -> Option<u32> {
-    text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).nth(n)?.parse().ok()
-}
 
 /// Returns the version in `Prosody 0.12.3`; `None` for a nightly build or another program.
 pub(super) fn version(server: &str) -> Option<Version> {
@@ -360,12 +214,23 @@ pub struct Machine {
     pub files: Vec<File>,
     /// The listening sockets; `None`: the system does not report them.
     pub listening: Option<Vec<SocketAddr>>,
-    /// The version of the package `prosody` that Debian's package manager has installed.
-    pub package: Option<String>,
+    /// The versions of the installed Debian packages that are looked at; `None`: the machine has no list of packages.
+    pub packages: Option<BTreeMap<String, String>>,
+    /// The tag of the images of docker-jitsi-meet, like `stable-9457-1`.
+    pub image: Option<String>,
+    /// The operator's list of advisories.
+    pub advisories: Named<Advisories>,
     /// The values of Jicofo's own file.
     pub jicofo: Named<Jicofo>,
     /// The checked variables in the `.env` of docker-jitsi-meet; of the secret, only whether it is good.
     pub docker: Named<BTreeMap<String, String>>,
+}
+
+impl Machine {
+    /// Returns the installed version of a Debian package.
+    pub fn package(&self, name: &str) -> Option<&str> {
+        self.packages.as_ref()?.get(name).map(String::as_str)
+    }
 }
 
 /// A file or directory.
@@ -403,37 +268,6 @@ pub enum Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_advisory_is_about_what_is_older_than_the_repair_of_its_branch() {
-        let latest = &ADVISORIES[0];
-        for (version, is) in [
-            ((0, 11, 13), true),
-            ((0, 12, 5), true),
-            ((0, 12, 6), false),
-            ((13, 0, 4), true),
-            ((13, 0, 5), false),
-            ((13, 1, 0), false),
-            ((14, 0, 0), false),
-        ] {
-            assert_eq!(latest.is_about(version), is, "{version:?}");
-        }
-        assert!(!ADVISORIES[4].is_about((0, 12, 0)) && !ADVISORIES[4].is_about((13, 0, 0)));
-    }
-
-    #[test]
-    fn a_package_may_have_the_repair_without_the_version() {
-        let latest = &ADVISORIES[0];
-        for (package, is) in [
-            ("0.12.3-1+deb12u1", true),
-            ("0.12.3-1+deb12u2", true),
-            ("0.12.3-1", false),
-            ("0.12.3-1+deb11u1", false),
-            ("13.0.1-1+deb12u1", false),
-        ] {
-            assert_eq!(latest.is_repaired_in(package), is, "{package}");
-        }
-    }
 
     #[test]
     fn only_a_released_version_is_one() {

@@ -25,6 +25,8 @@ pub struct ServerInventory {
     pub lua: Option<String>,
     /// Version of the gate.
     pub gate: Option<String>,
+    /// Path of the server's configuration file.
+    pub config: Option<String>,
     /// Time of the server's clock.
     pub time: Option<Timestamp>,
     /// Memory that Lua's values take, in KiB.
@@ -119,6 +121,7 @@ impl ServerInventory {
             server: text("server").unwrap_or_default(),
             lua: text("lua"),
             gate: text("gate"),
+            config: text("config"),
             time: element.attr("time").and_then(|time| time.parse().ok()).and_then(at),
             memory: number("memory"),
             modules: names(element),
@@ -133,6 +136,12 @@ impl ServerInventory {
                 .collect(),
             is_cut: element.attr("more") == Some("true"),
         }
+    }
+
+    /// Returns whether the server runs in docker-jitsi-meet, whose image keeps the configuration in a folder of its own.
+    pub fn is_docker_jitsi_meet(&self) -> bool {
+        let folders = ["/run/prosody/config/", "/config/"];
+        self.config.as_ref().is_some_and(|path| folders.iter().any(|it| path.starts_with(it)))
     }
 }
 

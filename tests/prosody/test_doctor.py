@@ -158,7 +158,7 @@ GROUPS = {
         + "[policy.access]\ncreate = ['everyone']\n[doctor]\nignore = ['conflict-resolve', 'nonsense']\n",
         {
             "open-registration": "anybody may register",
-            "c2s-unencrypted": "guest.localhost",
+            "c2s-unencrypted": "localhost: c2s_require_encryption is false",
             "plain-passwords": "localhost",
             "component-port": "*:",
             "s2s-strangers": "people of any server",
