@@ -28,7 +28,7 @@ export PROSODY
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint words typos msrv doc prosody-tests property bench screenshots fuzz fuzz-short long soak model model-mutants mutants deny static-program static image-test sbom checksums packages prosody13 browser install uninstall deb
+.PHONY: help demo test unit lint words typos msrv doc prosody-tests property bench screenshots fuzz fuzz-short long soak model model-mutants mutants deny static-program static image-test rocks sbom checksums packages prosody13 browser install uninstall deb
 
 help: ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -147,6 +147,9 @@ static-program: ## Build a program without dynamic libraries into target/HOST/re
 static: $(if $(PROGRAM),,static-program) ## Pack such a program with gate, units and install.sh into target/vestibule-VERSION-HOST.tar.gz
 	@PROGRAM=$(or $(PROGRAM),$(TARGET)/$(HOST)/release/vestibule) HOST=$(HOST) scripts/archive.sh
 
+rocks: ## Write rockspecs of the gate into target/rocks, and pack them where LuaRocks is installed
+	@scripts/rocks.sh
+
 sbom: ## Write what the program is made of (CycloneDX) into target/vestibule-VERSION.cdx.json
 	@CARGO=$(CARGO) $(PYTHON) scripts/sbom.py $(TARGET)/vestibule-$(VERSION).cdx.json
 
@@ -155,5 +158,5 @@ image-test: ## Carry out the image's Dockerfile, with the compiler, on what it c
 	IMAGE=full $(PYTEST) tests/prosody/test_image.py
 
 checksums: ## Write target/SHA256SUMS, of the packages, archives and the bill of materials
-	@cd $(TARGET) && sha256sum -- $$(ls debian/*.deb vestibule-*.tar.gz vestibule-*.cdx.json 2>/dev/null) | sed 's| debian/| |' >SHA256SUMS
+	@cd $(TARGET) && sha256sum -- $$(ls debian/*.deb rocks/*.rock vestibule-*.tar.gz vestibule-*.cdx.json 2>/dev/null) | sed -E 's,  (debian|rocks)/,  ,' >SHA256SUMS
 	@cat $(TARGET)/SHA256SUMS

@@ -376,3 +376,36 @@ def test_the_checksums_are_those_of_what_is_published(small, tmp_path):
         file.rename(tmp_path / file.name)
     listed = subprocess.run(["sha256sum", "--check", "SHA256SUMS"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
     assert listed.count(": OK") == 3
+
+
+@pytest.fixture(scope="module")
+def rocks(tmp_path_factory):
+    """A tree with both rocks, as LuaRocks makes it of the rockspecs; by LuaRocks itself where it is installed."""
+    place = tmp_path_factory.mktemp("rocks")
+    env = {**os.environ, "CARGO_TARGET_DIR": str(place)}
+    made = subprocess.run([ROOT / "scripts/rocks.sh"], env=env, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    tree = place / "tree/share/lua/5.4"
+    for spec in sorted((place / "rocks").glob("*.rockspec")):
+        text = spec.read_text()
+        assert f'tag = "v{MANIFEST["version"]}"' in text
+        assert f'url = "git+{MANIFEST["repository"]}"' in text
+        for name, file in re.findall(r'\["([\w.]+)"\] = "(\S+)"', text):
+            target = tree / f"{name.replace('.', '/')}.lua"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, target)
+    for rock in (place / "rocks").glob("*.rock"):
+        subprocess.run(["luarocks", "--lua-version=5.4", f"--tree={place}/theirs", "install", rock], check=True, capture_output=True)
+        name = rock.name.split("-")[0]
+        assert files(place / "theirs/share/lua/5.4" / name) == files(tree / name)
+    return place / "tree"
+
+
+def test_prosody_loads_the_gate_of_a_rock(prosody_version, start, rocks):
+    there = {path.name for path in (rocks / "share/lua/5.4/mod_vestibule_gate").iterdir()}
+    assert there == {path.name.replace(".lib.lua", ".lua") for path in (SNIPPETS / "mod_vestibule_gate").iterdir()}
+    lines = (SNIPPETS / "prosody.cfg.lua").read_text()
+    text = f'component_ports = {{ 5347 }}\ninstaller_plugin_path = "{rocks}"\nVirtualHost "localhost"\n' + lines
+    server = start(Installed(prosody_version, "localhost", text, secret="replace with a long random secret"))
+    start(Vestibule(server))
+    assert not [line for line in server.complaints() if "vestibule" in line]
