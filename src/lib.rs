@@ -25,6 +25,7 @@
 //! | [`doctor`] | checks for what bypasses the policy on the server, in the file and on the machine | I/O, clocks |
 //! | [`component`] | engine, counters, room registry, audit | open sockets, read clocks |
 //! | [`store`] | the audit database, and the runtime bans in it | decide, read clocks |
+//! | [`summary`] | the policy in plain words, for participants | I/O, clocks, randomness |
 //! | [`config`] | the operator's file | |
 //! | [`wire`] | the gate protocol, `docs/protocol.md` | I/O |
 //! | [`password`] | making and judging passwords | read clocks |
@@ -64,6 +65,7 @@ pub mod schema;
 pub mod secret;
 pub mod setting;
 pub mod store;
+pub mod summary;
 pub mod thread;
 pub mod wire;
 pub mod xmpp;

@@ -15,7 +15,7 @@ use Below::{AllBut, Only};
 
 /// The modules from the bottom up, and what each may use. `xmpp` is split: what reads and writes an element
 /// stands below all, the link above it.
-const LAYERS: [(&str, Below); 24] = [
+const LAYERS: [(&str, Below); 25] = [
     ("names", Only(&[])),
     ("schema", Only(&[])),
     ("secret", Only(&[])),
@@ -29,7 +29,8 @@ const LAYERS: [(&str, Below); 24] = [
     ("password", Only(&["policy", "jid", "secret"])),
     ("wire", Only(&["policy", "xmpp", "jid", "secret"])),
     ("config", Only(&["setting", "policy", "jid", "schema", "secret"])),
-    ("store", AllBut(&["wire", "password", "setting", "xmpp", "metrics"])),
+    ("summary", Only(&["config", "policy", "jid"])),
+    ("store", AllBut(&["wire", "password", "setting", "xmpp", "metrics", "summary"])),
     ("component", AllBut(&["config", "setting"])),
     ("doctor", AllBut(&["store", "password", "setting", "xmpp", "metrics", "private", "thread"])),
     ("control", AllBut(&["setting", "thread"])),

@@ -1,5 +1,6 @@
 //! The command line: the arguments of every command, and what it runs.
 
+mod explain_policy;
 mod generate;
 mod incident;
 mod log;
@@ -87,6 +88,8 @@ enum Verb {
     },
     /// Print the policy of a room by the file, where each value comes from, and why
     Show(show::Arguments),
+    /// Print in plain words, for participants and moderators, how meetings are protected by the file
+    ExplainPolicy(explain_policy::Arguments),
     /// Decide recorded attempts again, by this policy or another, and print which would be decided differently
     Replay(replay::Arguments),
     /// Run policy tests, and print those that fail
@@ -189,6 +192,10 @@ fn carry_out(arguments: Arguments) -> Ended {
         }
         Verb::Show(arguments) => {
             show::by_file(&file, &environment, found().ok().as_deref(), &arguments, json)
+        }
+        Verb::ExplainPolicy(arguments) => {
+            let socket = found().ok();
+            explain_policy::by_file(&file, &environment, socket.as_deref(), &arguments, json)
         }
         Verb::Replay(arguments) => {
             let database = || config::database(&file, &environment);

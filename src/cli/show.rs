@@ -41,22 +41,21 @@ pub(super) fn by_file(
     }
     say(found.to_string().trim_end());
     if found.has_default_opening()
-        && let Some(opening) = running(socket, &found)
+        && let Some(opening) = default_opening(socket, found.room.domain())
     {
         say(&format!("\n# on the running server, by default rooms are opened by {opening}"));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns who opens rooms of the service by default, as the running component reports it.
-fn running(socket: Option<&Path>, found: &Effective) -> Option<String> {
+/// Returns who opens rooms of a service by default, as the running component reports it.
+pub(super) fn default_opening(socket: Option<&Path>, service: &str) -> Option<String> {
     let status = request(&declared::Status {}).ok()?;
     let Ok(Reply::Done(value)) = block_on(ask(socket?, &status, working())).ok()? else {
         return None;
     };
     let status: Status = serde_json::from_value(value).ok()?;
-    let domain = found.room.domain();
-    status.services.into_iter().find(|service| service.domain == domain)?.default_opening
+    status.services.into_iter().find(|one| one.domain == service)?.default_opening
 }
 
 fn to_json(found: &Effective) -> Value {

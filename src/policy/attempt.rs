@@ -415,7 +415,7 @@ pub struct Strength {
 }
 
 /// A limit that no counter reaches, so that it limits nothing.
-pub(super) const UNLIMITED: u32 = u32::MAX;
+pub(crate) const UNLIMITED: u32 = u32::MAX;
 
 /// What the counters say about a requester at a room. They live outside the policy, in the component's
 /// memory: a restart forgets them.
