@@ -409,3 +409,39 @@ def test_prosody_loads_the_gate_of_a_rock(prosody_version, start, rocks):
     server = start(Installed(prosody_version, "localhost", text, secret="replace with a long random secret"))
     start(Vestibule(server))
     assert not [line for line in server.complaints() if "vestibule" in line]
+
+
+HELM = ROOT / "packaging/helm"
+
+
+def test_the_values_for_helm_name_what_its_steps_make():
+    yaml = pytest.importorskip("yaml")
+    steps = (HELM / "README.md").read_text()
+    prosody = yaml.safe_load((HELM / "values-example.yaml").read_text())["prosody"]
+    claim = yaml.safe_load((HELM / "state.yaml").read_text())
+    made = {f"{kind}/{name}" for kind, name in re.findall(r"kubectl create (configmap|secret generic) ([a-z-]+)", steps)}
+    sidecar = prosody["extraInitContainers"][0]
+    secrets = [each["valueFrom"]["secretKeyRef"] for each in [*prosody["extraSecrets"], *sidecar["env"]]]
+    volumes = {volume["name"]: volume for volume in prosody["extraVolumes"]}
+    used = {f"configmap/{volume['configMap']['name']}" for volume in volumes.values() if "configMap" in volume}
+    assert used | {f"secret generic/{secret['name']}" for secret in secrets} == made
+    assert {secret["key"] for secret in secrets} == {re.search(r"--from-literal=([\w-]+)=", steps)[1]}
+    assert volumes["vestibule-state"]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in [*prosody["extraVolumeMounts"], *sidecar["volumeMounts"]]}
+    assert set(mounts) == set(volumes)
+    assert mounts["vestibule-gate"].endswith("/mod_vestibule_gate")
+    assert mounts["vestibule-policy"] == "/etc/vestibule"
+
+    for file in re.findall(r"--from-file=(\S+)|-f (packaging/\S+)", steps):
+        assert (ROOT / "".join(file)).exists(), file
+    # A ConfigMap holds less than 1 MiB.
+    assert sum(path.stat().st_size for path in (SNIPPETS / "mod_vestibule_gate").iterdir()) < 900_000
+    docker = SNIPPETS / "docker-jitsi-meet"
+    assert prosody["extraFiles"][0]["content"] == (docker / "vestibule.cfg.lua").read_text()
+    env = dict(line.split("=", 1) for line in (docker / "vestibule.env").read_text().splitlines() if re.match(r"\w+=", line))
+    assert {name: prosody["extraEnvs"][name] for name in ("XMPP_MUC_MODULES", "XMPP_MODULES")} == {
+        name: env[name] for name in ("XMPP_MUC_MODULES", "XMPP_MODULES")
+    }
+    assert sidecar["image"].endswith(f":{MANIFEST['version']}")
+    checked = subprocess.run([program(), "check", docker / "component.toml"], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
