@@ -52,4 +52,4 @@ else
 fi
 
 command -v cargo >/dev/null || [ -x "$HOME/.cargo/bin/cargo" ] ||
-	fail "cargo is missing: install Rust 1.90 or newer with rustup (https://rustup.rs), then run this again"
+	fail "cargo is missing: install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml") or newer with rustup (https://rustup.rs), then run this again"

@@ -445,3 +445,37 @@ def test_the_values_for_helm_name_what_its_steps_make():
     assert sidecar["image"].endswith(f":{MANIFEST['version']}")
     checked = subprocess.run([program(), "check", docker / "component.toml"], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
+
+
+def test_the_release_runs_what_there_is_and_pins_what_others_wrote():
+    yaml = pytest.importorskip("yaml")
+    text = (ROOT / ".github/workflows/release.yml").read_text()
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {}
+    writes = {(name, what) for name, job in workflow["jobs"].items() for what, level in job["permissions"].items() if level == "write"}
+    assert writes == {("image", "packages"), ("publish", "packages"), ("publish", "contents")}
+    used = re.findall(r"uses: (\S+)", text)
+    assert used
+    assert [each for each in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", each)] == []
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    called = set(re.findall(r"\bmake ([a-z-]+)", text))
+    assert called == {"static", "deb", "rocks", "sbom", "checksums"}
+    assert called <= targets
+    assert str(SNIPPETS.relative_to(ROOT) / "docker-jitsi-meet/Dockerfile") in text
+
+
+def test_version_repository_and_rust_are_the_same_everywhere():
+    rust, version, repository = MANIFEST["rust-version"], MANIFEST["version"], MANIFEST["repository"]
+    assert MANIFEST["homepage"] == repository
+    said = {}
+    for name in ("README.md", "CONTRIBUTING.md", "RELEASING.md", "docs/install.md", "SECURITY.md"):
+        text = (ROOT / name).read_text()
+        said[name] = re.findall(r"Rust\S* (\d+\.\d+)", text)
+        assert set(said[name]) <= {rust}, name
+        hosts = set(re.findall(r"github\.com/([\w-]+/vestibule)\b", text))
+        assert hosts <= {repository.removeprefix("https://github.com/")}, name
+    assert said["README.md"] or said["docs/install.md"]
+    assert f"rust:{rust}-" in (SNIPPETS / "docker-jitsi-meet/Dockerfile").read_text()
+    assert repository in (ROOT / "packaging/debian/copyright").read_text()
+    gate = (SNIPPETS / "mod_vestibule_gate/mod_vestibule_gate.lua").read_text()
+    assert f'local VERSION, SERVER = "{version}"' in gate
