@@ -406,6 +406,10 @@ mod tests {
             ("0.12.3-1", false),
             ("0.12.3-1+deb11u1", false),
             ("13.0.1-1+deb12u1", false),
+            ("13.0.1-1+deb131u", true),
+            ("13.0.1-1+deb131u1", true),
+            ("13.0.1-1", false),
+            ("13.0.1-1~bpo12+1", false),
         ] {
             assert_eq!(named("CVE-2026-43507").is_repaired_in(package), is, "{package}");
         }
