@@ -2,7 +2,7 @@
 
 #![cfg(test)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -121,6 +121,30 @@ fn every_key_of_a_preset_differs_from_the_default_and_says_why() {
         for pair in lines.windows(2).filter(|pair| pair[1].starts_with(char::is_alphabetic)) {
             assert!(pair[0].starts_with("# "), "{name}: {} has no sentence", pair[1]);
         }
+    }
+}
+
+#[test]
+fn the_page_on_presets_names_each_key_that_a_preset_sets_and_no_other() {
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/presets.md")).unwrap();
+    for (name, preset) in presets() {
+        let section = page.split(&format!("\n## {name}\n")).nth(1).expect(&name);
+        let sets = section.split("\n*It sets* ").nth(1).unwrap().split("\n\n").next().unwrap();
+        let named: BTreeSet<_> = sets.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        let mut keys = BTreeSet::new();
+        add_keys("", &toml::from_str(&preset).unwrap(), &mut keys);
+        assert_eq!(named, keys, "{name}");
+    }
+}
+
+/// Adds the keys of all values, those of the policy without `policy.`.
+fn add_keys(path: &str, value: &toml::Value, keys: &mut BTreeSet<String>) {
+    match value.as_table() {
+        Some(table) => table.iter().for_each(|(key, value)| {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            add_keys(&path, value, keys);
+        }),
+        None => _ = keys.insert(path.strip_prefix("policy.").unwrap_or(path).to_owned()),
     }
 }
 
