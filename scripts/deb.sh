@@ -73,7 +73,7 @@ pack() {
 	for file in preinst postinst prerm postrm; do
 		if [ -e $packaging/$name.$file ]; then
 			install -m 0755 $packaging/$name.$file "$root/DEBIAN/$file"
-			sed -i -e "/^#UNDO#$/{r $packaging/undo.sh" -e 'd}' "$root/DEBIAN/$file"
+			sed -i -e "/^#UNDO#$/{r $packaging/undo.sh" -e 'd}' -e "/^#SHADOW#$/{r $packaging/shadow.sh" -e 'd}' "$root/DEBIAN/$file"
 		fi
 	done
 	(cd "$root" && find . -path ./DEBIAN -prune -o -type f -printf '%P\n' | sort | xargs -d '\n' md5sum) >"$root/DEBIAN/md5sums"

@@ -120,7 +120,7 @@ install_gate() {
 	if [ -d "$root$jitsi" ]; then link "$jitsi"; fi
 	for gate in $gates; do
 		# A file that this version no longer has must not stay.
-		rm -rf "${root:?}$share/prosody-snippets/$gate"
+		rm -rf "$root$share/prosody-snippets/$gate"
 		install_tree "prosody-snippets/$gate" "$share/prosody-snippets/$gate"
 	done
 }
@@ -162,6 +162,10 @@ if [ -z "${PROGRAM:-}" ]; then build; fi
 [ -f "$PROGRAM" ] || fail "PROGRAM: there is no file $PROGRAM"
 [ -x "$PROGRAM" ] || fail "PROGRAM: $PROGRAM cannot be run: chmod +x $PROGRAM"
 need_root
+
+if [ -z "$root" ] && dpkg-query --show --showformat='${db:Status-Status}' vestibule 2>/dev/null | grep -qx installed; then
+	fail "Debian's package is installed, and the two would shadow each other: apt remove vestibule vestibule-prosody-module"
+fi
 
 umask 022
 install_gate

@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from lab import Vestibule
 from lab.component import program
 from lab.installed import Installed
@@ -170,6 +171,7 @@ def test_lintian_has_no_complaint(small):
 
 # Without the index of all man pages.
 DPKG = ("dpkg", "--no-triggers", "--install")
+REMOVE = ("dpkg", "--no-triggers", "--remove")
 
 
 def install(machine, small):
@@ -190,6 +192,7 @@ def test_installing_makes_account_and_secret_and_purging_leaves_nothing(machine,
     install(machine, small)
     assert machine.shell("id -gn vestibule; getent passwd vestibule | cut -d: -f6,7") == "vestibule\n/nonexistent:/usr/sbin/nologin\n"
     assert machine.shell(f"stat -c '%U %a' {SECRET} /etc/vestibule") == "root 600\nroot 755\n"
+    assert machine.run("systemd-analyze", "verify", "--man=no", UNIT, "vestibule-secret.service").stderr == ""
     secret = machine.read(SECRET)
     assert len(secret) >= 32
     assert machine.shell("readlink /etc/systemd/system/multi-user.target.wants/vestibule.service").endswith(f"system/{UNIT}\n")
@@ -201,12 +204,12 @@ def test_installing_makes_account_and_secret_and_purging_leaves_nothing(machine,
     install(machine, small)
     assert (machine.read(SECRET), machine.read("/etc/vestibule/component.toml")) == (secret, "version = 2 # mine\n")
 
-    machine.run("dpkg", "--remove", *NAMES)
+    machine.run(*REMOVE, *NAMES)
     assert (machine.read(SECRET), machine.read("/etc/vestibule/component.toml")) == (secret, "version = 2 # mine\n")
     assert machine.read("/var/lib/vestibule/audit.db") == ""
     assert machine.shell("test ! -e /usr/bin/vestibule; id -un vestibule") == "vestibule\n"
 
-    machine.run("dpkg", "--purge", *NAMES)
+    machine.run("dpkg", "--no-triggers", "--purge", *NAMES)
     assert [machine.read(f"/etc/{name}") for name in ("passwd", "group")] == accounts
     left = [path for path in changed(machine) if machine.run("test", "-e", path, check=False).returncode == 0]
     assert left == []
@@ -267,20 +270,37 @@ def test_an_upgrade_restarts_what_runs_and_only_if_prosody_can_speak_with_it(mac
     assert asked(machine) == [f"restart {UNIT}"]
     assert machine.shell("ls /usr/share/vestibule").split().count("protocol.before") == 0
 
-    machine.run("dpkg", "--remove", *NAMES)
+    machine.run(*REMOVE, *NAMES)
     assert asked(machine) == [f"stop {UNIT}"]
+
+
+@installs
+def test_what_an_installation_from_the_sources_has_left_is_named(machine, small, link):
+    machine.run("env", f"PROGRAM={link}", ROOT / "scripts/deploy.sh")
+    done = install(machine, small)
+    named = re.findall(r": (/\S+) is used instead of this package's", done.stderr)
+    assert named == [
+        "/usr/local/bin/vestibule",
+        "/etc/systemd/system/vestibule.service",
+        "/usr/local/lib/prosody/modules/mod_vestibule_gate",
+    ]
+    again = machine.run("env", f"PROGRAM={link}", ROOT / "scripts/deploy.sh", check=False)
+    assert again.returncode == 1
+    assert "Debian's package is installed" in again.stderr
+    machine.run("env", "UNINSTALL=1", ROOT / "scripts/deploy.sh")
+    assert install(machine, small).stderr == ""
 
 
 @installs
 def test_removing_says_which_lines_of_prosody_are_left(machine, small):
     install(machine, small)
     machine.write("/etc/prosody/conf.d/meet.cfg.lua", 'Component "meet" "muc"\n\tmodules_enabled = { "vestibule_gate" }\n')
-    done = machine.run("dpkg", "--remove", *NAMES)
+    done = machine.run(*REMOVE, *NAMES)
     assert done.stderr.count("/etc/prosody still names vestibule_gate") == 2
     assert "everybody is refused" in done.stderr
     machine.write("/etc/prosody/conf.d/meet.cfg.lua", '-- modules_enabled = { "vestibule_gate" }\n')
     install(machine, small)
-    assert "vestibule_gate" not in machine.run("dpkg", "--remove", *NAMES).stderr
+    assert "vestibule_gate" not in machine.run(*REMOVE, *NAMES).stderr
 
 
 # Prosody's own folder of modules, with the package's in addition.
@@ -415,7 +435,6 @@ HELM = ROOT / "packaging/helm"
 
 
 def test_the_values_for_helm_name_what_its_steps_make():
-    yaml = pytest.importorskip("yaml")
     steps = (HELM / "README.md").read_text()
     prosody = yaml.safe_load((HELM / "values-example.yaml").read_text())["prosody"]
     claim = yaml.safe_load((HELM / "state.yaml").read_text())
@@ -448,7 +467,6 @@ def test_the_values_for_helm_name_what_its_steps_make():
 
 
 def test_the_release_runs_what_there_is_and_pins_what_others_wrote():
-    yaml = pytest.importorskip("yaml")
     text = (ROOT / ".github/workflows/release.yml").read_text()
     workflow = yaml.safe_load(text)
     assert workflow["permissions"] == {}
