@@ -16,6 +16,7 @@
 //! | layer | what it is | what it may not do |
 //! |---|---|---|
 //! | [`cli`] | the command line | |
+//! | [`init`] | setting a server up, and taking that back | ask, decide |
 //! | [`app`] | the wiring: clock, signals, tasks | |
 //! | [`proof`] | replays of the decision log, and policy tests | open files, read clocks |
 //! | [`adhoc`] | the operators' commands in any XMPP client | I/O, clocks, randomness |
@@ -55,6 +56,7 @@ pub mod control;
 pub mod doctor;
 pub mod http;
 pub mod incident;
+pub mod init;
 pub mod jid;
 pub mod metrics;
 pub mod password;

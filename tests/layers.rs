@@ -42,6 +42,7 @@ const LAYERS: [(&str, Below); 25] = [
         AllBut(&["adhoc", "incident", "http", "setting", "metrics", "private", "schema", "thread"]),
     ),
     ("app", AllBut(&["proof", "setting"])),
+    ("init", Only(&["config", "jid", "private", "secret"])),
     ("cli", AllBut(&["adhoc", "setting", "metrics", "private", "thread"])),
     ("main", Only(&["app", "cli"])),
 ];

@@ -3,6 +3,7 @@
 mod explain_policy;
 mod generate;
 mod incident;
+mod init;
 mod log;
 mod out;
 mod policy_tests;
@@ -66,6 +67,14 @@ enum Verb {
         #[arg(long)]
         observe: bool,
     },
+    /// Set a server up: write a short policy file, the secret, and the lines for Prosody, or take that back
+    ///
+    /// It asks what no option says, shows what it is going to change, and writes all of it or nothing. Without a
+    /// terminal, --preset is needed; everything else has a default.
+    ///
+    /// Exit status: 0 all is as it has to be, 1 something is left to do by hand or stands against it, 2 it could not be
+    /// found out.
+    Init(init::Arguments),
     /// Say whether the file is valid, and everything that is wrong with it
     Check {
         /// The file, if not the one of --config
@@ -180,6 +189,7 @@ fn carry_out(arguments: Arguments) -> Ended {
     let loaded = |file: &Path| config::load_to_look(file, &environment).map_err(broken);
     match verb {
         Verb::Incident(arguments) => incident::run(&arguments, found(), json),
+        Verb::Init(arguments) => init::run(&file, arguments, json),
         Verb::Run { observe } => run(file, environment, observe),
         Verb::Check { file: other, log } => {
             check(&other.unwrap_or(file), log.as_deref(), &environment, json)

@@ -1,0 +1,379 @@
+//! `vestibule init`: its options, its questions, and what it prints.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use serde_json::json;
+
+use super::out::{self, Ended, note, say};
+use crate::init::{Answers, InitError, PRESETS, Places, Plan, Preset, Site, take_back};
+use crate::jid::BareJid;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The policy to begin with: company, school, public, board, webinar or guests-only
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PRESETS.iter().map(|preset| preset.name)))]
+    preset: Option<String>,
+    /// An account that may do everything, in every room; may be given several times
+    #[arg(long = "operator", value_name = "JID")]
+    operators: Vec<String>,
+    /// A MUC service to guard, if not all in which people meet; may be given several times
+    #[arg(long = "service", value_name = "DOMAIN")]
+    services: Vec<String>,
+    /// The address of meetings for invitations, with {room} in it, if not the one that Jitsi has
+    #[arg(long, value_name = "URL", value_parser = link)]
+    link: Option<String>,
+    /// The domain of the component, if not `vestibule` below the domain of the people
+    #[arg(long, value_name = "DOMAIN")]
+    component: Option<String>,
+    /// Only show what would change, as a diff
+    #[arg(long, conflicts_with = "print")]
+    dry_run: bool,
+    /// Only print the files and lines, to write them by hand
+    #[arg(long)]
+    print: bool,
+    /// Take back what earlier runs have written
+    #[arg(long, conflicts_with_all = ["preset", "operators", "services", "link", "component", "print", "force_with_backup", "restart"])]
+    undo: bool,
+    /// Do not ask whether to go on
+    #[arg(long, short)]
+    yes: bool,
+    /// Replace a policy file that an operator has changed, and keep a copy of it in its folder
+    #[arg(long, requires = "preset")]
+    force_with_backup: bool,
+    /// Restart Prosody, which ends the meetings that are on, and start the component, where systemd does that
+    #[arg(long)]
+    restart: bool,
+    /// Work below this folder instead of /
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+    /// Prosody's main configuration file
+    #[arg(long, value_name = "FILE")]
+    prosody_config: Option<PathBuf>,
+    /// Prosody's command
+    #[arg(long, value_name = "FILE", default_value = "prosodyctl")]
+    prosodyctl: PathBuf,
+}
+
+fn link(text: &str) -> Result<String, String> {
+    let is_link = text.contains("{room}") && text.starts_with("https://");
+    is_link
+        .then(|| text.to_owned())
+        .ok_or_else(|| "like https://meet.example.org/{room}".to_owned())
+}
+
+/// Runs the command.
+pub(super) fn run(policy: &Path, arguments: Arguments, json: bool) -> Ended {
+    let done = if arguments.undo {
+        undo(policy, &arguments, json)
+    } else {
+        set_up(policy, arguments, json)
+    };
+    match done {
+        Err(InitError::Refused(text)) => {
+            out::note_error(&text);
+            Ok(out::status(false))
+        }
+        Err(error @ InitError::System(_)) => Err(error.into()),
+        Ok(status) => Ok(status),
+    }
+}
+
+fn places(policy: &Path, arguments: &Arguments) -> Places {
+    let root = match arguments.root.canonicalize() {
+        Ok(root) if root != Path::new("/") => root,
+        // An empty path, so that the others can be put behind it.
+        _ => PathBuf::from("/"),
+    };
+    Places {
+        root,
+        policy: policy.to_owned(),
+        prosody: arguments.prosody_config.clone(),
+        prosodyctl: arguments.prosodyctl.clone(),
+    }
+}
+
+fn set_up(policy: &Path, arguments: Arguments, json: bool) -> Result<ExitCode, InitError> {
+    let is_dry = arguments.dry_run || arguments.print;
+    let site = Site::look(places(policy, &arguments), is_dry)?;
+    if site.was_interrupted {
+        note("An earlier run was interrupted: what it had done is taken back.");
+    }
+    if !json {
+        note(&found(&site));
+    }
+    let asks = io::stdin().is_terminal() && io::stderr().is_terminal();
+    let answers = answers(&site, &arguments, asks)?;
+    let plan = site.plan(&answers)?;
+    if json {
+        return as_json(plan, is_dry);
+    }
+    for text in &plan.notes {
+        note(&format!("note: {text}"));
+    }
+    if is_dry {
+        let text = if arguments.print { plan.text() } else { plan.diff() };
+        if plan.is_empty() {
+            note(NOTHING);
+        } else {
+            say(text.trim_end());
+        }
+        return Ok(by_hand(&plan));
+    }
+    if plan.is_empty() {
+        note(NOTHING);
+        return Ok(by_hand(&plan));
+    }
+    if asks && !arguments.yes {
+        say(plan.diff().trim_end());
+        if !out::confirms(|| "This is going to be written.".to_owned()) {
+            return Err(InitError::Refused("nothing was written".to_owned()));
+        }
+    }
+    let files = listed(&plan);
+    let status = by_hand(&plan);
+    plan.write()?;
+    say(files.trim_end());
+    if status != ExitCode::SUCCESS {
+        return Ok(status);
+    }
+    if arguments.restart {
+        return restart();
+    }
+    say(LEFT_TO_DO);
+    Ok(status)
+}
+
+const NOTHING: &str = "Everything is as it has to be: nothing to write.";
+
+const LEFT_TO_DO: &str = "
+Left to do:
+  1. sudo prosodyctl check config
+  2. sudo systemctl restart prosody && sudo systemctl enable --now vestibule
+     (the restart ends the meetings that are on)
+  3. sudo vestibule status
+     (and `vestibule doctor` for what else on this server bypasses the policy)
+`vestibule init --undo` takes all of it back.";
+
+/// Says what was found, and where.
+fn found(site: &Site) -> String {
+    let kind = if site.server.is_jitsi { "Jitsi Meet on Prosody" } else { "Prosody" };
+    let services = &site.server.services;
+    let names: Vec<_> = services.iter().map(|service| service.domain.as_str()).collect();
+    let mut text = format!("Found {kind}: {}", site.main().display());
+    _ = write!(text, "\nMUC services in which people meet: {}", names.join(", "));
+    if names.is_empty() {
+        text.push_str("none");
+    }
+    for service in services {
+        if let Some(focus) = &service.focus {
+            _ = write!(text, "\n{}: the focus is {focus}", service.domain);
+        }
+    }
+    text
+}
+
+/// Returns the operator's answers: by the options, else asked for.
+fn answers(site: &Site, arguments: &Arguments, asks: bool) -> Result<Answers, InitError> {
+    let is_new = !site.has_policy() || arguments.preset.is_some();
+    let mut preset = arguments.preset.as_deref().and_then(Preset::named);
+    if preset.is_none() && is_new {
+        if !asks {
+            let names: Vec<_> = PRESETS.iter().map(|preset| preset.name).collect();
+            let names = names.join(", ");
+            return Err(InitError::Refused(format!("which policy: --preset NAME, one of {names}")));
+        }
+        preset = Some(ask_preset()?);
+    }
+    let mut operators = arguments.operators.clone();
+    let mut services = arguments.services.clone();
+    if asks && is_new && !arguments.yes {
+        if operators.is_empty() {
+            operators = ask_operators(&site.server.admins)?;
+        }
+        if services.is_empty() && site.server.services.len() > 1 {
+            services = ask_services(site)?;
+        }
+    }
+    for operator in &operators {
+        check_operator(operator)?;
+    }
+    let (link, component) = (arguments.link.clone(), arguments.component.clone());
+    let replaces = arguments.force_with_backup;
+    Ok(Answers { preset, operators, services, link, component, replaces })
+}
+
+fn check_operator(operator: &str) -> Result<(), InitError> {
+    let is_account = BareJid::prepared(operator).is_ok_and(|jid| jid.node().is_some());
+    is_account.then_some(()).ok_or_else(|| {
+        InitError::Refused(format!("`{operator}` is no account, like ann@example.org"))
+    })
+}
+
+/// Asks until the answer is good; the end of the input is no answer.
+fn ask<T>(question: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<T, InitError> {
+    loop {
+        _ = write!(io::stderr(), "{question} ");
+        let mut answer = String::new();
+        match io::stdin().read_line(&mut answer) {
+            Ok(0) | Err(_) => {
+                return Err(InitError::Refused("no answer, so nothing was written".to_owned()));
+            }
+            Ok(_) => {}
+        }
+        match read(answer.trim()) {
+            Ok(value) => return Ok(value),
+            Err(problem) => note(&problem),
+        }
+    }
+}
+
+fn ask_preset() -> Result<&'static Preset, InitError> {
+    let mut question = String::from("\nWhich policy?\n");
+    for (number, preset) in (1_usize..).zip(PRESETS) {
+        _ = writeln!(question, "  {number}  {:<12} {}", preset.name, preset.about());
+    }
+    question.push_str("Number or name:");
+    ask(&question, |answer| {
+        let number = answer.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        let by_number = number.and_then(|number| PRESETS.get(number));
+        by_number
+            .or_else(|| Preset::named(answer))
+            .ok_or_else(|| format!("`{answer}` is none of them"))
+    })
+}
+
+fn ask_operators(admins: &[String]) -> Result<Vec<String>, InitError> {
+    let default = if admins.is_empty() { "nobody".to_owned() } else { admins.join(" ") };
+    let question =
+        format!("\nWhich accounts may do everything, in every room? (JIDs; Enter: {default})");
+    ask(&question, |answer| {
+        let given: Vec<_> =
+            answer.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+        for operator in &given {
+            check_operator(operator).map_err(|error| error.to_string())?;
+        }
+        Ok(if given.is_empty() { admins.to_vec() } else { given })
+    })
+}
+
+fn ask_services(site: &Site) -> Result<Vec<String>, InitError> {
+    let services = &site.server.services;
+    let mut question = String::from("\nWhich services are to be guarded?\n");
+    for (number, service) in (1_usize..).zip(services) {
+        _ = writeln!(question, "  {number}  {}", service.domain);
+    }
+    question.push_str("Numbers or domains (Enter: all):");
+    ask(&question, |answer| {
+        let words = answer.split([' ', ',']).filter(|word| !word.is_empty());
+        let domain = |word: &str| {
+            let number = word.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+            let by_number = number.and_then(|number| services.get(number));
+            let found = by_number.or_else(|| services.iter().find(|it| it.domain == word));
+            found.map(|it| it.domain.clone()).ok_or_else(|| format!("`{word}` is none of them"))
+        };
+        words.map(domain).collect()
+    })
+}
+
+/// Says which lines the operator has to write, and returns the exit status.
+fn by_hand(plan: &Plan) -> ExitCode {
+    if plan.manual.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    note("\nLeft to do by hand, then run `vestibule init` again:");
+    for manual in &plan.manual {
+        note(&format!(
+            "  {}: put {} into the {} of {}\n    ({})",
+            manual.at, manual.entry, manual.option, manual.place, manual.reason
+        ));
+    }
+    out::status(false)
+}
+
+fn listed(plan: &Plan) -> String {
+    let mut text = String::from("Written:\n");
+    for (path, is_new) in plan.files() {
+        _ = writeln!(text, "  {}{}", path.display(), if is_new { " (new)" } else { "" });
+    }
+    text
+}
+
+fn as_json(plan: Plan, is_dry: bool) -> Result<ExitCode, InitError> {
+    let files = plan.files().into_iter();
+    let files: Vec<_> =
+        files.map(|(path, is_new)| json!({ "path": path, "new": is_new })).collect();
+    let manual = plan.manual.iter().map(|manual| {
+        json!({
+            "at": manual.at,
+            "place": manual.place,
+            "option": manual.option,
+            "entry": manual.entry,
+            "reason": manual.reason,
+        })
+    });
+    let said = json!({
+        "written": !is_dry && !plan.is_empty(),
+        "files": files,
+        "manual": manual.collect::<Vec<_>>(),
+        "notes": plan.notes,
+        "diff": plan.diff(),
+    });
+    let is_whole = plan.manual.is_empty();
+    if !is_dry {
+        plan.write()?;
+    }
+    say(&said);
+    Ok(out::status(is_whole))
+}
+
+/// Restarts Prosody and starts the component.
+fn restart() -> Result<ExitCode, InitError> {
+    if !Path::new("/run/systemd/system").exists() {
+        return Err(InitError::Refused(
+            "systemd does not run here: restart Prosody by hand".to_owned(),
+        ));
+    }
+    for words in
+        [&["restart", "prosody"][..], &["enable", "--now", "vestibule"], &["restart", "vestibule"]]
+    {
+        let done = Command::new("systemctl").args(words).status();
+        if !done.is_ok_and(|status| status.success()) {
+            let words = words.join(" ");
+            return Err(InitError::System(format!("`systemctl {words}` failed")));
+        }
+    }
+    say("Prosody and the component were started again: sudo vestibule status");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn undo(policy: &Path, arguments: &Arguments, json: bool) -> Result<ExitCode, InitError> {
+    let taken = take_back(&places(policy, arguments), arguments.dry_run)?;
+    let refused = taken.iter().any(|file| file.is_refused);
+    if json {
+        let files = taken.iter().map(|file| {
+            json!({ "path": file.path, "what": file.what, "diff": file.diff, "refused": file.is_refused })
+        });
+        say(&json!({ "done": !refused && !arguments.dry_run, "files": files.collect::<Vec<_>>() }));
+        return Ok(out::status(!refused));
+    }
+    for file in taken.iter().filter(|file| !refused || file.is_refused) {
+        say(&format!("{}: {}", file.path.display(), file.what));
+        if file.is_refused || arguments.dry_run {
+            say(file.diff.trim_end());
+        }
+    }
+    if refused {
+        let text =
+            "nothing was taken back: undo those changes first, or take our lines out by hand";
+        return Err(InitError::Refused(text.to_owned()));
+    }
+    if !arguments.dry_run {
+        say("\nLeft to do: sudo systemctl disable --now vestibule; sudo systemctl restart prosody");
+    }
+    Ok(ExitCode::SUCCESS)
+}

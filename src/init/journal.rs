@@ -1,0 +1,353 @@
+//! Writes files all or none, and keeps what was there, to put it back.
+//!
+//! Each run notes in the journal what it is about to do before it does it. A run that fails takes back what it did; after
+//! one that was killed, the next run does so first.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::changes::{Change, Content, Undo, undo};
+use crate::private;
+
+/// Name of the journal's own file.
+const MANIFEST: &str = "changes.json";
+const LOCK: &str = "lock";
+
+/// What was done, and how it was before.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Manifest {
+    files: Vec<Written>,
+    /// Folders that were made, the outer ones first.
+    made: Vec<PathBuf>,
+    /// What a run was about to do that has not ended.
+    pending: Vec<Pending>,
+    /// Number of the next copy.
+    next: usize,
+}
+
+/// A file that was changed; paths are below the root.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Written {
+    path: PathBuf,
+    before: Option<Copy>,
+    after: Option<Copy>,
+    is_theirs: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Pending {
+    path: PathBuf,
+    before: Option<Copy>,
+    after: Option<Copy>,
+}
+
+/// A copy of a file in the journal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Copy {
+    name: String,
+    sha256: String,
+    mode: u32,
+    owner: (u32, u32),
+}
+
+/// The journal of the changes below a root.
+#[derive(Debug)]
+pub(super) struct Journal {
+    folder: PathBuf,
+    root: PathBuf,
+    manifest: Manifest,
+    lock: Option<File>,
+}
+
+/// Why files were not written. Those that were are as before again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum JournalError {
+    #[error("cannot write {}: {}", .0.display(), .1)]
+    Write(PathBuf, #[source] io::Error),
+    #[error("cannot read {}: {}", .0.display(), .1)]
+    Read(PathBuf, #[source] io::Error),
+    #[error("{} was changed meanwhile: run it again", .0.display())]
+    Changed(PathBuf),
+    #[error("{} is damaged ({}): put back what it has by hand, then remove it", .0.display(), .1)]
+    Damaged(PathBuf, String),
+    #[error("another `vestibule init` is running")]
+    Locked,
+}
+
+/// What happened to a file when changes were taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Undone {
+    pub(super) path: PathBuf,
+    pub(super) undo: Undo,
+    /// As it is.
+    pub(super) now: Option<Content>,
+    /// As it was written.
+    pub(super) written: Option<Content>,
+}
+
+impl Journal {
+    /// Opens the journal in that folder, which need not be there yet.
+    pub(super) fn open(folder: &Path, root: &Path) -> Result<Self, JournalError> {
+        let path = folder.join(MANIFEST);
+        let manifest = match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| JournalError::Damaged(folder.to_owned(), error.to_string()))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Manifest::default(),
+            Err(error) => return Err(JournalError::Read(path, error)),
+        };
+        Ok(Self { folder: folder.to_owned(), root: root.to_owned(), manifest, lock: None })
+    }
+
+    /// Returns whether anything was written that could be taken back.
+    pub(super) fn is_empty(&self) -> bool {
+        self.manifest.files.is_empty()
+    }
+
+    /// Returns whether a run was interrupted.
+    pub(super) fn is_interrupted(&self) -> bool {
+        !self.manifest.pending.is_empty()
+    }
+
+    /// Returns whether the file is as it was written, or not there and removed since.
+    pub(super) fn wrote(&self, path: &Path, now: &Content) -> bool {
+        let shown = self.shown(path);
+        let found = self.manifest.files.iter().find(|written| written.path == shown);
+        let after = found.and_then(|written| written.after.as_ref());
+        after.is_some_and(|copy| copy.sha256 == now.checksum())
+    }
+
+    /// Takes back what a run has done that was interrupted.
+    pub(super) fn recover(&mut self) -> Result<(), JournalError> {
+        if self.is_interrupted() {
+            self.lock()?;
+            self.roll_back()?;
+        }
+        Ok(())
+    }
+
+    /// Makes the changes, all or none.
+    pub(super) fn apply(&mut self, changes: &[Change]) -> Result<(), JournalError> {
+        self.lock()?;
+        let known = self.manifest.files.clone();
+        for change in changes.iter().filter(|change| change.is_change()) {
+            if self.read(&change.path)? != change.before {
+                return Err(JournalError::Changed(change.path.clone()));
+            }
+            let path = self.shown(&change.path);
+            let (before, after) =
+                (self.keep(change.before.as_ref())?, self.keep(change.after.as_ref())?);
+            let (first, last) = (before.clone(), after.clone());
+            match self.manifest.files.iter_mut().find(|written| written.path == path) {
+                Some(written) => written.after = last,
+                None => {
+                    let is_theirs = change.is_theirs;
+                    let path = path.clone();
+                    self.manifest.files.push(Written {
+                        path,
+                        before: first,
+                        after: last,
+                        is_theirs,
+                    });
+                }
+            }
+            self.manifest.pending.push(Pending { path, before, after });
+        }
+        let done = self.write_pending(changes);
+        if let Err(error) = done {
+            self.manifest.files = known;
+            self.roll_back()?;
+            return Err(error);
+        }
+        self.manifest.pending.clear();
+        self.save()
+    }
+
+    fn write_pending(&mut self, changes: &[Change]) -> Result<(), JournalError> {
+        for change in changes {
+            let missing = change.path.ancestors().skip(1).filter(|folder| !folder.exists());
+            for folder in
+                missing.map(|folder| self.shown(folder)).collect::<Vec<_>>().into_iter().rev()
+            {
+                if !self.manifest.made.contains(&folder) {
+                    self.manifest.made.push(folder);
+                }
+            }
+        }
+        self.save()?;
+        for change in changes.iter().filter(|change| change.is_change()) {
+            write(&change.path, change.after.as_ref())
+                .map_err(|error| JournalError::Write(change.path.clone(), error))?;
+        }
+        Ok(())
+    }
+
+    /// Puts back what is pending, as far as it was written.
+    fn roll_back(&mut self) -> Result<(), JournalError> {
+        for pending in self.manifest.pending.clone() {
+            let path = self.full(&pending.path);
+            let now = self.read(&path)?;
+            let is_written = now.as_ref().map(Content::checksum)
+                == pending.after.as_ref().map(|copy| copy.sha256.clone());
+            if is_written {
+                let before = pending.before.as_ref().map(|copy| self.kept(copy)).transpose()?;
+                write(&path, before.as_ref()).map_err(|error| JournalError::Write(path, error))?;
+            }
+        }
+        self.manifest.pending.clear();
+        if self.is_empty() {
+            return self.remove();
+        }
+        self.save()
+    }
+
+    /// Returns how every change would be taken back.
+    pub(super) fn plan_undo(&self) -> Result<Vec<Undone>, JournalError> {
+        let plan = |written: &Written| {
+            let path = self.full(&written.path);
+            let copy = |copy: &Option<Copy>| copy.as_ref().map(|copy| self.kept(copy)).transpose();
+            let (before, after) = (copy(&written.before)?, copy(&written.after)?);
+            let now = self.read(&path)?;
+            let is_theirs = written.is_theirs;
+            let change = Change { path: path.clone(), before, after: after.clone(), is_theirs };
+            Ok(Undone { path, undo: undo(&change, now.as_ref()), now, written: after })
+        };
+        self.manifest.files.iter().map(plan).collect()
+    }
+
+    /// Takes back every change as planned, and removes the journal.
+    pub(super) fn take_back(&mut self, plan: &[Undone]) -> Result<(), JournalError> {
+        let change = |undone: &Undone| {
+            let after = match &undone.undo {
+                Undo::Nothing | Undo::Kept | Undo::Refused => return None,
+                Undo::PutBack(content) => content.clone(),
+                Undo::TakeOut(content) => Some(content.clone()),
+            };
+            let (path, before) = (undone.path.clone(), undone.now.clone());
+            Some(Change { path, before, after, is_theirs: false })
+        };
+        let changes: Vec<_> = plan.iter().filter_map(change).collect();
+        self.apply(&changes)?;
+        self.remove()
+    }
+
+    /// Removes the journal, and folders that were made and are empty.
+    fn remove(&mut self) -> Result<(), JournalError> {
+        let failed = |error| JournalError::Write(self.folder.clone(), error);
+        fs::remove_dir_all(&self.folder).map_err(failed)?;
+        for folder in self.manifest.made.iter().rev() {
+            // One that holds something else stays.
+            _ = fs::remove_dir(self.full(folder));
+        }
+        self.manifest = Manifest::default();
+        self.lock = None;
+        Ok(())
+    }
+
+    fn lock(&mut self) -> Result<(), JournalError> {
+        if self.lock.is_some() {
+            return Ok(());
+        }
+        let failed = |error| JournalError::Write(self.folder.clone(), error);
+        let missing = self.folder.ancestors().skip(1).filter(|folder| !folder.exists());
+        let missing: Vec<_> = missing.map(|folder| self.shown(folder)).collect();
+        self.manifest.made.extend(missing.into_iter().rev());
+        if let Some(parent) = self.folder.parent() {
+            fs::create_dir_all(parent).map_err(failed)?;
+        }
+        private::make_directory(&self.folder, private::OWNER).map_err(failed)?;
+        let lock = File::create(self.folder.join(LOCK)).map_err(failed)?;
+        lock.try_lock().map_err(|_| JournalError::Locked)?;
+        self.lock = Some(lock);
+        Ok(())
+    }
+
+    fn save(&self) -> Result<(), JournalError> {
+        let path = self.folder.join(MANIFEST);
+        let bytes = serde_json::to_vec_pretty(&self.manifest)
+            .map_err(|error| JournalError::Damaged(self.folder.clone(), error.to_string()))?;
+        let content = Content { bytes, mode: 0o600, owner: owner() };
+        write(&path, Some(&content)).map_err(|error| JournalError::Write(path, error))
+    }
+
+    /// Keeps a copy of a content.
+    fn keep(&mut self, content: Option<&Content>) -> Result<Option<Copy>, JournalError> {
+        let Some(content) = content else { return Ok(None) };
+        let name = self.manifest.next.to_string();
+        self.manifest.next = self.manifest.next.saturating_add(1);
+        let path = self.folder.join(&name);
+        let copy = Content { bytes: content.bytes.clone(), mode: 0o600, owner: owner() };
+        write(&path, Some(&copy)).map_err(|error| JournalError::Write(path, error))?;
+        let Content { mode, owner, .. } = *content;
+        Ok(Some(Copy { name, sha256: content.checksum(), mode, owner }))
+    }
+
+    fn kept(&self, copy: &Copy) -> Result<Content, JournalError> {
+        let path = self.folder.join(&copy.name);
+        let bytes = fs::read(&path).map_err(|error| JournalError::Read(path.clone(), error))?;
+        let content = Content { bytes, mode: copy.mode, owner: copy.owner };
+        if content.checksum() != copy.sha256 {
+            let said = format!("{} is not what was kept", path.display());
+            return Err(JournalError::Damaged(self.folder.clone(), said));
+        }
+        Ok(content)
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Content>, JournalError> {
+        read(path).map_err(|error| JournalError::Read(path.to_owned(), error))
+    }
+
+    /// Returns the path below the root, with a `/` before it.
+    fn shown(&self, path: &Path) -> PathBuf {
+        Path::new("/").join(path.strip_prefix(&self.root).unwrap_or(path))
+    }
+
+    fn full(&self, shown: &Path) -> PathBuf {
+        let parts = shown.components().filter(|part| matches!(part, Component::Normal(_)));
+        self.root.join(parts.collect::<PathBuf>())
+    }
+}
+
+/// Reads a file with mode and owner; `None`: it is not there.
+pub(super) fn read(path: &Path) -> io::Result<Option<Content>> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let metadata = fs::metadata(path)?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    Ok(Some(Content { bytes, mode, owner: (metadata.uid(), metadata.gid()) }))
+}
+
+/// Returns user and group of this process.
+pub(super) fn owner() -> (u32, u32) {
+    fs::metadata("/proc/self").map_or((0, 0), |metadata| (metadata.uid(), metadata.gid()))
+}
+
+/// Writes a file whole, or removes it. Who reads meanwhile gets the former or the new one.
+fn write(path: &Path, content: Option<&Content>) -> io::Result<()> {
+    let Some(content) = content else {
+        return match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+    };
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(folder)?;
+    // Servers that read every file of a folder leave out those with a dot before their name.
+    let mut file = tempfile::Builder::new().prefix(".vestibule-").tempfile_in(folder)?;
+    file.write_all(&content.bytes)?;
+    let (user, group) = content.owner;
+    let made = file.as_file().metadata()?;
+    if (made.uid(), made.gid()) != content.owner {
+        std::os::unix::fs::fchown(file.as_file(), Some(user), Some(group))?;
+    }
+    file.as_file().set_permissions(fs::Permissions::from_mode(content.mode))?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    File::open(folder)?.sync_all()
+}

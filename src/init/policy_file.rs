@@ -1,0 +1,167 @@
+//! The text of a short policy file: the link to the server, the services, and a preset.
+
+use std::fmt::Write as _;
+
+use toml::Value;
+
+use super::prosody::MucService;
+
+/// A policy for a kind of server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preset {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// The part of a policy file behind the services.
+    pub text: &'static str,
+}
+
+macro_rules! presets {
+    ($($name:literal),*) => {
+        /// All presets.
+        pub const PRESETS: &[Preset] = &[$(Preset {
+            name: $name,
+            text: include_str!(concat!("../../presets/", $name, ".toml")),
+        }),*];
+    };
+}
+
+presets!["company", "school", "public", "board", "webinar", "guests-only"];
+
+impl Preset {
+    /// Returns the preset of that name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        PRESETS.iter().find(|preset| preset.name == name)
+    }
+
+    /// Returns what it is for: the comment at its beginning, without its name.
+    pub fn about(&self) -> String {
+        let comment = self.text.lines().map_while(|line| line.strip_prefix("# "));
+        let comment = comment.collect::<Vec<_>>().join(" ");
+        comment.split_once(": ").map_or(comment.clone(), |(_, about)| about.to_owned())
+    }
+}
+
+/// What a policy file says before its preset.
+#[derive(Clone, Debug)]
+pub(super) struct Head<'a> {
+    pub(super) component: &'a str,
+    /// Address of Prosody's component port.
+    pub(super) server: &'a str,
+    /// The file of the secret; `None` if the environment has it.
+    pub(super) secret_file: Option<&'a str>,
+    pub(super) services: &'a [MucService],
+    /// Address of meetings on the web, with `{room}`.
+    pub(super) link: Option<&'a str>,
+    pub(super) operators: &'a [String],
+}
+
+const COMMENT: &str = "\
+# Written by `vestibule init`. What is not here has its default: docs/rules.md lists every key. After a change,
+# `vestibule check` says what is wrong with this file, and `vestibule reload` puts it into force.
+version = 2
+";
+
+/// Returns the text of a policy file.
+pub(super) fn text(head: &Head<'_>, preset: &Preset) -> String {
+    let mut text = format!("{COMMENT}\n[component]\n");
+    line(&mut text, "domain", head.component, "");
+    line(&mut text, "server", head.server, "");
+    if let Some(file) = head.secret_file {
+        line(&mut text, "secret_file", file, "");
+    }
+    for service in head.services {
+        text.push_str("\n[[service]]\n");
+        line(&mut text, "domain", service.domain.as_str(), "");
+        if let Some(focus) = &service.focus {
+            line(&mut text, "focus", focus.as_str(), "Jitsi's focus opens every meeting.");
+        }
+        if !service.trusted.is_empty() {
+            let comment = "Recorders and transcribers pass every door.";
+            line(&mut text, "trusted", service.trusted.clone(), comment);
+        }
+        if !service.gateways.is_empty() {
+            let comment = "Telephones join by this account, for many callers: each is a guest.";
+            line(&mut text, "gateways", service.gateways.clone(), comment);
+        }
+        let link = service.host.as_ref().map(|host| format!("https://{host}/{{room}}"));
+        if let Some(link) = head.link.map(str::to_owned).or(link) {
+            line(&mut text, "link", link, "The link in invitations.");
+        }
+    }
+    if !head.operators.is_empty() {
+        text.push_str("\n[policy]\n");
+        let comment = "Accounts that may do everything an operator may, in every room.";
+        line(&mut text, "operators", head.operators.to_vec(), comment);
+    }
+    text.push('\n');
+    text.push_str(preset.text);
+    text
+}
+
+fn line(text: &mut String, key: &str, value: impl Into<Value>, comment: &str) {
+    if !comment.is_empty() {
+        _ = writeln!(text, "# {comment}");
+    }
+    _ = writeln!(text, "{key} = {}", value.into());
+}
+
+/// Returns whether the file is the shipped one, which names every key with its default: nobody has written in it yet.
+/// An installation changes the places of the schema and of the secret in it.
+pub(super) fn is_as_shipped(text: &str) -> bool {
+    let shipped = include_str!("../../component.toml");
+    let is_place =
+        |line: &&str| !line.starts_with("#:schema ") && !line.starts_with("secret_file = ");
+    text.lines().filter(is_place).eq(shipped.lines().filter(is_place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Outside, parse};
+
+    fn service() -> MucService {
+        MucService {
+            domain: "conference.meet.example.org".to_owned(),
+            host: Some("meet.example.org".to_owned()),
+            focus: Some("focus@auth.meet.example.org".to_owned()),
+            trusted: vec!["recorder@recorder.meet.example.org".to_owned()],
+            gateways: vec!["jigasi@auth.meet.example.org".to_owned()],
+        }
+    }
+
+    #[test]
+    fn every_preset_makes_a_valid_file() {
+        let services = [service()];
+        let operators = ["ann@meet.example.org".to_owned()];
+        let head = Head {
+            component: "vestibule.meet.example.org",
+            server: "127.0.0.1:5347",
+            secret_file: Some("/etc/vestibule/component-secret"),
+            services: &services,
+            link: None,
+            operators: &operators,
+        };
+        for preset in PRESETS {
+            let text = text(&head, preset);
+            let environment = Environment::of([]);
+            let read = |_: &std::path::Path| Ok("a long secret of the server".to_owned());
+            let outside =
+                Outside { environment: &environment, read: &read, exposed: true, lenient: false };
+            let loaded = parse(preset.name, &text, &outside).map_err(|problems| {
+                problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+            });
+            let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+            assert_eq!(loaded.settings.services[0].domain.as_str(), services[0].domain);
+            assert!(text.contains("link = \"https://meet.example.org/{room}\""));
+            assert!(!preset.about().is_empty() && !preset.about().contains("Preset"));
+        }
+    }
+
+    #[test]
+    fn the_shipped_file_is_known_whatever_an_installation_changed_in_it() {
+        let shipped = include_str!("../../component.toml");
+        assert!(is_as_shipped(shipped));
+        assert!(is_as_shipped(&shipped.replace("secret_file = \"\"", "secret_file = \"/etc/x\"")));
+        assert!(!is_as_shipped(&shipped.replace("version = 2", "version = 2 # mine")));
+    }
+}

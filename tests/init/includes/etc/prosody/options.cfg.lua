@@ -1,0 +1,1 @@
+limits = { c2s = { rate = "10kb/s" } }

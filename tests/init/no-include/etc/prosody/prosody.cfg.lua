@@ -1,0 +1,4 @@
+plugin_paths = { "/usr/local/lib/prosody/modules" }
+modules_enabled = { "roster"; "saslauth"; "disco"; "posix" }
+VirtualHost "example.org"
+Component "conference.example.org" "muc"

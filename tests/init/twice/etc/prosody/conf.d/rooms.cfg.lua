@@ -1,0 +1,5 @@
+Component "conference.example.org" "muc"
+	name = "Rooms"
+	modules_enabled = {
+		"muc_mam";
+	}

@@ -1,0 +1,6 @@
+plugin_paths = { "/usr/local/lib/prosody/modules" }
+modules_enabled = { "roster"; "saslauth"; "disco"; "posix" }
+VirtualHost "example.org"
+Component "conference.example.org" "muc"
+	modules_enabled = { "ping" }
+Include "conf.d/*.cfg.lua"

@@ -1,0 +1,389 @@
+"""`vestibule init` on prepared servers: what it writes loads, a second run writes nothing, and --undo leaves each byte as
+it was. The servers are in tests/init; `UPDATE=1` writes their expected.txt again."""
+
+import difflib
+import grp
+import json
+import os
+import pty
+import re
+import shutil
+import stat
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from lab import Crowd, Vestibule
+from lab.component import program
+from lab.installed import Installed
+from lab.process import HOST, ROOT, environment
+from lab.settings import SNIPPETS, assignments
+
+PREPARED = ROOT / "tests/init"
+PRODYCTL = {"0.12": "/usr/bin/prosodyctl", "13": ROOT / "target/prosody13/prosodyctl"}
+GATE = "mod_vestibule_gate"
+MODULES = "usr/local/lib/prosody/modules"
+# Where the gate is, if not where Debian's Prosody looks.
+PLACES = {"own-paths": "usr/share/vestibule/prosody-snippets", "jitsi": "usr/share/jitsi-meet/prosody-plugins"}
+PLACES["jitsi-old"] = PLACES["jitsi"]
+SERVERS = sorted(path.name for path in PREPARED.iterdir() if (path / "etc/prosody").is_dir())
+OPTIONS = ["--preset", "company", "--operator", "ann@example.org"]
+# Left to do by hand, at least in part.
+PARTLY = {"computed"}
+SHOWN = "(the text of the secret's file)"
+ROOT_USER = os.getuid() == 0
+
+
+class Machine:
+    """A prepared server below a folder."""
+
+    def __init__(self, name, root, version="0.12"):
+        self.name, self.root, self.version = name, root, version
+        shutil.copytree(PREPARED / name, root, symlinks=True)
+        place = root / PLACES.get(name, MODULES)
+        shutil.copytree(SNIPPETS / GATE, place / GATE)
+        if name == "jitsi":
+            for module in ("muc_lobby_rooms", "persistent_lobby"):
+                (place / f"mod_{module}.lua").write_text("-- Jitsi's own\n")
+        shutil.copy("/etc/group", root / "etc/group")
+        # A folder without files is not in the tree.
+        (root / "etc/prosody/conf.d").mkdir(exist_ok=True)
+        for path in (root / "etc/prosody").rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                path.chmod(0o640)
+
+    def init(self, *options, check=None, stdin=subprocess.DEVNULL, binary=None):
+        command = [binary or program(), "init", "--root", self.root, "--prosodyctl", PRODYCTL[self.version], *options]
+        done = subprocess.run(
+            [str(word) for word in command], stdin=stdin, capture_output=True, text=True, timeout=60, env=environment({})
+        )
+        if check is not None:
+            assert done.returncode == check, done.stdout + done.stderr
+        return done
+
+    def files(self):
+        """Every path below the root, with its kind, mode, owner and bytes."""
+        found = {}
+        for path in sorted(self.root.rglob("*")):
+            status = path.lstat()
+            content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+            found[str(path.relative_to(self.root))] = (status.st_mode, status.st_uid, status.st_gid, content)
+        return found
+
+    def read(self, path):
+        return (self.root / path).read_text()
+
+    def complaints(self):
+        """What `prosodyctl check config` has to say."""
+        main = self.root / "etc/prosody/prosody.cfg.lua"
+        done = subprocess.run([PRODYCTL[self.version], "--config", main, "check", "config"], capture_output=True, text=True, timeout=60)
+        lines = (done.stdout + done.stderr).splitlines()
+        return [line for line in lines if line.strip() and not line.startswith("Checking config")]
+
+
+@pytest.fixture
+def machine(tmp_path, prosody_version):
+    return lambda name: Machine(name, tmp_path / name, prosody_version)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_prepared_server_is_set_up_once_and_taken_back(machine, name):
+    server = machine(name)
+    before = server.files()
+    status = 1 if name in PARTLY else 0
+
+    dry = server.init(*OPTIONS, "--dry-run", check=status)
+    assert server.files() == before
+    text = f"$ vestibule init {' '.join(OPTIONS)} --dry-run\n{dry.stderr}\n{dry.stdout}"
+    expected = PREPARED / name / "expected.txt"
+    if os.environ.get("UPDATE"):
+        expected.write_text(text)
+    assert text == expected.read_text(), "".join(difflib.unified_diff(expected.read_text().splitlines(True), text.splitlines(True)))
+
+    complained = server.complaints()
+    server.init(*OPTIONS, check=status)
+    after = server.files()
+    added = [line for line in server.complaints() if line not in complained]
+    # The warning of an unknown option would name it.
+    assert not [line for line in added if "vestibule" in line], added
+    written(server, before, after)
+
+    again = server.init(*OPTIONS, check=status)
+    assert "nothing to write" in again.stderr
+    assert server.files() == after
+
+    server.init("--undo", check=0)
+    assert server.files() == before
+
+
+def written(server, before, after):
+    """The new files have their modes and owners, the others keep theirs, and no link became a file."""
+    prosody = [gid for name, gid in groups() if name == "prosody"] if ROOT_USER else [os.getgid()]
+    for path in after.keys() - before.keys():
+        mode, _, group, _ = after[path]
+        if path.endswith("/vestibule.cfg.lua"):
+            assert (stat.S_IMODE(mode), [group]) == (0o640, prosody), path
+        elif path.endswith("component-secret"):
+            assert stat.S_IMODE(mode) == 0o600
+        elif "/.init" in path:
+            assert stat.S_IMODE(mode) & 0o077 == 0 or path.endswith(("lock",)), path
+    for path in before:
+        assert after[path][:3] == before[path][:3], path
+    for path in (server.root / "etc/prosody").rglob("*"):
+        assert not path.name.startswith(".")
+    policy = tomllib.loads(server.read("etc/vestibule/component.toml"))
+    checked = subprocess.run(
+        [program(), "check", server.root / "etc/vestibule/component.toml"],
+        env=environment({"VESTIBULE_COMPONENT__SECRET": "only for this check, and long"}),
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert policy["service"]
+
+
+def groups():
+    return [(group.gr_name, group.gr_gid) for group in grp.getgrall()]
+
+
+# --- The servers that are really started.
+
+
+def started(server, start, prosody_version):
+    """Starts the server and the component with what init has written, on ports and paths of the test."""
+    main = server.read("etc/prosody/prosody.cfg.lua")
+    main = re.sub(r"^log = \{.*?^\}|^pidfile = .*?$|^certificates = .*?$", "", main, flags=re.MULTILINE | re.DOTALL)
+    paths = f'"{SNIPPETS}"' + (f', "{os.environ["JITSI_PROSODY_PLUGINS"]}"' if server.name == "jitsi" else "")
+
+    def here(text):
+        text = re.sub(r"^plugin_paths = \{[^}]*\}", "", text, flags=re.MULTILINE)
+        return re.sub(r"^( *)ssl = \{.*?^\1\}", "", text, flags=re.MULTILINE | re.DOTALL)
+
+    files = {"conf.d/empty.cfg.lua": ""}
+    for path in (server.root / "etc/prosody/conf.d").glob("*.cfg.lua"):
+        files[f"conf.d/{path.name}"] = here(path.read_text())
+    if (extra := server.root / "etc/prosody/vestibule.cfg.lua").exists():
+        files["vestibule.cfg.lua"] = here(extra.read_text())
+    plain = {"allow_unencrypted_plain_auth": True, "c2s_require_encryption": False}
+    secret = server.read("etc/vestibule/component-secret").strip()
+    host = "meet.example.org" if server.name == "jitsi" else "example.org"
+    everything = main + "".join(files.values())
+    port = "" if "component_ports" in everything else f'component_ports = {{ 5347 }}\ncomponent_interfaces = {{ "{HOST}" }}\n'
+    text = assignments(plain) + port + f"plugin_paths = {{ {paths} }}\n" + here(main)
+    prosody = start(Installed(prosody_version, host, text, files=files, secret=secret))
+    policy = server.read("etc/vestibule/component.toml").replace("/etc/vestibule", str(server.root / "etc/vestibule"))
+    component = start(Vestibule(prosody, policy))
+    return prosody, component
+
+
+async def test_a_guest_is_refused_and_an_account_comes_in(machine, start, prosody_version):
+    server = machine("debian")
+    server.init(*OPTIONS, check=0)
+    with (server.root / "etc/prosody/conf.d/guests.cfg.lua").open("w") as file:
+        file.write('VirtualHost "guest.example.org"\n\tauthentication = "anonymous"\n')
+    prosody, component = started(server, start, prosody_version)
+    assert component.run("status").returncode == 0
+    room = "tea@conference.example.org"
+    async with Crowd(prosody) as crowd:
+        guest = await crowd.connect("guest.example.org")
+        ann = await crowd.connect("ann@example.org")
+        assert not (await guest.join(room, "guest")).joined
+        assert (await ann.join(room, "Ann")).joined
+
+
+@pytest.mark.parametrize("name", ["several", "no-include", "windows", "by-hand", "twice"])
+def test_what_is_written_makes_a_server_ready(machine, start, prosody_version, name):
+    server = machine(name)
+    server.init(*OPTIONS, check=0)
+    prosody, component = started(server, start, prosody_version)
+    assert component.run("status").returncode == 0
+    services = tomllib.loads(server.read("etc/vestibule/component.toml"))["service"]
+    said = component.run("status").stdout
+    assert all(service["domain"] in said for service in services)
+    assert not [line for line in prosody.complaints() if "vestibule" in line]
+
+
+@pytest.mark.skipif("JITSI_PROSODY_PLUGINS" not in os.environ, reason="JITSI_PROSODY_PLUGINS names no checkout of Jitsi's Prosody plugins")
+def test_jitsis_own_configuration_is_made_ready(machine, start, prosody_version):
+    server = machine("jitsi")
+    server.init(*OPTIONS, check=0)
+    prosody, component = started(server, start, prosody_version)
+    assert component.run("status").returncode == 0
+    assert "meet.example.org:persistent_lobby" in prosody.log()
+    assert not [line for line in prosody.complaints() if "vestibule" in line or "lobby" in line]
+
+
+# --- What operators do.
+
+
+def test_the_secret_is_nowhere_in_what_is_shown(machine):
+    server = machine("debian")
+    said = [server.init(*OPTIONS, "--json", check=0), server.init("--undo", "--dry-run", check=0)]
+    secret = server.read("etc/vestibule/component-secret").strip()
+    assert len(secret) >= 32
+    assert f'component_secret = "{secret}"' in server.read("etc/prosody/conf.d/vestibule.cfg.lua")
+    assert not [done for done in said if secret in done.stdout + done.stderr]
+    assert SHOWN in said[0].stdout
+
+
+def test_a_secret_that_is_there_is_used(machine):
+    server = machine("debian")
+    secret = server.root / "etc/vestibule/component-secret"
+    secret.parent.mkdir(parents=True)
+    secret.write_text("made by the package\n")
+    before = server.files()
+    server.init(*OPTIONS, check=0)
+    assert 'component_secret = "made by the package"' in server.read("etc/prosody/conf.d/vestibule.cfg.lua")
+    server.init("--undo", check=0)
+    assert server.files() == before
+
+
+def test_two_secrets_that_differ_are_told(machine):
+    server = machine("by-hand")
+    secret = server.root / "etc/vestibule/component-secret"
+    secret.parent.mkdir(parents=True)
+    secret.write_text("another\n")
+    before = server.files()
+    done = server.init(*OPTIONS, check=1)
+    assert "/etc/prosody/prosody.cfg.lua:9" in done.stderr
+    assert server.files() == before
+
+
+def test_the_shipped_file_is_replaced_and_put_back(machine):
+    server = machine("debian")
+    policy = server.root / "etc/vestibule/component.toml"
+    policy.parent.mkdir(parents=True)
+    shipped = (ROOT / "component.toml").read_text().replace('secret_file = ""', 'secret_file = "/etc/vestibule/component-secret"')
+    policy.write_text(shipped)
+    server.init(*OPTIONS, check=0)
+    assert "Preset" in policy.read_text()
+    server.init("--undo", check=0)
+    assert policy.read_text() == shipped
+
+
+def test_an_operators_file_is_replaced_only_with_a_copy(machine):
+    server = machine("own-policy")
+    before = server.files()
+    mine = server.read("etc/vestibule/component.toml")
+    server.init(*OPTIONS, "--force-with-backup", check=0)
+    assert server.read("etc/vestibule/component.toml.before-init") == mine
+    assert "Preset" in server.read("etc/vestibule/component.toml")
+    server.init("--undo", check=0)
+    assert server.files() == before
+
+
+def test_another_preset_replaces_what_init_wrote_but_not_what_an_operator_did(machine):
+    server = machine("debian")
+    before = server.files()
+    policy = server.root / "etc/vestibule/component.toml"
+    server.init(*OPTIONS, check=0)
+    server.init("--preset", "school", check=0)
+    assert 'Preset "school"' in policy.read_text()
+    # Without a preset, what is there stays.
+    assert "nothing to write" in server.init(check=0).stderr
+    policy.write_text(policy.read_text() + "# mine\n")
+    done = server.init("--preset", "board", check=0)
+    assert "stays as it is" in done.stderr and "--force-with-backup" in done.stderr
+    assert 'Preset "school"' in policy.read_text()
+    # What was made of the file stays with the operator; Prosody's files are as they were.
+    undone = server.init("--undo", check=0)
+    assert "component.toml: stays" in undone.stdout
+    after = server.files()
+    assert {path: it for path, it in after.items() if path.startswith("etc/prosody")} == {
+        path: it for path, it in before.items() if path.startswith("etc/prosody")
+    }
+    assert policy.read_text().endswith("# mine\n")
+
+
+def test_undo_takes_only_our_lines_out_of_a_file_that_changed_since(machine):
+    server = machine("debian")
+    main = server.root / "etc/prosody/prosody.cfg.lua"
+    before = main.read_text()
+    server.init(*OPTIONS, check=0)
+    main.write_text("-- A line of the operator.\n" + main.read_text())
+    assert "our lines taken out" in server.init("--undo", check=0).stdout
+    assert main.read_text() == "-- A line of the operator.\n" + before
+
+
+def test_undo_changes_nothing_where_our_lines_were_changed(machine):
+    server = machine("debian")
+    server.init(*OPTIONS, check=0)
+    ours = server.root / "etc/prosody/conf.d/vestibule.cfg.lua"
+    ours.write_text(ours.read_text().replace("10000", "20000"))
+    before = server.files()
+    done = server.init("--undo", check=1)
+    assert "/etc/prosody/conf.d/vestibule.cfg.lua: was changed since" in done.stdout
+    assert "+muc_room_cache_size = 20000" in done.stdout
+    assert "nothing was taken back" in done.stderr
+    assert server.files() == before
+
+
+def test_without_a_terminal_the_missing_option_is_named(machine):
+    server = machine("debian")
+    before = server.files()
+    assert "--preset NAME, one of company, school" in server.init(check=1).stderr
+    assert "is no account" in server.init("--preset", "company", "--operator", "example.org", check=1).stderr
+    done = server.init("--preset", "company", "--service", "rooms.example.org", check=1)
+    assert "There: conference.example.org" in done.stderr
+    assert server.files() == before
+
+
+def test_what_stands_against_it_is_told(machine, tmp_path):
+    server = machine("debian")
+    main = server.root / "etc/prosody/prosody.cfg.lua"
+    good = main.read_text()
+    main.write_text(good + "\nthis is no Lua\n")
+    assert "prosody.cfg.lua:27" in server.init(*OPTIONS, check=2).stderr
+    main.write_text(re.sub(r'^Component.*\n.*\n.*"muc_mam".*', "", good, flags=re.MULTILINE))
+    assert 'has no `Component "conference.DOMAIN" "muc"`' in server.init(*OPTIONS, check=1).stderr
+    main.write_text(good)
+    shutil.rmtree(server.root / MODULES)
+    assert "the gate is not on this machine" in server.init(*OPTIONS, check=1).stderr
+    main.unlink()
+    assert "Prosody is not installed here" in server.init(*OPTIONS, check=1).stderr
+    done = server.init("--undo", check=1)
+    assert "has written nothing here" in done.stderr
+
+
+@pytest.mark.skipif(not ROOT_USER, reason="only root may be another user")
+def test_without_the_right_to_read_it_says_sudo(tmp_path, prosody_version):
+    place = Path("/tmp") / f"lab-init-{os.getpid()}-{prosody_version}"
+    try:
+        server = Machine("debian", place / "debian", prosody_version)
+        place.chmod(0o755)
+        binary = shutil.copy(program(), place / "vestibule")
+        (server.root / "etc/prosody/prosody.cfg.lua").chmod(0o600)
+        command = [binary, "init", "--root", server.root, "--prosodyctl", PRODYCTL[prosody_version], *OPTIONS]
+        done = subprocess.run(["runuser", "-u", "nobody", "--", *map(str, command)], capture_output=True, text=True)
+        assert done.returncode == 2
+        assert "cannot read /etc/prosody/prosody.cfg.lua: not allowed: run it with sudo" in done.stderr
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def test_it_asks_what_no_option_says(machine):
+    server = machine("own-paths")
+    (server.root / "etc/prosody/conf.d/more.cfg.lua").write_text('Component "more.example.org" "muc"\n')
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(program(), [str(word) for word in (program(), "init", "--root", server.root, "--prosodyctl", PRODYCTL[server.version])])
+    said = b""
+    for expected, answer in [(b"Number or name:", "everyone"), (b"Number or name:", "2"), (b"Enter: nobody)", "ann@example.org"), (b"Enter: all)", "1"), (b"Go on?", "y")]:
+        at = len(said)
+        while expected not in said[at:]:
+            said += os.read(terminal, 4096)
+        os.write(terminal, f"{answer}\n".encode())
+    while True:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        said += piece
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, said.decode()
+    policy = tomllib.loads(server.read("etc/vestibule/component.toml"))
+    assert policy["policy"]["operators"] == ["ann@example.org"]
+    assert [service["domain"] for service in policy["service"]] == ["conference.example.org"]
+    assert 'Preset "school"' in server.read("etc/vestibule/component.toml")
