@@ -105,7 +105,7 @@ def test_the_image_has_the_program_and_the_gate_and_nothing_else(stages):
         assert "=>" not in subprocess.run(["ldd", image.root / "vestibule"], capture_output=True, text=True).stdout
 
 
-# Docker's part: the volumes of vestibule.yml, a root that nobody writes to, and the account. A program of a debug build
+# Docker's part: /dev and /proc, the volumes of vestibule.yml, a root that nobody writes to, and the account. A program of a debug build
 # needs the libraries of this machine.
 CONTAINER = """
 set -e
@@ -114,6 +114,8 @@ for library in lib lib64 usr/lib; do
     if [ -d "$0/image/$library" ]; then mount --bind "/$library" "$0/image/$library"; fi
 done
 for volume in etc/vestibule run/vestibule var/lib/vestibule; do mount --bind "$0/$volume" "$0/image/$volume"; done
+mount --bind /dev "$0/image/dev"
+mount -t proc proc "$0/image/proc"
 mount -o remount,bind,ro "$0/image"
 exec chroot --userspec=1000:1000 "$0/image" "$@"
 """
@@ -124,12 +126,12 @@ class Container(Process):
 
     def __init__(self, image, place, server):
         super().__init__(place / "output")
-        self.image, self.place = image, place
+        self.image, self.home = image, place
         self.env = {"VESTIBULE_COMPONENT__SERVER": f"{HOST}:{server.component_port}", "VESTIBULE_COMPONENT__SECRET": server.secret}
         shutil.copytree(image.root, place / "image")
         libraries = [] if IS_FULL else ["lib", "lib64", "usr/lib"]
         volumes = ["etc/vestibule", "run/vestibule", "var/lib/vestibule"]
-        for folder in [*libraries, *volumes]:
+        for folder in ["dev", "proc", *libraries, *volumes]:
             (place / "image" / folder).mkdir(parents=True, exist_ok=True)
         for folder in volumes:
             (place / folder).mkdir(parents=True)
@@ -140,16 +142,13 @@ class Container(Process):
             path.chmod(path.stat().st_mode | 0o011)
 
     def command(self, *command):
-        return ["unshare", "--mount", "--propagation", "private", "sh", "-c", CONTAINER, str(self.place), *command]
+        return ["unshare", "--mount", "--propagation", "private", "sh", "-c", CONTAINER, str(self.home), *command]
 
     def start(self):
         self.spawn(self.command(*self.image.entrypoint, *self.image.cmd), self.env)
 
     def is_healthy(self):
         return subprocess.run(self.command(*self.image.healthcheck), capture_output=True).returncode == 0
-
-    def close(self):
-        self.kill()
 
 
 @pytest.mark.skipif(not Overlay.is_possible(), reason="only root may mount what a container has")
