@@ -58,6 +58,25 @@ fn current(path: &str, part: &str, expected: &str) {
 }
 
 #[test]
+fn the_page_for_moderators_has_every_word_of_the_chat_and_no_other() {
+    let page = read("docs/for-moderators.md");
+    let words: BTreeSet<_> = page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|code| code.len() > 1 && code.starts_with('!'))
+        .collect();
+    let words: BTreeSet<_> = words.into_iter().filter(|word| *word != "!help").collect();
+    let help = Notice::Help.text();
+    let (_, listed) = help.split_once("you can write ").unwrap();
+    let (listed, _) = listed.split_once('.').unwrap();
+    let listed = listed.replace(" and ", ", ");
+    assert_eq!(words, listed.split(", ").collect::<BTreeSet<_>>());
+    let (_, told) = GATE_WORDS.iter().find(|(name, _)| *name == "gate-moderator").unwrap();
+    assert!(page.replace('\n', " ").contains(told), "{told}");
+}
+
+#[test]
 fn every_rule_is_explained_and_no_other() {
     let keys = |keys: &[&str]| match keys {
         [] => "none".to_owned(),

@@ -1,7 +1,9 @@
 """What an operator does with rooms and people from the command line."""
 
 import json
+import shlex
 import sqlite3
+from pathlib import Path
 
 from lab import Crowd
 from lab.canary import note
@@ -228,3 +230,37 @@ def test_without_a_component_the_doctor_says_that_once(start_prosody, start_vest
     # One line for all that needs a server, whatever the number of checks.
     (line,) = [line for line in said.stdout.splitlines() if "no component listens" in line]
     assert " checks: " in line and "?." not in line and ".." not in line, line
+
+
+def commands(page):
+    """The commands of a page of the documentation, in order: its indented lines."""
+    text = (Path(__file__).parents[2] / "docs" / page).read_text()
+    for line in text.splitlines():
+        if line.startswith("    ") and line.strip().startswith("vestibule "):
+            yield shlex.split(line.split(" > ")[0], comments=True)[1:]
+
+
+async def test_the_commands_on_the_page_for_operators_work_in_that_order(start_prosody, start_vestibule):
+    vestibule = start_vestibule(server := start_prosody(), GENERATED)
+    async with Crowd(server) as crowd:
+        (alice,) = await meeting(crowd, "alice")
+        secret = await told(alice, "The password of this meeting is")
+        (guest,) = await guests(crowd, 1)
+        assert (await guest.join(TEA, "Guest", secret)).joined
+        await until(vestibule.decisions, 5, "a decision in the log")
+        names = {
+            "ID": vestibule.decisions()[-1]["id"],
+            "tea@conference.example.org": TEA,
+            "/etc/vestibule/component.toml": str(vestibule.config_path),
+            "incident.html": str(vestibule.state_dir / "incident.html"),
+        }
+        ran = []
+        for words in commands("for-operators.md"):
+            words = [names.get(word, word) for word in words]
+            done = vestibule.run("--config", vestibule.config_path, *words)
+            # The servers of these tests are not fit for the internet, and the doctor says so.
+            assert done.returncode in ((0, 1) if words[0] == "doctor" else (0,)), (words, done.stdout, done.stderr)
+            ran.append(words[0])
+        assert {"explain-policy", "suspend", "remove", "resume", "incident"} <= set(ran)
+        await guest.ping()
+        assert (await guest.join(TEA, "Guest", secret)).condition, "it was removed, and does not come back"
