@@ -18,6 +18,7 @@ SOAK_MINUTES ?= 60
 PREFIX ?= /usr/local
 DESTDIR ?=
 PROGRAM ?=
+FORCE ?=
 FUZZ_SECONDS ?= 60
 # `advisories` needs the advisory database from the network.
 DENY ?= advisories bans licenses sources
@@ -50,7 +51,7 @@ install: ## Install program, gate, units, policy file and secret (PROGRAM=FILE: 
 	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) PROGRAM=$(PROGRAM) CARGO=$(CARGO) scripts/deploy.sh
 
 uninstall: ## Take away what `make install` put there, but for /etc/vestibule and /var/lib/vestibule
-	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) UNINSTALL=1 scripts/deploy.sh
+	@PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) FORCE=$(FORCE) UNINSTALL=1 scripts/deploy.sh
 
 deb: ## Build Debian's packages into target/debian (PROGRAM=FILE: of a program that is built already)
 	@PROGRAM=$(PROGRAM) CARGO=$(CARGO) scripts/deb.sh

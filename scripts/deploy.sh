@@ -4,7 +4,8 @@
 #
 # PACKAGE=debian lays out the files of Debian's packages instead, for scripts/deb.sh: nothing in /etc, which the package
 # fills when it is installed, and the gate where Prosody itself looks for modules. UNINSTALL=1 takes away what was
-# installed, and leaves /etc/vestibule and /var/lib/vestibule.
+# installed, and leaves /etc/vestibule and /var/lib/vestibule; not while Prosody's configuration names the gate, without
+# FORCE=1.
 set -euo pipefail
 cd "$(dirname "$0")"
 # At the top of an unpacked archive, else in `scripts`.
@@ -14,6 +15,7 @@ if [ ! -e prosody-snippets ]; then cd .. && scripts=scripts; fi
 prefix=${PREFIX:-/usr/local}
 root=${DESTDIR:-}
 package=${PACKAGE:-}
+force=${FORCE:-}
 share=$prefix/share/vestibule
 doc=$prefix/share/doc/vestibule
 man=$prefix/share/man/man1
@@ -68,7 +70,7 @@ need_root() {
 	if [ -n "$root" ] || [ "$(id -u)" = 0 ]; then return; fi
 	command -v sudo >/dev/null || fail "run it as root: there is no sudo here"
 	export PROGRAM
-	exec sudo --preserve-env=PREFIX,DESTDIR,PROGRAM,PACKAGE,UNINSTALL "$(pwd)/$scripts/$(basename "$0")"
+	exec sudo --preserve-env=PREFIX,DESTDIR,PROGRAM,PACKAGE,UNINSTALL,FORCE "$(pwd)/$scripts/$(basename "$0")"
 }
 
 reload_units() {
@@ -76,7 +78,11 @@ reload_units() {
 }
 
 uninstall() {
-	local gate place
+	local gate place named='^[[:space:]]*([^-[:space:]]|-[^-]).*vestibule_gate|^[[:space:]]*vestibule_gate'
+	if [ -z "$root$force" ] && grep -RqsE --include='*.lua' "$named" /etc/prosody; then
+		fail "Prosody's configuration names the gate, and would be without it. First: vestibule init --undo (and take" \
+			"out what you wrote there yourself), or uninstall with FORCE=1"
+	fi
 	if [ -z "$root" ] && [ -d /run/systemd/system ]; then systemctl disable --quiet --now vestibule || true; fi
 	for gate in $gates; do
 		for place in "$root$modules/$gate" "$root$jitsi/$gate"; do
@@ -196,13 +202,9 @@ reload_units
 
 cat <<END
 Installed. What is left to do:
-  1. name your MUC service in $etc/component.toml ([[service]] domain), then: vestibule check
-  2. put the lines of $share/prosody-snippets/prosody.cfg.lua
-     into /etc/prosody/prosody.cfg.lua, with the text of $etc/component-secret as component_secret
-     (it is made at the first start, or by: sudo systemctl start vestibule-secret);
-     on Jitsi Meet, those of jitsi.cfg.lua into /etc/prosody/conf.avail/DOMAIN.cfg.lua
-  3. sudo prosodyctl check config
-  4. sudo systemctl restart prosody && sudo systemctl enable --now vestibule
+  1. sudo vestibule init
+     (by hand instead: $doc/README.md)
+  2. sudo systemctl restart prosody && sudo systemctl enable --now vestibule
      (the restart ends the meetings that are on)
-  5. sudo vestibule status
+  3. sudo vestibule status
 END

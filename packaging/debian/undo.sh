@@ -10,7 +10,7 @@ undo() {
 	if vestibule init --help >/dev/null 2>&1; then
 		# The policy stays until the package is purged.
 		cp -p /etc/vestibule/component.toml /run/vestibule-policy 2>/dev/null || true
-		vestibule init --undo </dev/null || true
+		vestibule init --undo </dev/null >/dev/null || true
 		if [ -e /run/vestibule-policy ]; then
 			[ -e /etc/vestibule/component.toml ] || cp -p /run/vestibule-policy /etc/vestibule/component.toml
 			rm -f /run/vestibule-policy

@@ -287,6 +287,10 @@ def test_what_an_installation_from_the_sources_has_left_is_named(machine, small,
     again = machine.run("env", f"PROGRAM={link}", ROOT / "scripts/deploy.sh", check=False)
     assert again.returncode == 1
     assert "Debian's package is installed" in again.stderr
+    machine.write("/etc/prosody/conf.d/meet.cfg.lua", '\tvestibule_gate_or_so = true\n')
+    refused = machine.run("env", "UNINSTALL=1", ROOT / "scripts/deploy.sh", check=False)
+    assert "First: vestibule init --undo" in refused.stderr
+    machine.write("/etc/prosody/conf.d/meet.cfg.lua", "-- vestibule_gate\n")
     machine.run("env", "UNINSTALL=1", ROOT / "scripts/deploy.sh")
     assert install(machine, small).stderr == ""
 
@@ -301,6 +305,39 @@ def test_removing_says_which_lines_of_prosody_are_left(machine, small):
     machine.write("/etc/prosody/conf.d/meet.cfg.lua", '-- modules_enabled = { "vestibule_gate" }\n')
     install(machine, small)
     assert "vestibule_gate" not in machine.run(*REMOVE, *NAMES).stderr
+
+
+MUC = '\nComponent "conference.localhost" "muc"\n'
+
+
+@installs
+@pytest.mark.skipif(not Path("/etc/prosody/prosody.cfg.lua").exists(), reason="no configuration of Debian's package is here")
+def test_removing_gives_prosody_its_configuration_back_and_keeps_the_policy(machine, small):
+    with_systemd(machine, UNIT, "prosody.service")
+    install(machine, small)
+    asked(machine)
+    every = "cd /etc/prosody && find . -printf '%p %m %U %G %l\n' -type f -exec sha256sum {} + | sort"
+    machine.shell(f"printf '%s' '{MUC}' >>/etc/prosody/prosody.cfg.lua")
+    before = machine.shell(every)
+    machine.run("vestibule", "init", "--preset", "company", "--operator", "ann@localhost", "--yes")
+    assert machine.shell(every) != before
+    policy = machine.read("/etc/vestibule/component.toml")
+    done = machine.run(*REMOVE, *NAMES)
+    assert machine.shell(every) == before
+    assert machine.read("/etc/vestibule/component.toml") == policy
+    assert asked(machine) == ["restart prosody.service", f"stop {UNIT}"]
+    assert "Prosody is restarted, with its configuration from before Vestibule" in done.stderr
+
+    # A policy that was changed since is kept, too, and so is the gate's package alone no reason to leave Prosody broken.
+    install(machine, small)
+    machine.run("vestibule", "init", "--preset", "company", "--operator", "ann@localhost", "--yes")
+    machine.write("/etc/vestibule/component.toml", policy + "# mine\n")
+    machine.run(*REMOVE, "vestibule-prosody-module")
+    assert machine.shell(every) == before
+    assert machine.read("/etc/vestibule/component.toml") == policy + "# mine\n"
+    machine.run("dpkg", "--no-triggers", "--purge", "vestibule")
+    assert machine.shell(every) == before
+    assert machine.run("test", "-e", "/etc/vestibule", check=False).returncode == 1
 
 
 # Prosody's own folder of modules, with the package's in addition.
