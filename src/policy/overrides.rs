@@ -10,7 +10,6 @@ use sha2::{Digest as _, Sha256};
 use super::Rules;
 use super::record::Claim;
 use super::room_name::RoomName;
-use super::rules::close::Conditions;
 use super::rules::lobby::Admission;
 use super::rules::moderators::HostCode;
 use crate::jid::{BareJid, folded};
@@ -462,8 +461,7 @@ fn without_presets(rules: &Rules, base: &Rules) -> Rules {
     if !is_own(&password.required, &of_base.required) && !is_own(&password.source, &of_base.source)
     {
         Arc::make_mut(&mut kept.password).required.value = false;
-        Arc::make_mut(&mut kept.close).hold_until.value =
-            Conditions { password: false, ..rules.close.hold_until.value };
+        Arc::make_mut(&mut kept.close).hold_until.value.password = false;
     }
     let lobby = Arc::make_mut(&mut kept.lobby);
     if !is_own(&rules.lobby.admission, &base.lobby.admission) {
@@ -471,6 +469,9 @@ fn without_presets(rules: &Rules, base: &Rules) -> Rules {
         lobby.admission.value = Admission::Password;
     }
     // A room that has owners is not without a moderator because none of them is there.
+    if !is_own(&rules.close.hold_until, &base.close.hold_until) {
+        Arc::make_mut(&mut kept.close).hold_until.value.moderator = false;
+    }
     if !is_own(&rules.lobby.unattended, &base.lobby.unattended) {
         lobby.unattended.value = Vec::new();
     }
