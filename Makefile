@@ -15,6 +15,7 @@ MODEL_STEPS ?= 500
 MODEL_SEEDS ?= 1,2,3
 MUTANTS ?=
 SOAK_MINUTES ?= 60
+SERVERS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
 PROGRAM ?=
@@ -29,7 +30,7 @@ export PROSODY
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint words typos msrv doc prosody-tests property bench screenshots fuzz fuzz-short long soak model model-mutants mutants deny static-program static image-test rocks sbom checksums packages prosody13 browser install uninstall deb
+.PHONY: help demo test unit lint words typos msrv doc prosody-tests property bench screenshots fuzz fuzz-short long soak model model-mutants mutants deny static-program static image-test rocks sbom checksums packages prosody13 browser install uninstall deb install-test
 
 help: ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -153,6 +154,10 @@ rocks: ## Write rockspecs of the gate into target/rocks, and pack them where Lua
 
 sbom: ## Write what the program is made of (CycloneDX) into target/vestibule-VERSION.cdx.json
 	@CARGO=$(CARGO) $(PYTHON) scripts/sbom.py $(TARGET)/vestibule-$(VERSION).cdx.json
+
+install-test: packages ## Live an operator's first day on fresh Debian 12 and 13 machines (SERVERS=debian12,debian13: only on these)
+	$(CARGO) build --locked
+	SERVERS=$(SERVERS) $(PYTEST) -n $(JOBS) -rs tests/install
 
 image-test: ## Carry out the image's Dockerfile, with the compiler, on what it copies (without Docker)
 	$(CARGO) build --locked

@@ -1,0 +1,51 @@
+"""The packages under test: as `make deb` builds them, and as the version before."""
+
+import os
+import re
+import shutil
+import subprocess
+
+from layers import ROOT
+
+NAMES = ("vestibule", "vestibule-prosody-module")
+BEFORE = "0.0.9-1"
+
+
+def program():
+    """The program under test."""
+    return ROOT / (os.environ.get("VESTIBULE_BIN") or "target/debug/vestibule")
+
+
+def _run(*words, **options):
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+class Packages:
+    """`now` and `before`: folders with the two packages, without versions in the files' names."""
+
+    def __init__(self, place):
+        target = place / "target"
+        env = {**os.environ, "PROGRAM": str(program()), "CARGO_TARGET_DIR": str(target), "DEB_COMPRESSION": "none"}
+        _run("scripts/deb.sh", cwd=ROOT, env=env)
+        self.now, self.before = place / "now", place / "before"
+        for folder in (self.now, self.before):
+            folder.mkdir()
+        for name in NAMES:
+            (built,) = (target / "debian").glob(f"{name}_*.deb")
+            self.version = _run("dpkg-deb", "--field", built, "Version").strip()
+            _older(built, place / "unpacked" / name, self.before / f"{name}.deb")
+            shutil.move(built, self.now / f"{name}.deb")
+        shutil.rmtree(place / "unpacked")
+
+
+def _older(built, place, deb):
+    """The same program in a package with a lower version."""
+    place.parent.mkdir(exist_ok=True)
+    _run("dpkg-deb", "--raw-extract", built, place)
+    control = place / "DEBIAN/control"
+    text = control.read_text()
+    version = re.search(r"^Version: (.*)$", text, re.MULTILINE)[1]
+    control.write_text(text.replace(version, BEFORE))
+    _run("dpkg-deb", "--root-owner-group", "-Znone", "--build", place, deb)
