@@ -37,6 +37,9 @@ use crate::proof::unused_entries::{Seen, see};
 ///
 /// Exit status: 0 all is well, 1 the answer is no (a wrong file, a component that is not ready, a request that was
 /// refused), 2 it could not be found out.
+///
+/// A document that a command names, such as docs/jitsi.md, is below /usr/share/doc/vestibule; after `make install`, below
+/// /usr/local/share/doc/vestibule.
 #[derive(Debug, Parser)]
 #[command(name = "vestibule", version, max_term_width = 100)]
 struct Arguments {
