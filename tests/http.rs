@@ -532,14 +532,18 @@ async fn health_is_for_everybody() {
 fn room(name: &str, occupants: usize) -> RoomLine {
     RoomLine {
         room: name.to_owned(),
+        looks_like: None,
         service: "conference.example.org".to_owned(),
         state: RoomState::Open,
         occupants,
         people: occupants,
         moderators: 1,
         waiting: 0,
+        waiting_since: None,
+        refused: Default::default(),
         password: true,
         lobby: false,
+        door: "password".to_owned(),
         opened: None,
         opener: None,
         opener_name: None,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::jid::BareJid;
 use crate::policy::attempt::{Action, Attempt, Auth, Credential, Place, Pressure};
@@ -14,6 +15,7 @@ use crate::policy::denial::Denial;
 use crate::policy::fingerprint::Mark;
 use crate::policy::limits::Limits;
 use crate::policy::password::Guesses;
+use crate::policy::verdict::{Decision, Verdict};
 use crate::policy::{Policy, Rules};
 
 /// Most entries of each table. When it is full, expired entries are dropped; if there are none, new ones are not
@@ -249,6 +251,79 @@ fn make_space<K>(tallies: &mut HashMap<K, Tally>, forget: Duration, now: Timesta
     }
 }
 
+/// The time in which refused joins are counted, in seconds, and the number and length of its slices.
+const WINDOW: i64 = 300;
+const SLICES: usize = 10;
+const SLICE: i64 = 30;
+
+/// Joins of a room that ended in no entry in the last five minutes.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+pub struct Refused {
+    /// Wrong passwords.
+    pub wrong_passwords: u32,
+    /// Times that a person without a password was asked for it.
+    pub asked: u32,
+    /// Denials.
+    pub denied: u32,
+}
+
+impl Refused {
+    /// Returns how a join that was decided like this counts; nothing if it ended in the room or in its lobby. A
+    /// `guess` is a wrong password that was not refused as one.
+    pub(super) fn of(attempt: &Attempt, decision: &Decision, guess: bool) -> Self {
+        let mut refused = Self::default();
+        if !matches!(attempt.action, Action::Join { .. }) {
+            return refused;
+        }
+        match decision.verdict {
+            _ if guess || decision.denial == Some(Denial::PasswordWrong) => {
+                refused.wrong_passwords = 1;
+            }
+            Verdict::Prompt => refused.asked = 1,
+            Verdict::Deny => refused.denied = 1,
+            Verdict::Allow | Verdict::Hold => {}
+        }
+        refused
+    }
+
+    const fn plus(self, other: Self) -> Self {
+        Self {
+            wrong_passwords: self.wrong_passwords.saturating_add(other.wrong_passwords),
+            asked: self.asked.saturating_add(other.asked),
+            denied: self.denied.saturating_add(other.denied),
+        }
+    }
+}
+
+/// Refused joins of one room, by slices of time, the newest last: at most ten, however many joins there are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RecentlyRefused(VecDeque<(i64, Refused)>);
+
+impl RecentlyRefused {
+    /// Counts a join.
+    pub(super) fn add(&mut self, refused: Refused, now: Timestamp) {
+        let slice = now.as_second().div_euclid(SLICE);
+        if self.0.back().is_none_or(|(last, _)| *last != slice) {
+            self.0.push_back((slice, Refused::default()));
+        }
+        if self.0.len() > SLICES {
+            self.0.pop_front();
+        }
+        if let Some((_, counts)) = self.0.back_mut() {
+            *counts = counts.plus(refused);
+        }
+    }
+
+    /// Returns the counts of the last five minutes.
+    pub(super) fn count(&self, now: Timestamp) -> Refused {
+        let since = now.as_second().saturating_sub(WINDOW);
+        let recent = self.0.iter().filter(|(slice, _)| slice.saturating_mul(SLICE) > since);
+        recent.fold(Refused::default(), |sum, (_, refused)| sum.plus(*refused))
+    }
+}
+
 /// Most rooms whose strangers are counted; when full, new rooms are not counted until old ones expire.
 const MOST_ROOMS: usize = 10_000;
 
@@ -333,7 +408,6 @@ mod tests {
     use crate::policy::Policy;
     use crate::policy::attempt::{Requester, RoomView};
     use crate::policy::decide::decide;
-    use crate::policy::verdict::{Decision, Verdict};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -477,5 +551,32 @@ mod tests {
         assert_eq!(step(&mut counters, &again, NOW).denial, Some(Denial::TooManyKnocks { wait }));
         let later = NOW + SignedDuration::from_secs(300);
         assert_eq!(step(&mut counters, &again, later).verdict, Verdict::Hold);
+    }
+
+    #[test]
+    fn refused_joins_are_counted_for_five_minutes_in_constant_memory() {
+        let mut refused = RecentlyRefused::default();
+        let at = |seconds| NOW + SignedDuration::from_secs(seconds);
+        let one = |credential| {
+            let attempt = guess(0, "192.0.2.1", credential);
+            let decision = step(&mut Counters::default(), &attempt, NOW);
+            Refused::of(&attempt, &decision, false)
+        };
+        let wrong = one(Credential::Wrong);
+        assert_eq!(wrong, Refused { wrong_passwords: 1, ..Refused::default() });
+        assert_eq!(one(Credential::None), Refused::default());
+        for second in 0..3600 {
+            refused.add(wrong, at(second));
+            assert!(refused.0.len() <= SLICES);
+        }
+        let count = |seconds| refused.count(at(seconds)).wrong_passwords;
+        assert_eq!(count(3600), 300 - 30);
+        assert_eq!(count(3600 + 100), 300 - 30 - 90);
+        assert_eq!(count(3600 + 300), 0);
+        // A clock that is set back neither counts for longer nor grows the memory.
+        for second in (0..3600).rev() {
+            refused.add(wrong, at(second));
+        }
+        assert!(refused.0.len() <= SLICES);
     }
 }

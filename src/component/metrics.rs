@@ -8,6 +8,7 @@ use super::registry::Watch;
 use crate::metrics::{Counter, Family, Labels, metrics, zeroed};
 use crate::policy::attempt::{Action, Kind};
 use crate::policy::class::Class;
+use crate::policy::denial::Denial;
 use crate::policy::rules::family::family_of;
 use crate::policy::verdict::{Decision, Verdict};
 
@@ -114,7 +115,7 @@ const RULES: usize = 256;
 pub struct Counted {
     /// Metrics of the policy engine.
     pub metrics: DeskMetrics,
-    /// Denials by rule, for the page: the metrics count only the rule's family.
+    /// Denials and wrong passwords by rule, for the page: the metrics count only the rule's family.
     denials: HashMap<&'static str, u64>,
 }
 
@@ -137,7 +138,7 @@ impl Counted {
         if let Some(would) = would.filter(|would| would != verdict) {
             metrics.observed.get_or_create(&by(would)).inc();
         }
-        if *verdict == Verdict::Deny {
+        if *verdict == Verdict::Deny || decision.denial == Some(Denial::PasswordWrong) {
             let denials = self.denials.entry(rule.name).or_default();
             *denials = denials.saturating_add(1);
         }
@@ -156,7 +157,7 @@ impl Counted {
         by_class.iter().map(count).fold(0, u64::saturating_add)
     }
 
-    /// Returns the number of denials since the start, by rule.
+    /// Returns the number of denials and wrong passwords since the start, by rule.
     pub const fn denials(&self) -> &HashMap<&'static str, u64> {
         &self.denials
     }

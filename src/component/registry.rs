@@ -1,5 +1,5 @@
 //! The registry of known rooms. Every change of a room goes through `Registry::change`, which schedules a look at the
-//! room, so that no change is missed.
+//! room, so that no change is missed; only the counts of refused joins, from which nothing follows, do not.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::counters::{RecentlyRefused, Refused};
 use super::room_registry::Known;
 use crate::jid::BareJid;
 use crate::metrics::Labels;
 use crate::policy::attempt::{Namesake, Requester, RoomView};
-use crate::policy::names::Looks;
+use crate::policy::names::{Looks, room_look};
 use crate::policy::record::{Claim, Proof, Record};
 use crate::policy::succession::is_moderator;
 use crate::policy::{Policy, Rules};
@@ -37,9 +38,20 @@ pub struct Room {
     /// State of the room by the last report.
     pub view: RoomView,
     pub(super) looks: NextLooks,
+    pub(super) refused: RecentlyRefused,
 }
 
 impl Room {
+    /// Returns the joins that were refused in the last five minutes.
+    pub fn refused(&self, now: Timestamp) -> Refused {
+        self.refused.count(now)
+    }
+
+    /// Returns since when the person who has waited longest waits, or `None` if nobody waits.
+    pub fn waiting_since(&self) -> Option<Timestamp> {
+        self.waiting.values().map(|known| known.since).min()
+    }
+
     /// Returns the claims of its opener by which the rules for the room were chosen.
     pub fn claims(&self) -> &[Claim] {
         &self.claims
@@ -110,6 +122,15 @@ pub(super) struct Registry {
     /// Rooms by the time of their next look. A room that has changed or ended comes first.
     due: Watches<BTreeSet<(Timestamp, BareJid)>>,
     opened: Opened,
+    /// Rooms of a service by the look of their names.
+    alike: BTreeMap<Look, BTreeSet<BareJid>>,
+}
+
+/// Domain of a room's service, and the look of the room's name.
+type Look = (String, String);
+
+fn look(jid: &BareJid) -> Look {
+    (jid.domain().to_owned(), room_look(jid.node().unwrap_or_default()))
 }
 
 impl Registry {
@@ -148,6 +169,7 @@ impl Registry {
     pub(super) fn put(&mut self, jid: BareJid, room: Box<Room>) {
         self.remove(&jid);
         self.opened.add(room.view.record.as_ref());
+        self.alike.entry(look(&jid)).or_default().insert(jid.clone());
         self.rooms.insert(jid.clone(), Box::new(Room { looks: NextLooks::default(), ..*room }));
         for watch in Watch::ALL {
             self.look_by(watch, &jid, Timestamp::MIN);
@@ -158,6 +180,13 @@ impl Registry {
     pub(super) fn remove(&mut self, jid: &BareJid) -> Option<Box<Room>> {
         let room = self.rooms.remove(jid)?;
         self.opened.remove(room.view.record.as_ref());
+        let look = look(jid);
+        if let Some(alike) = self.alike.get_mut(&look) {
+            alike.remove(jid);
+            if alike.is_empty() {
+                self.alike.remove(&look);
+            }
+        }
         for watch in Watch::ALL {
             if let Some(at) = room.looks.of(watch) {
                 self.due.of_mut(watch).remove(&(*at, jid.clone()));
@@ -165,6 +194,21 @@ impl Registry {
             self.due.of_mut(watch).insert((Timestamp::MIN, jid.clone()));
         }
         Some(room)
+    }
+
+    /// Counts a refused join of a room, if it is known. No look follows: there may be very many.
+    pub(super) fn refused(&mut self, jid: &BareJid, refused: Refused, now: Timestamp) {
+        if let Some(room) = self.rooms.get_mut(jid) {
+            room.refused.add(refused, now);
+        }
+    }
+
+    /// Returns the first other room of the service whose name looks like that of this one.
+    pub(super) fn like(&self, jid: &BareJid) -> Option<&BareJid> {
+        if self.alike.len() == self.rooms.len() {
+            return None;
+        }
+        self.alike.get(&look(jid))?.iter().find(|other| *other != jid)
     }
 
     /// Schedules a look at a room by that time at the latest; returns whether the room is known.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::counters::{RecentlyRefused, Refused};
 pub use super::registry::Room;
 use super::registry::{NextLooks, Registry};
 use crate::jid::BareJid;
@@ -120,6 +121,7 @@ impl RoomRegistry {
             moderated_until: None,
             view,
             looks: NextLooks::default(),
+            refused: RecentlyRefused::default(),
         };
         self.rooms.put(jid.clone(), Box::new(room));
     }
@@ -243,6 +245,16 @@ impl RoomRegistry {
         });
     }
 
+    /// Counts a refused join of a room, if it is known.
+    pub(super) fn refused(&mut self, jid: &BareJid, refused: Refused, now: Timestamp) {
+        self.rooms.refused(jid, refused, now);
+    }
+
+    /// Returns another room of the same service whose name looks like that of this one.
+    pub fn like(&self, jid: &BareJid) -> Option<&BareJid> {
+        self.rooms.like(jid)
+    }
+
     /// Removes a room that has ended.
     pub fn destroyed(&mut self, jid: &BareJid) {
         self.rooms.remove(jid);
@@ -289,6 +301,7 @@ impl RoomRegistry {
             moderated_until: None,
             view,
             looks: NextLooks::default(),
+            refused: known.as_ref().map(|room| room.refused.clone()).unwrap_or_default(),
         };
         let heard = known.as_ref().and_then(|room| room.moderated_until);
         room.moderated_until = heard.max(live.unmoderated_since).or_else(|| match &known {
@@ -419,6 +432,7 @@ fn root(stands_for: &[usize], mut number: usize) -> usize {
 mod tests {
     use super::*;
     use crate::policy::attempt::{Affiliation, Auth, Role};
+    use crate::xmpp::Element;
 
     const BARE: &str = "bob@example.org";
 
@@ -456,6 +470,50 @@ mod tests {
             live.room(&tea).unwrap().occupants.values().map(|known| &known.who).collect();
         assert_eq!(inside, [&owner]);
     }
+
+    #[test]
+    fn rooms_of_a_service_that_look_alike_are_known_while_both_are_open() {
+        let (mut live, policy) = (RoomRegistry::default(), Policy::default());
+        let room = |jid: &str| jid.parse::<BareJid>().unwrap();
+        let open = |live: &mut RoomRegistry, jid: &BareJid| {
+            live.upsert(&policy, &Arc::from(jid.domain()), jid, "1");
+        };
+        let dean = room("dean@conference.example.org");
+        let fake = room("d\u{435}\u{430}n@conference.example.org");
+        let elsewhere = room("dean@rooms.example.org");
+        open(&mut live, &dean);
+        open(&mut live, &elsewhere);
+        assert_eq!(live.like(&dean), None);
+        open(&mut live, &fake);
+        assert_eq!((live.like(&dean), live.like(&fake)), (Some(&fake), Some(&dean)));
+        assert_eq!(live.like(&elsewhere), None);
+        live.destroyed(&fake);
+        assert_eq!(live.like(&dean), None);
+    }
+
+    #[test]
+    fn refused_joins_are_counted_at_known_rooms_only_and_stay_when_a_room_is_read_again() {
+        let (mut live, policy) = (RoomRegistry::default(), Policy::default());
+        let now = Timestamp::UNIX_EPOCH;
+        let tea: BareJid = "tea@conference.example.org".parse().unwrap();
+        let service = Arc::from("conference.example.org");
+        let one = Refused { wrong_passwords: 1, ..Refused::default() };
+        live.refused(&tea, one, now);
+        live.upsert(&policy, &service, &tea, "1");
+        live.refused(&tea, one, now);
+        let reads = |generation| {
+            let room = format!(
+                "<room xmlns='urn:vestibule:gate:2' jid='{tea}' generation='{generation}' revision='1'/>"
+            );
+            LiveRoom::read(&Element::parse(room.as_bytes(), "").unwrap()).unwrap()
+        };
+        live.restore(&policy, &service, reads("1"), false, now);
+        assert_eq!(live.room(&tea).unwrap().refused(now), one);
+        // Another life of the room begins without.
+        live.restore(&policy, &service, reads("2"), false, now);
+        assert_eq!(live.room(&tea).unwrap().refused(now), Refused::default());
+    }
+
     #[test]
     fn a_room_is_without_a_moderator_from_the_moment_at_which_the_last_one_goes() {
         let (mut live, policy) = (RoomRegistry::default(), Policy::default());

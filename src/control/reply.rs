@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::component::counters::Refused;
 use crate::component::drift::DriftTally;
 use crate::component::metrics::Tally;
 use crate::config::KeyChange;
@@ -329,6 +330,9 @@ pub struct ProviderChange {
 pub struct RoomLine {
     /// Bare JID of the room.
     pub room: String,
+    /// Another open room of the service whose name looks like this one's; null: none does.
+    #[serde(default)]
+    pub looks_like: Option<String>,
     /// Domain of the service that hosts the room.
     pub service: String,
     /// Who may enter.
@@ -342,10 +346,21 @@ pub struct RoomLine {
     pub moderators: usize,
     /// Number of people who wait to be let in.
     pub waiting: usize,
+    /// When the person who has waited longest began to wait; null: nobody waits.
+    #[serde(default)]
+    #[schemars(with = "Option<schema::Moment>")]
+    pub waiting_since: Option<String>,
+    /// Joins in the last five minutes that were refused or answered by asking for the password.
+    #[serde(default)]
+    pub refused: Refused,
     /// Whether the room has a password.
     pub password: bool,
     /// Whether the room has a lobby, in which strangers wait to be let in.
     pub lobby: bool,
+    /// What the room asks of a stranger: `password-or-lobby`, `password-and-lobby`, `password`, `lobby` or `open`
+    /// (as `lobby.admission`); whether they may enter at all, `state` says.
+    #[serde(default)]
+    pub door: String,
     /// When the policy was applied to the room; null: not yet.
     #[schemars(with = "Option<schema::Moment>")]
     pub opened: Option<String>,
@@ -363,6 +378,9 @@ pub struct RoomLine {
 pub struct RoomDetails {
     /// Bare JID of the room.
     pub room: String,
+    /// Another open room of the service whose name looks like this one's; null: none does.
+    #[serde(default)]
+    pub looks_like: Option<String>,
     /// Domain of the service that hosts the room.
     pub service: String,
     /// Who may enter.
@@ -378,10 +396,17 @@ pub struct RoomDetails {
     pub moderators: usize,
     /// People who wait to be let in.
     pub waiting: Vec<WaitingLine>,
+    /// Joins in the last five minutes that were refused or answered by asking for the password.
+    #[serde(default)]
+    pub refused: Refused,
     /// Whether the room has a password.
     pub password: bool,
     /// Whether the room has a lobby, in which strangers wait to be let in.
     pub lobby: bool,
+    /// What the room asks of a stranger: `password-or-lobby`, `password-and-lobby`, `password`, `lobby` or `open`
+    /// (as `lobby.admission`); whether they may enter at all, `state` says.
+    #[serde(default)]
+    pub door: String,
     /// When the policy was applied to the room; null: not yet.
     #[schemars(with = "Option<schema::Moment>")]
     pub opened: Option<String>,
@@ -445,6 +470,9 @@ pub struct WaitingLine {
     pub looks_like: Option<String>,
     /// Bare JID; null: it is not known.
     pub jid: Option<String>,
+    /// Class of the person, such as `account` or `guest`.
+    #[serde(default)]
+    pub class: String,
     /// When they began to wait; null: it is not known.
     #[schemars(with = "Option<schema::Moment>")]
     pub since: Option<String>,

@@ -27,7 +27,7 @@ pub(super) struct Minute {
     at: String,
     /// Joins, by verdict.
     joins: BTreeMap<&'static str, u64>,
-    /// Denials, by rule.
+    /// Denials and wrong passwords, by rule.
     refusals: BTreeMap<&'static str, u64>,
     /// Time from a request to its answer.
     latency: Latency,
@@ -60,7 +60,7 @@ struct Hour {
 pub struct Totals {
     /// Joins, by verdict, in the order of [`Verdict::ALL`].
     pub joins: [u64; Verdict::ALL.len()],
-    /// Denials, by rule.
+    /// Denials and wrong passwords, by rule.
     pub denials: HashMap<&'static str, u64>,
     /// Latency of the answers.
     pub answers: LatencyCounts,

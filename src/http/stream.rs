@@ -247,19 +247,24 @@ fn is_same(one: &Status, other: &Status) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::component::counters::Refused;
     use crate::control::RoomState;
 
     fn room(name: &str, occupants: usize) -> RoomLine {
         RoomLine {
             room: name.to_owned(),
+            looks_like: None,
             service: "conference.example.org".to_owned(),
             state: RoomState::Open,
             occupants,
             people: occupants,
             moderators: 1,
             waiting: 0,
+            waiting_since: None,
+            refused: Refused::default(),
             password: true,
             lobby: false,
+            door: "password".to_owned(),
             opened: None,
             opener: None,
             opener_name: None,

@@ -145,3 +145,9 @@ pub fn classes(policy: &Policy, rules: &Rules, who: &Requester, place: Place<'_>
 pub fn class(policy: &Policy, rules: &Rules, who: &Requester, place: Place<'_>) -> Class {
     classes(policy, rules, who, place).strongest()
 }
+
+/// Returns the strongest class of a person who is inside, but `returning`, to which everybody inside belongs.
+pub fn class_inside(policy: &Policy, rules: &Rules, who: &Requester, place: Place<'_>) -> Class {
+    let mut classes = classes(policy, rules, who, place).iter();
+    classes.find(|class| *class != Class::Returning).unwrap_or(Class::Guest)
+}

@@ -8,16 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use super::unavailable;
 use crate::app::Shared;
+use crate::app::clock::now;
 use crate::app::rooms::{address, each_room, room};
+use crate::component::counters::Refused;
 use crate::component::engine::PolicyEngine;
 use crate::component::registry::namesakes;
 use crate::component::room_registry;
-use crate::config::Visible;
+use crate::config::{Visible, counted};
 use crate::control::{Answer, Called, OccupantLine, RoomDetails, RoomLine, RoomState, WaitingLine};
 use crate::jid::BareJid;
 use crate::policy::Rules;
 use crate::policy::attempt::{Place, Requester, RoomView};
-use crate::policy::classify::class;
+use crate::policy::classify::{class, class_inside};
+use crate::policy::opinions::lobby::door;
 use crate::policy::requester::called;
 use crate::policy::succession::is_moderator;
 use crate::wire::room::LiveRoom;
@@ -53,25 +56,46 @@ impl Answer for RoomList {
             return "no rooms are open".to_owned();
         }
         let lines = self.0.iter().map(|line| {
-            let RoomLine { room, state, people, moderators, waiting, closed, .. } = line;
+            let RoomLine { room, state, people, moderators, closed, .. } = line;
+            let alike = line.looks_like.as_ref();
+            let alike = alike.map(|other| format!(", LOOKS LIKE {other}")).unwrap_or_default();
             let moderators = match (people, moderators) {
                 (1.., 0) => ", NO MODERATOR",
                 _ => "",
             };
-            let waiting = match waiting {
-                0 => String::new(),
-                waiting => format!(", {waiting} waiting"),
+            let waiting = match (line.waiting, &line.waiting_since) {
+                (0, _) => String::new(),
+                (waiting, None) => format!(", {waiting} waiting"),
+                (1, Some(since)) => format!(", 1 waiting since {since}"),
+                (waiting, Some(since)) => format!(", {waiting} waiting, the first since {since}"),
             };
+            let refused = refused(&line.refused);
             let closed = match (state, closed) {
                 (RoomState::Suspended, _) => ", SUSPENDED",
                 (_, Some(_)) => ", closed",
                 (_, None) => "",
             };
             let opened = opening([&line.opened, &line.opener, &line.opener_name]);
-            format!("{room}  {people} inside{moderators}{waiting}{closed}, {opened}")
+            format!(
+                "{room}  {people} inside{alike}{moderators}{waiting}{refused}{closed}, {opened}"
+            )
         });
         lines.collect::<Vec<_>>().join("\n")
     }
+}
+
+/// Describes wrong passwords and denials of the last five minutes; empty without any.
+fn refused(refused: &Refused) -> String {
+    let wrong = match refused.wrong_passwords {
+        0 => String::new(),
+        wrong => format!(", {}", counted(wrong, "wrong password", "wrong passwords")),
+    };
+    let denied = match refused.denied {
+        0 => String::new(),
+        denied => format!(", {denied} refused"),
+    };
+    let both = wrong + &denied;
+    if both.is_empty() { both } else { both + " in five minutes" }
 }
 
 /// Describes when a room was opened and by whom, as far as that is known.
@@ -98,6 +122,10 @@ impl Answer for RoomDetails {
             (self.state == RoomState::Suspended, ", SUSPENDED"),
         ] {
             told += if is_so { words } else { "" };
+        }
+        told += &refused(&self.refused);
+        if let Some(other) = &self.looks_like {
+            told += &format!("\n  LOOKS LIKE {other}");
         }
         let person = |what: &str, called: &Called, jid: &Option<String>| {
             let names = self::called(&called.name, &called.nick).join("  ");
@@ -132,7 +160,7 @@ pub(in crate::app) fn listed(shared: &Shared) -> Vec<RoomLine> {
     each_room(shared, |engine, jid, room| {
         let inside = room.occupants.values().map(|known| &known.who);
         let rules = engine.live().rules_in(engine.policy(), jid, room);
-        let waiting = room.waiting.len();
+        let waiting = (room.waiting.len(), room.waiting_since());
         lines.push(line(engine, &rules, (jid, &room.view), inside, waiting));
     });
     lines
@@ -161,7 +189,7 @@ pub(super) fn shown(engine: &PolicyEngine, live: &LiveRoom) -> RoomDetails {
             jid: who.jid.as_ref().map(BareJid::to_string),
             role: who.role.name().to_owned(),
             affiliation: who.affiliation.name().to_owned(),
-            class: class(policy, &rules, who, Place::inside(&live.jid)).name().to_owned(),
+            class: class_inside(policy, &rules, who, Place::inside(&live.jid)).name().to_owned(),
             breakout: who.breakout.as_ref().map(BareJid::to_string),
             since: since(who),
         })
@@ -175,12 +203,15 @@ pub(super) fn shown(engine: &PolicyEngine, live: &LiveRoom) -> RoomDetails {
         called: who.into(),
         looks_like: looks_like(),
         jid: who.jid.as_ref().map(BareJid::to_string),
+        class: class(policy, &rules, who, Place::inside(&live.jid)).name().to_owned(),
         since: since.map(at),
     });
     let waiting: Vec<_> = waiting.collect();
-    let line = line(engine, &rules, (&live.jid, &live.view), inside(), waiting.len());
+    let since = live.waiting.iter().filter_map(|(_, since)| *since).min();
+    let line = line(engine, &rules, (&live.jid, &live.view), inside(), (waiting.len(), since));
     RoomDetails {
         room: line.room,
+        looks_like: line.looks_like,
         service: line.service,
         state: line.state,
         occupants,
@@ -188,8 +219,10 @@ pub(super) fn shown(engine: &PolicyEngine, live: &LiveRoom) -> RoomDetails {
         people: line.people,
         moderators: line.moderators,
         waiting,
+        refused: line.refused,
         password: line.password,
         lobby: line.lobby,
+        door: line.door,
         opened: line.opened,
         opener: line.opener,
         opener_name: line.opener_name,
@@ -207,7 +240,7 @@ fn line<'a>(
     rules: &Rules,
     (jid, view): (&BareJid, &RoomView),
     inside: impl Iterator<Item = &'a Requester>,
-    waiting: usize,
+    (waiting, waiting_since): (usize, Option<Timestamp>),
 ) -> RoomLine {
     let policy = engine.policy();
     let is_person =
@@ -231,16 +264,21 @@ fn line<'a>(
         Some(_) => RoomState::Open,
         None => RoomState::Held,
     };
+    let refused = engine.live().room(jid).map(|room| room.refused(now()));
     RoomLine {
         room: jid.to_string(),
+        looks_like: engine.live().like(jid).map(BareJid::to_string),
         service: jid.domain().to_string(),
         state,
         occupants,
         people: room_registry::count(sessions),
         moderators,
         waiting,
+        waiting_since: waiting_since.map(at),
+        refused: refused.unwrap_or_default(),
         password,
         lobby: view.members_only,
+        door: door(rules, view).name().to_owned(),
         opened: record.map(|record| at(record.opened)),
         opener: record.map(|record| record.opener.clone()),
         opener_name: record.and_then(|record| {
@@ -263,14 +301,18 @@ mod tests {
     fn a_list_names_rooms_without_a_moderator() {
         let line = |people, moderators, waiting| RoomLine {
             room: "tea@conference.example.org".to_owned(),
+            looks_like: None,
             service: "conference.example.org".to_owned(),
             state: RoomState::Open,
             occupants: people,
             people,
             moderators,
             waiting,
+            waiting_since: None,
+            refused: Refused::default(),
             password: true,
             lobby: true,
+            door: "password-or-lobby".to_owned(),
             opened: None,
             opener: None,
             opener_name: None,
@@ -285,5 +327,17 @@ mod tests {
             let words = RoomList(vec![line]).words();
             assert!(words.contains(shown), "{words}");
         }
+        let refused = Refused { wrong_passwords: 16, asked: 3, denied: 1 };
+        let since = Some("2026-11-29T10:00:00Z".to_owned());
+        let looks_like = Some("tee@conference.example.org".to_owned());
+        let line = RoomLine { refused, waiting_since: since, looks_like, ..line(2, 1, 3) };
+        let words = RoomList(vec![line]).words();
+        assert!(
+            words.contains(
+                "  2 inside, LOOKS LIKE tee@conference.example.org, 3 waiting, the first since \
+                 2026-11-29T10:00:00Z, 16 wrong passwords, 1 refused in five minutes, "
+            ),
+            "{words}"
+        );
     }
 }

@@ -179,6 +179,7 @@ impl PolicyEngine {
         let guess = is_silent_guess(&rules, attempt, &room, &decision);
         self.counters.count(&self.policy, attempt, (decision.denial, guess), &rules, now);
         self.count_stranger(attempt, &decision, &rules, now);
+        self.count_refused(attempt, &decision, guess, now);
         if let Some(observed) = &rules.observed {
             let would = decision.would.as_ref().map_or(decision.denial, |would| would.denial);
             self.observed.count(&self.policy, attempt, (would, false), observed, now);

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::component::audit::Action as OperatorAction;
+use crate::component::counters::Refused;
 use crate::component::engine::PolicyEngine;
 use crate::component::registry::Watch;
 use crate::jid::BareJid;
@@ -61,6 +62,20 @@ impl PolicyEngine {
         {
             let came_in = decision.verdict == Verdict::Allow;
             self.arrivals.add(room, who, came_in, limits, now);
+        }
+    }
+
+    /// Counts a join that was refused at a known room.
+    pub(super) fn count_refused(
+        &mut self,
+        attempt: &Attempt,
+        decision: &Decision,
+        guess: bool,
+        now: Timestamp,
+    ) {
+        let refused = Refused::of(attempt, decision, guess);
+        if let Some(room) = attempt.room.as_ref().filter(|_| refused != Refused::default()) {
+            self.live.refused(room, refused, now);
         }
     }
 

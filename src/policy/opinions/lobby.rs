@@ -2,7 +2,8 @@
 
 use super::found;
 use super::moderators::{self, room_pressure};
-use crate::policy::attempt::{Affiliation, Client, Credential, UNLIMITED};
+use crate::policy::Rules;
+use crate::policy::attempt::{Affiliation, Client, Credential, RoomView, UNLIMITED};
 use crate::policy::context::Case;
 use crate::policy::denial::Denial;
 use crate::policy::record::{Entry, Person, Source};
@@ -13,20 +14,28 @@ use crate::policy::verdict::{Effects, Opinion, Rule, Verdict};
 
 /// Returns whether the service's own lobby is on in every room.
 pub(in crate::policy) fn has_own(case: &Case<'_>) -> bool {
-    case.room.lobby && case.rules.lobby.admission.value.has_lobby()
+    is_own_on(case.rules, case.room)
+}
+
+fn is_own_on(rules: &Rules, room: &RoomView) -> bool {
+    room.lobby && rules.lobby.admission.value.has_lobby()
 }
 
 /// Returns whether every room is members-only: the room service keeps strangers out, or its lobby does.
 pub(in crate::policy) fn is_members_only(case: &Case<'_>) -> bool {
-    case.rules.lobby.admission.value.is_members_only() || has_own(case)
+    is_always_members_only(case.rules, case.room)
+}
+
+fn is_always_members_only(rules: &Rules, room: &RoomView) -> bool {
+    rules.lobby.admission.value.is_members_only() || is_own_on(rules, room)
 }
 
 /// Returns what admission to this room takes. A password and a lobby of a moderator's own count in every room, as people
 /// know it from Jitsi: the right password passes that lobby.
-fn admission(case: &Case<'_>) -> Admission {
-    let by_policy = case.rules.lobby.admission.value;
-    let has_lobby = case.room.lobby && is_members_only_by_choice(case);
-    match (by_policy, has_lobby, has_own_password(case)) {
+fn admission(rules: &Rules, room: &RoomView) -> Admission {
+    let by_policy = rules.lobby.admission.value;
+    let has_lobby = room.lobby && is_members_only_by_choice(rules, room);
+    match (by_policy, has_lobby, has_own_password(room)) {
         (Admission::Password, true, _) | (Admission::Open, true, true) => {
             Admission::PasswordOrLobby
         }
@@ -37,19 +46,42 @@ fn admission(case: &Case<'_>) -> Admission {
     }
 }
 
+/// Returns what the door of a room asks of a stranger now, for operators: what admission takes, without a password that
+/// the room does not have, and the lobby alone for members-only rooms and during a join flood.
+pub fn door(rules: &Rules, room: &RoomView) -> Admission {
+    let is_flooded = rules.limits.flood_strangers.value > 0
+        && room.record.as_ref().is_some_and(|record| record.wave.is_some());
+    let is_for_members = room.members_only
+        && !room.lobby
+        && (rules.lobby.by_room || room.is_found() || is_members_only_by_choice(rules, room));
+    let has_password = has_password(rules, room) || rules.password.required.value;
+    let asked = admission(rules, room);
+    if has_password && asked == Admission::PasswordAndLobby {
+        return asked;
+    }
+    match (has_password, asked.has_password(), asked.has_lobby()) {
+        _ if is_flooded || is_for_members => Admission::Lobby,
+        (false, true, true) => Admission::Lobby,
+        (false, true, false) => Admission::Open,
+        _ => asked,
+    }
+}
+
 /// Returns whether a person has made the room members-only, rather than the policy.
-fn is_members_only_by_choice(case: &Case<'_>) -> bool {
-    let is_for_a_wave =
-        case.room.record.as_ref().and_then(|it| it.wave).is_some_and(|wave| wave.lobby);
-    let is_for_a_suspension = case.room.suspended().is_some_and(|it| it.raised);
-    case.room.members_only && !is_members_only(case) && !is_for_a_wave && !is_for_a_suspension
+fn is_members_only_by_choice(rules: &Rules, room: &RoomView) -> bool {
+    let is_for_a_wave = room.record.as_ref().and_then(|it| it.wave).is_some_and(|wave| wave.lobby);
+    let is_for_a_suspension = room.suspended().is_some_and(|it| it.raised);
+    room.members_only
+        && !is_always_members_only(rules, room)
+        && !is_for_a_wave
+        && !is_for_a_suspension
 }
 
 /// Returns whether only members may enter, as the room's own setting says, on a service without a lobby of its own.
 /// Where the rules leave admission to the room, the room service itself keeps the others out.
 fn is_for_members(case: &Case<'_>) -> bool {
     let is_judged = !case.room.lobby && !case.rules.lobby.by_room;
-    found::is_for_members(case) || (is_judged && is_members_only_by_choice(case))
+    found::is_for_members(case) || (is_judged && is_members_only_by_choice(case.rules, case.room))
 }
 
 /// Returns whether there is a lobby that this client can wait in.
@@ -60,7 +92,7 @@ fn can_wait(case: &Case<'_>) -> bool {
 /// Judges admission: allows, asks for the password, or makes the requester knock. `None`: nothing is asked of them.
 pub(in crate::policy) fn join(case: &Case<'_>, credential: Credential) -> Option<Opinion> {
     let rules = case.rules;
-    let admission = admission(case);
+    let admission = admission(case.rules, case.room);
     if moderators::moderates(case).is_some() {
         return None;
     }
@@ -87,7 +119,7 @@ pub(in crate::policy) fn join(case: &Case<'_>, credential: Credential) -> Option
     let knows = !needs_password || is_right;
     // Without a password to know, only the lobby is left.
     let knows_one =
-        is_right || (knows && (has_password(case) || case.rules.password.required.value));
+        is_right || (knows && (has_password(rules, case.room) || rules.password.required.value));
     let allowed = || (!rules.lobby.by_room).then(|| Opinion::allow(rule(case)));
     if needs_lobby && is_for_members(case) {
         return Some(Opinion { rule: fixed::ROOM_MEMBERS.at(0), ..knock(case) });
@@ -142,14 +174,14 @@ fn knock_rule(case: &Case<'_>) -> Rule {
 
 /// Returns whether there is a password to ask for. One that was made for the room counts only while one is required;
 /// one that a person chose always counts.
-fn has_password(case: &Case<'_>) -> bool {
-    has_own_password(case) || (case.room.has_password && case.rules.password.required.value)
+fn has_password(rules: &Rules, room: &RoomView) -> bool {
+    has_own_password(room) || (room.has_password && rules.password.required.value)
 }
 
 /// Returns whether the room has a password that a person chose.
-fn has_own_password(case: &Case<'_>) -> bool {
-    let source = case.room.record.as_ref().and_then(|record| record.password);
-    case.room.has_password && source.is_none_or(|source| source == Source::Creator)
+fn has_own_password(room: &RoomView) -> bool {
+    let source = room.record.as_ref().and_then(|record| record.password);
+    room.has_password && source.is_none_or(|source| source == Source::Creator)
 }
 
 /// Adds the effects of having to wait.
@@ -170,7 +202,7 @@ pub(in crate::policy) fn wait_on(case: &Case<'_>, denial: Option<Denial>, effect
     let has_lobby = case.room.lobby && case.room.members_only && case.who.client == Client::Jitsi;
     if denial == Some(Denial::PasswordWrong)
         && has_lobby
-        && (admission(case) == Admission::PasswordOrLobby || asks_for_code(case))
+        && (admission(case.rules, case.room) == Admission::PasswordOrLobby || asks_for_code(case))
         && knock(case).verdict == Verdict::Hold
     {
         effects.knock = Some(case.rules.lobby.wait.value);
@@ -179,7 +211,7 @@ pub(in crate::policy) fn wait_on(case: &Case<'_>, denial: Option<Denial>, effect
 
 /// Returns whether what is typed can only be the host code, as the room asks for no password.
 fn asks_for_code(case: &Case<'_>) -> bool {
-    !admission(case).has_password() && moderators::has_code(case)
+    !admission(case.rules, case.room).has_password() && moderators::has_code(case)
 }
 
 /// Returns whether people wait until a moderator is inside.
@@ -193,7 +225,7 @@ fn may_skip_password(case: &Case<'_>) -> bool {
         || who.affiliation >= Affiliation::Admin
         || found::is_member(case)
         || knew_password(case)
-        || (!has_password(case) && !case.rules.password.required.value)
+        || (!has_password(case.rules, case.room) && !case.rules.password.required.value)
 }
 
 /// Returns whether the requester has proved to know the password, and need not prove it again.
@@ -282,4 +314,56 @@ pub(in crate::policy) fn knock(case: &Case<'_>) -> Opinion {
         return Opinion::deny(rule, Denial::LobbyFull);
     }
     Opinion::hold(knock_rule(case), Denial::Lobby)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::policy::record::{JoinFlood, Record};
+
+    #[test]
+    fn what_the_door_asks_is_what_admission_takes_of_what_the_room_has() {
+        let record = Record::new(Timestamp::UNIX_EPOCH, String::new(), Some(Source::Generated));
+        let made = RoomView {
+            exists: true,
+            has_password: true,
+            record: Some(record),
+            ..RoomView::default()
+        };
+        let asked = |admission, required, room: &RoomView| {
+            let mut rules = Rules::default();
+            Arc::make_mut(&mut rules.lobby).admission.value = admission;
+            Arc::make_mut(&mut rules.password).required.value = required;
+            Arc::make_mut(&mut rules.limits).flood_strangers.value = 5;
+            door(&rules, room)
+        };
+        for admission in Admission::ALL {
+            assert_eq!(asked(admission, true, &made), admission);
+        }
+        let bare = RoomView { has_password: false, ..made.clone() };
+        for (admission, without) in [
+            (Admission::PasswordOrLobby, Admission::Lobby),
+            (Admission::PasswordAndLobby, Admission::Lobby),
+            (Admission::Password, Admission::Open),
+            (Admission::Lobby, Admission::Lobby),
+            (Admission::Open, Admission::Open),
+        ] {
+            assert_eq!(asked(admission, false, &bare), without);
+        }
+        // A moderator of a Jitsi room has put up the lobby, or chosen a password.
+        let lobby = RoomView { lobby: true, members_only: true, ..made.clone() };
+        assert_eq!(asked(Admission::Password, true, &lobby), Admission::PasswordOrLobby);
+        let chosen = Record { password: Some(Source::Creator), ..made.record.clone().unwrap() };
+        let chosen = RoomView { record: Some(chosen), ..made.clone() };
+        assert_eq!(asked(Admission::Open, false, &chosen), Admission::Password);
+        // A flood of strangers has everybody knock.
+        let wave = Some(JoinFlood { since: Timestamp::UNIX_EPOCH, lobby: false });
+        let flooded = Record { wave, ..made.record.clone().unwrap() };
+        let flooded = RoomView { record: Some(flooded), ..made };
+        assert_eq!(asked(Admission::Password, true, &flooded), Admission::Lobby);
+    }
 }

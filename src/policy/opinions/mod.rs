@@ -8,7 +8,7 @@ pub(super) mod entry;
 pub(super) mod focus;
 pub(super) mod found;
 pub mod limits;
-pub(super) mod lobby;
+pub mod lobby;
 pub(super) mod moderation;
 pub mod moderators;
 pub(super) mod names;

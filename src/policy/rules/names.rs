@@ -65,6 +65,14 @@ impl Looks {
     }
 }
 
+/// Returns a text that is the same for all names of rooms that look alike. They have no capitals (RFC 8265, §3.3).
+pub fn room_look(name: &str) -> String {
+    match name.bytes().all(is_plain) {
+        true => plain_key(name).map(char::from).collect(),
+        false => key(name, Case::Folded),
+    }
+}
+
 /// How capitals are treated before the first skeleton: some look like letters that their small letters do not, and
 /// yet a name in capitals is the same as one without.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -308,6 +316,22 @@ mod tests {
                 Looks::of(one),
                 Looks::of(other)
             );
+        }
+    }
+
+    #[test]
+    fn rooms_whose_names_look_alike_have_one_look() {
+        for (one, other) in [
+            ("dean", "d\u{435}\u{430}n"),
+            ("oca", "\u{43e}\u{441}\u{430}"),
+            ("room1", "rooml"),
+            ("[m\u{fc}nchen]tea", "[munchen]tea"),
+        ] {
+            assert_eq!(room_look(one), room_look(other));
+        }
+        assert_ne!(room_look("tea-1"), room_look("tea-2"));
+        for name in ["board-meeting", "comer.1_0", "[tenant]physics-201"] {
+            assert_eq!(room_look(name), key(name, Case::Folded));
         }
     }
 
