@@ -6,6 +6,7 @@ mod incident;
 mod init;
 mod log;
 mod out;
+mod page;
 mod policy_tests;
 mod replay;
 mod running;
@@ -223,7 +224,7 @@ fn carry_out(arguments: Arguments) -> Ended {
         }
         Verb::Doctor(arguments) => running::look(&file, found(), &environment, arguments, json),
         Verb::Log(arguments) => log::by_arguments(&file, found(), &environment, &arguments, json),
-        Verb::Page { role } => running::ask(found(), &declared::Page { role }, json),
+        Verb::Page { role } => page::page(found(), role, json),
         Verb::Completions { shell } => {
             generate::completions(shell);
             Ok(ExitCode::SUCCESS)

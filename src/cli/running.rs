@@ -54,7 +54,7 @@ fn visible(text: &str) -> String {
 }
 
 /// Sends a request to the component, and prints nothing. The inner error is its refusal.
-fn reply(
+pub(super) fn reply(
     socket: Result<PathBuf, String>,
     request: &Request,
 ) -> Result<Result<Value, Failure>, Box<dyn Error>> {
@@ -69,7 +69,7 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
     Ok(Builder::new_current_thread().enable_all().build()?.block_on(future))
 }
 
-fn not_done(failure: &Failure) -> ExitCode {
+pub(super) fn not_done(failure: &Failure) -> ExitCode {
     note_error(&visible(&failure.to_string()));
     status(false)
 }

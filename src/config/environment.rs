@@ -176,3 +176,9 @@ pub struct Outside<'a> {
     /// Whether the file is only inspected: a secret file that this account may not read is then no error.
     pub lenient: bool,
 }
+
+/// Returns a variable of the session in which a command was typed, such as `SSH_CONNECTION`; `None` if it is empty.
+#[expect(clippy::disallowed_methods, reason = "this is the place where the environment is read")]
+pub fn of_session(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -26,7 +26,7 @@ mod texts;
 
 pub use self::attempt_args::{Described, DescribedError, claim};
 pub use self::diagnostics::{Held, Problem, Severity, Visible, Written};
-pub use self::environment::Outside;
+pub use self::environment::{Outside, of_session};
 pub use self::key_diff::{KeyChange, Said, changes};
 pub use self::policy_tests::{Effect, Expected, Trial, load_trials, parse_trials};
 pub use self::redaction::{held, redacted, redacted_changes};

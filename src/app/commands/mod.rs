@@ -106,7 +106,7 @@ pub use self::password::{Code, Invite, Password};
 pub use self::people::{Admit, Hold, Reject, Remove};
 pub use self::policy::{Plan, Reload};
 pub use self::rooms::{Close, End, EndMany, Reopen, Say};
-pub use self::status::{Doctor, Page, ReopenLog, Status};
+pub use self::status::{Doctor, Page, ReopenLog, Session, Status};
 pub use self::suspend::{Resume, Suspend};
 use super::{Shared, addresses};
 use crate::app::rooms::RoomError;
