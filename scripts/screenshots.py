@@ -1,6 +1,7 @@
 """Pictures of the page for the documentation: a small meeting server at work, in Chromium.
 
-`make screenshots` writes docs/images/page-*.png: rooms, one room, decisions in the dark, and a phone.
+`make screenshots` writes docs/images/page-*.png, and every view, on a screen and on a phone, in light and in dark, into
+target/page, to be looked at.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ sys.path.insert(0, str(ROOT / "tests/prosody"))
 from lab import SERVICE, Chromium, Crowd, Door, Page  # noqa: E402
 
 IMAGES = ROOT / "docs/images"
+EVERYTHING = ROOT / "target/page"
 PASSWORD = "seven tall quartz lanterns"
 TOKEN = "5e" * 32
 # Between one room and the next, in seconds: rooms are not all of one age.
@@ -56,7 +58,22 @@ ROOMS = {
 }
 WAITING = {"thesis-defence": ("Aunt Rosa", "Ben"), "physics-201": ("Tim",), "open-office-hours": ("Lena", "Kofi"), "board-meeting": ("Journalist",)}
 LEFT = "open-office-hours"
-HUMAN = {"colorScheme": "light", "width": 1360, "height": 850}
+# The letters o are Cyrillic.
+LOOK_ALIKE = "b\u043eard-meeting"
+ATTACKED = "library-council"
+SCREEN = {"width": 1360, "height": 850}
+PHONE = {"width": 390, "height": 780}
+VIEWS = ("rooms", "room", "decisions", "charts", "log", "bans", "explain", "doctor", "policy", "commands", "server", "more")
+# Pictures of the documentation: the view, the screen, and the colours.
+PICTURES = {
+    "rooms": ("rooms", SCREEN, "light"),
+    "room": ("room", SCREEN, "light"),
+    "decisions-dark": ("decisions", SCREEN, "dark"),
+    "charts": ("charts", SCREEN, "light"),
+    "doctor": ("doctor", SCREEN, "light"),
+    "phone": ("rooms", PHONE, "light"),
+    "phone-room": ("room", PHONE, "dark"),
+}
 
 
 def nick(account):
@@ -79,6 +96,11 @@ async def fill(door, crowd):
             # Nobody is left who could let them in.
             await (await crowd.connect("eve.turner@localhost")).join(room, "Eve Turner", PASSWORD)
             await people[0].leave(room, nick(accounts[0]))
+    strange = await crowd.connect("viktor.oram@localhost")
+    await strange.join(f"{LOOK_ALIKE}@{service}", "Viktor Oram", PASSWORD)
+    for name in ("Nadia", "Tomas"):
+        guest = await crowd.connect("guest.localhost")
+        await guest.join(f"thesis-defence@{service}", name, PASSWORD)
     door.component.run("close", f"security-review@{service}")
     door.component.run("close", f"budget-2027@{service}")
     door.component.run("suspend", f"chemistry-lab@{service}")
@@ -97,16 +119,22 @@ async def come_and_go(door, crowd):
             typed = choose.choice([PASSWORD, PASSWORD, "wrong", None])
             if (await guest.join(room, name, typed)).joined:
                 await guest.leave(room, name)
+    for typed in range(14):
+        await guests["Viktor"].join(f"{ATTACKED}@{service}", "Viktor", f"guess {typed}")
     await guests["Sam"].join(f"my-own-room@{service}", "Sam")
     await guests["Ruth"].join(f"budget-2027@{service}", "Ruth", PASSWORD)
 
 
-async def picture(page, name):
+async def picture(page, path):
     await page.until("document.fonts.status === 'loaded'")
     await asyncio.sleep(0.6)
-    path = IMAGES / f"page-{name}.png"
     await page.screenshot(path=str(path))
     print(path.relative_to(ROOT), path.stat().st_size // 1024, "kB")
+
+
+async def view(page, name, service):
+    await page.go(f"room/thesis-defence@{service}" if name == "room" else name)
+    await page.until("!document.querySelector('main').innerText.includes('Asking')")
 
 
 async def main(door, chromium):
@@ -115,21 +143,21 @@ async def main(door, chromium):
         await fill(door, crowd)
         await come_and_go(door, crowd)
         home = door.component.run("page").stdout.partition("#")[0]
-        for name, view, looks in (
-            ("rooms", "rooms", HUMAN),
-            ("room", f"room/thesis-defence@{service}", HUMAN),
-            ("decisions-dark", "decisions", {**HUMAN, "colorScheme": "dark"}),
-            ("phone", "rooms", {"width": 390, "height": 780, "colorScheme": "light"}),
-        ):
-            async with Page(chromium, f"{home}#login={TOKEN}", looks) as page:
+        for screen, colours in ((SCREEN, "light"), (SCREEN, "dark"), (PHONE, "light"), (PHONE, "dark")):
+            async with Page(chromium, f"{home}#login={TOKEN}", {**screen, "colorScheme": colours}) as page:
                 await page.until("document.querySelectorAll('.rooms .row').length > 5")
-                await page.go(view)
-                await page.until("!document.querySelector('main').innerText.includes('Asking')")
-                await picture(page, name)
+                for name in VIEWS:
+                    await view(page, name, service)
+                    await picture(page, EVERYTHING / f"{name}-{screen['width']}-{colours}.png")
+                for file, shown in PICTURES.items():
+                    if shown[1:] == (screen, colours):
+                        await view(page, shown[0], service)
+                        await picture(page, IMAGES / f"page-{file}.png")
 
 
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
+    EVERYTHING.mkdir(parents=True, exist_ok=True)
     where = Door(os.environ.get("PROSODY", "0.12"), POLICY)
     seen = Chromium()
     try:

@@ -57,11 +57,18 @@ async def test_somebody_who_only_looks_has_no_buttons(door, chromium):
         assert await page.read(buttons("main")) == []
 
 
-async def test_a_room_is_closed_and_reopened_by_one_press(door, chromium):
+async def test_a_room_is_closed_after_a_question_and_reopened_by_one_press(door, chromium):
     async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty") as page:
         room, alice, _, guest = await meeting(door, crowd)
         await page.go(f"room/{room}")
+        assert await page.read("document.querySelector('[data-command=close]').innerText") == "Close to newcomers…"
         await page.act("close")
+        await page.until("document.querySelector('dialog[open]')?.innerText.includes('Those inside stay.')")
+        await page.press("Escape")
+        await page.until("!document.querySelector('dialog')")
+        assert not said(door, "room", room)["closed"]
+        await page.act("close")
+        await page.press("Enter")
         await page.told("Done: close")
         await alice.wait_for(lambda seen: seen.sender == room and "closed" in (seen.body or ""))
         assert (await guest.join(room, "Guest", SECRET)).condition == "not-allowed"
@@ -107,6 +114,34 @@ async def test_all_who_wait_are_let_in_or_turned_away_by_one_press(door, chromiu
         await page.act("reject-all", ".waiting")
         await page.told("2 rejected")
         await page.until("document.querySelector('.panel.waiting').hidden")
+
+
+async def test_some_of_those_who_wait_are_chosen(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty", width=390, height=844) as page:
+        room, _, _, guest = await meeting(door, crowd)
+        await page.go(f"room/{room}")
+        await page.shows("1 person waiting")
+        # One person has buttons of their own.
+        assert not await page.read("document.querySelector('.choose').checkVisibility()")
+        other, third = await knocking(crowd, room, nick="Other"), await knocking(crowd, room, nick="Third")
+        await page.shows("3 people waiting")
+        chosen = "document.querySelector('[data-command=admit-chosen]')"
+        assert await page.read(f"{chosen}.getAttribute('aria-disabled')") == "true"
+        await page.click("[aria-label='Choose Guest']")
+        await page.click("[aria-label='Choose Third']")
+        await page.until(f"{chosen}.innerText === 'Admit chosen (2)'")
+        assert await page.axe() == []
+        await page.act("admit-chosen", ".waiting")
+        await page.told("2 admitted")
+        for person, nick in ((guest, "Guest"), (third, "Third")):
+            await invited(person, room)
+            assert (await person.join(room, nick)).joined
+        await page.shows("1 person waiting")
+        assert [each["nick"] for each in said(door, "room", room)["waiting"]] == ["Other"]
+        # They are guests, and not only known to have been there before.
+        classes = {each["nick"]: each["class"] for each in said(door, "room", room)["occupants"]}
+        assert classes == {"Alice": "account", "Bob": "account", "Guest": "guest", "Third": "guest"}
+        assert await page.read("[...document.querySelectorAll('.person .class')].map(each => each.innerText).includes('returning')") is False
 
 
 async def test_several_are_removed_and_one_is_sent_back_to_the_lobby(door, chromium):

@@ -45,6 +45,76 @@ async def test_rooms_come_change_and_go_by_themselves(door, chromium):
         await page.until(f"!{row(room)}")
 
 
+async def test_a_room_under_attack_is_pointed_out(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "viewer") as page:
+        room, _ = await door.meeting(crowd, "alice@localhost", name="attacked")
+        quiet, _ = await door.meeting(crowd, "alice@localhost", name="quiet")
+        guest = await crowd.connect("guest.localhost")
+        for number in range(12):
+            await guest.join(room, "Guest", f"wrong {number}")
+        await page.until(f"{cell(room, 'refused')} === '12'")
+        assert await page.read(f"{row(room)}.querySelector('.c-refused').title") == "12 wrong passwords"
+        assert await page.read(cell(quiet, "refused")) == "–"
+        await page.until(f"document.querySelector('.attacked').innerText.includes({json.dumps(room.partition('@')[0])})")
+        assert await page.read(f"document.querySelector('.attacked').innerText.includes({json.dumps(quiet.partition('@')[0])})") is False
+        await page.shows("under attack")
+        await page.until("document.getElementById('heard').innerText.includes('under attack')")
+        await page.go(f"room/{room}")
+        await page.shows("12 wrong passwords in five minutes")
+        await page.go("charts")
+        await page.until("document.querySelector('main').innerText.includes('password.required')")
+        found = json.loads(door.component.run("rooms", "--json").stdout)
+        counts = {each["room"]: each["refused"] for each in found}
+        assert counts[room] == {"wrong_passwords": 12, "asked": 0, "denied": 0}
+        assert counts[quiet] == {"wrong_passwords": 0, "asked": 0, "denied": 0}
+        line = next(line for line in door.component.run("rooms").stdout.splitlines() if line.startswith(room))
+        assert ", 12 wrong passwords in five minutes, " in line
+
+
+async def test_how_long_people_have_waited_and_what_the_door_asks_stand_in_the_list(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "viewer") as page:
+        room, alice = await door.meeting(crowd, "alice@localhost", name="tea")
+        await page.until(f"{row(room)}?.querySelector('.c-door').innerText === 'password or lobby'")
+        await knocking(crowd, room)
+        await page.until(f"/^[0-9]+ s$/.test({row(room)}?.querySelector('.longest')?.innerText.trim())")
+        since = json.loads(door.component.run("room", room, "--json").stdout)["waiting"][0]["since"]
+        listed = json.loads(door.component.run("rooms", "--json").stdout)
+        assert [each["waiting_since"] for each in listed if each["room"] == room] == [since]
+        await page.select(selector=".order select", value="wait")
+        await page.until(f"document.querySelector('.rooms .rows .row[aria-rowindex=\"2\"]').dataset.key === {json.dumps(room)}")
+
+
+async def test_rooms_whose_names_look_alike_are_marked(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "viewer") as page:
+        dean, _ = await door.meeting(crowd, "alice@localhost", name="dean")
+        # Cyrillic letters.
+        fake = dean.replace("dean", "d\u0435\u0430n")
+        mallory = await crowd.connect("mallory@localhost")
+        assert (await mallory.join(fake, "Mallory")).joined
+        for room in (dean, fake):
+            await page.until(f"{row(room)}?.innerText.includes('look-alike')")
+        assert await page.read(f"{row(fake)}.innerText.includes('mixed letters')")
+        assert not await page.read(f"{row(dean)}.innerText.includes('mixed letters')")
+        lines = door.component.run("rooms").stdout.splitlines()
+        assert any(line.startswith(dean) and f", LOOKS LIKE {fake}" in line for line in lines), lines
+        assert any(line.startswith(fake) and f", LOOKS LIKE {dean}" in line for line in lines), lines
+        assert f"LOOKS LIKE {dean}" in door.component.run("room", fake).stdout
+        # In the banner, too.
+        await knocking(crowd, fake)
+        bob = await crowd.connect("bob@localhost")
+        await page.go(f"room/{fake}")
+        await page.shows("Look-alike name")
+        await page.click(".facts a")
+        await page.until(f"location.hash === '#/room/' + encodeURIComponent({json.dumps(dean)})")
+        await page.go("rooms")
+        assert (await bob.join(fake, "Bob", SECRET)).joined
+        await mallory.leave(fake, "Mallory")
+        await page.until("document.querySelector('.urgent')?.innerText.includes('look-alike')")
+        # The last of them has no double any more.
+        await bob.leave(fake, "Bob")
+        await page.until(f"!{row(fake)} && !{row(dean)}.innerText.includes('look-alike')")
+
+
 async def test_rooms_are_found_ordered_and_filtered(door, chromium):
     async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty") as page:
         tea, _ = await door.meeting(crowd, "alice@localhost", name="tea")
@@ -97,6 +167,8 @@ async def test_everything_is_done_by_keyboard_alone(door, chromium):
             if await page.read(f"{focused}.dataset.command") == "close":
                 break
         await page.press("Enter")
+        await page.until("document.querySelector('dialog[open]')")
+        await page.press("Enter")
         await page.shows("Closed")
         # The button was taken away from under the finger: the next one has the focus.
         await page.until(f"{focused}.dataset.command")
@@ -144,11 +216,12 @@ async def test_a_room_tells_what_happened_in_it(door, chromium):
         await bob.join(room, "Bob", "wrong")
         await page.until("document.querySelector('.timeline')?.innerText.includes('Bob asked to enter: prompted')")
         await page.click(".timeline li:has-text('prompted') .details")
-        await page.shows("That password is not correct.")
+        await page.shows("Was told: “That password is not correct.”")
         await page.press("Escape")
         assert (await bob.join(room, "Bob", SECRET)).joined
         await page.until("document.querySelector('.timeline').innerText.includes('Bob came in')")
         await page.act("close")
+        await page.click("dialog [type=submit]")
         await page.until("document.querySelector('.timeline').innerText.includes('Close to newcomers by')")
         door.component.run("end", room)
         await page.shows("This room is not open")

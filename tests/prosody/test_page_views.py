@@ -20,7 +20,7 @@ LOOKS = {
     "light": {"colorScheme": "light"},
     "dark": {"colorScheme": "dark"},
     "phone": {"width": 360, "height": 740, "hasTouch": True},
-    "phone-dark": {"width": 360, "height": 740, "colorScheme": "dark"},
+    "phone-dark": {"width": 390, "height": 844, "colorScheme": "dark"},
     # A window of 1280 by 800 at 200 %.
     "large": {"width": 640, "height": 400, "deviceScaleFactor": 2},
     "forced": {"forcedColors": "active"},
@@ -32,7 +32,11 @@ FORMS = ["commands/end-many", "commands/explain", "commands/plan"]
 async def meeting(door, crowd):
     room, alice, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost", name="board")
     guest = await knocking(crowd, room)
-    await guest.join(room, "Guest", "wrong")
+    await knocking(crowd, room, nick="Other")
+    for number in range(10):
+        await guest.join(room, "Guest", f"wrong {number}")
+    # Cyrillic letters.
+    await (await crowd.connect("eve@localhost")).join(room.replace("oa", "\u043e\u0430"), "Eve")
     return room, guest
 
 
@@ -57,7 +61,7 @@ async def test_nobody_is_kept_from_the_dialogs(door, chromium, looks):
         async with chromium.sign_in(door.component, **LOOKS[looks]) as page:
             await page.go(f"room/{room}")
             await page.shows("waiting")
-            for command in ("suspend", "end"):
+            for command in ("close", "suspend", "end"):
                 await page.act(command)
                 await page.until("document.querySelector('dialog[open]')")
                 assert await page.axe() == [], command
@@ -97,3 +101,68 @@ async def test_nobody_is_kept_from_signing_in(door, chromium):
             await page.click("text=Sign out" if looks != "phone" else "[aria-label='Sign out']")
             await page.shows("Token")
             assert await page.axe() == []
+
+
+async def test_critical_findings_are_red_on_every_screen(door, chromium):
+    findings = json.loads(door.component.run("doctor", "--json").stdout)["counts"]
+    assert findings["critical"], findings
+    for looks, where in (({}, ".side"), ({"width": 390, "height": 844}, ".tabs")):
+        async with chromium.sign_in(door.component, "viewer", **looks) as page:
+            badge = f"document.querySelector('{where} .badge-count.bad')"
+            for view in ("rooms", "log", "server"):
+                await page.go(view)
+                await page.until(f"{badge}?.checkVisibility() && {badge}.textContent.includes('{findings['critical']} critical')")
+            wide = await page.read(f"{badge}.getBoundingClientRect().right - innerWidth")
+            assert wide <= 0
+            await page.go("doctor")
+            await page.until("document.querySelectorAll('.finding.critical').length > 0")
+            titles = await page.read("[...document.querySelectorAll('.finding h2')].map(each => each.innerText)")
+            assert all(title[0].isupper() for title in titles), titles
+
+
+async def test_the_log_is_searched_on_a_phone(door, chromium):
+    async with Crowd(door.server) as crowd, chromium.sign_in(door.component, width=390, height=844) as page:
+        room, _ = await meeting(door, crowd)
+        await page.go("log")
+        await page.until("document.querySelectorAll('.entry').length > 2")
+        # What was found is on the first screen.
+        assert await page.read("document.querySelector('.entry').getBoundingClientRect().top < innerHeight / 2")
+        await page.click("summary")
+        labels = await page.read("[...document.querySelectorAll('.search-form label')].map(each => each.innerText)")
+        assert {"Room", "From", "To", "Contains"} <= set(labels)
+        # A date has room: the control is as wide as the form.
+        for name in ("since", "until"):
+            field = f"document.querySelector('[name={name}]').getBoundingClientRect()"
+            assert await page.read(f"{field}.width >= 250 && {field}.right <= innerWidth")
+        assert await page.axe() == []
+        await page.fill("[name=room]", room)
+        await page.click(".search-form [type=submit]")
+        await page.until(f"document.querySelector('summary').innerText.includes({json.dumps('Room: ' + room)})")
+        assert not await page.read("document.querySelector('.search-form details').open")
+
+
+async def test_the_text_of_charts_is_as_large_as_other_text(door, chromium):
+    async with Crowd(door.server) as crowd:
+        await meeting(door, crowd)
+        for width in (390, 1280):
+            async with chromium.sign_in(door.component, width=width, height=800) as page:
+                await page.go("charts")
+                await page.until("document.querySelector('.chart .axis')")
+                heights = await page.read("[...document.querySelectorAll('.chart .axis')].map(each => each.getBoundingClientRect().height)")
+                assert min(heights) >= 12, heights
+
+
+async def test_the_server_is_shown_without_names_of_the_api(door, chromium):
+    async with chromium.sign_in(door.component) as page:
+        await page.go("server")
+        await page.shows("Decisions since the start")
+        shown = await page.read("[...document.querySelectorAll('main dt')].map(each => each.innerText)")
+        assert not any("_" in each or each[:1].islower() for each in shown), shown
+
+
+def test_the_address_of_the_page_comes_with_the_way_there_from_another_machine(door):
+    done = door.component.run("page")
+    assert done.returncode == 0 and done.stdout.count("\n") == 1
+    port = done.stdout.partition("#")[0].rstrip("/").rpartition(":")[2]
+    assert f"ssh -L {port}:127.0.0.1:{port} " in done.stderr
+    assert not door.component.run("page", "--json").stderr

@@ -1,7 +1,7 @@
 // Commands as buttons. The table of commands decides which there are for a room, or for a person in it.
 
 import { command } from './api.js';
-import { h } from './dom.js';
+import { attribute, h, text } from './dom.js';
 import { ask } from './dialogs.js';
 import { done, failed } from './toast.js';
 import { state } from './state.js';
@@ -24,6 +24,9 @@ const FITS = {
 const ORDER = ['admit', 'reject', 'remove', 'hold', 'ban', 'close', 'reopen', 'suspend', 'resume', 'password', 'say', 'incident', 'end'];
 /** Commands that only read, or that have a place of their own. */
 const ELSEWHERE = new Set(['invite', 'unban', 'end-many', 'log', 'explain', 'room', 'incident']);
+
+/** Commands that are asked about although they need nothing and can be undone, with what to know beforehand. */
+const MEANT = { close: 'Nobody else can join, until the room is reopened. Those inside stay.' };
 
 /** Fields that select the people that a command for several of them is meant for. */
 const DESCRIBES = new Set(['all', 'since', 'match', 'class', 'network', 'moderators', 'dry_run']);
@@ -75,6 +78,23 @@ export function buttonForAll(command, room, looks = '') {
   return h(`button.act${looks}`, { type: 'button', 'data-command': `${command.name}-all`, 'aria-label': `${label}: ${parts(room.room).local}`, onclick: act }, label);
 }
 
+/** A button that applies a command to the people who were chosen in a list; `chosen()` returns their addresses.
+ * `refresh` is called when their number has changed. */
+export function buttonForChosen(command, room, chosen) {
+  const act = event => sendEach(command, room, chosen(), event.currentTarget);
+  const made = h('button.act', { type: 'button', 'data-command': `${command.name}-chosen`, onclick: act });
+  const refresh = () => {
+    const number = chosen().length;
+    const label = `${command.title} chosen${number ? ` (${number})` : ''}`;
+    text(made, label);
+    attribute(made, 'aria-label', `${label}: ${parts(room.room).local}`);
+    attribute(made, 'aria-disabled', number ? null : 'true');
+  };
+  made.refresh = refresh;
+  refresh();
+  return made;
+}
+
 /** A button that asks which people in a room a command is meant for. */
 export function buttonForSeveral(command, room) {
   const situation = { room, several: true };
@@ -90,7 +110,7 @@ function asked(command, situation) {
 }
 
 /** Returns whether a dialog is shown before the command is sent. */
-const asks = (command, situation) => command.stakes === 'final' || asked(command, situation).length > 0;
+const asks = (command, situation) => command.stakes === 'final' || command.name in MEANT || asked(command, situation).length > 0;
 
 /** Sends a command, after asking for what it needs. */
 export async function carryOut(command, situation = {}, pressed = null) {
@@ -128,10 +148,29 @@ export async function send(known, values, pressed = null) {
   }
 }
 
+/** Sends a command for one person after the other, and reports how it went. */
+async function sendEach(known, room, jids, pressed) {
+  if (!jids.length || pressed.getAttribute('aria-disabled')) return;
+  pressed.setAttribute('aria-disabled', 'true');
+  const people = [];
+  const errors = [];
+  for (const jid of jids) {
+    try {
+      people.push(...((await command(known.name, { room: room.room, jid })).people ?? []));
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (people.length) done(said(known, { room: room.room }, { people }));
+  if (errors.length) failed(errors[0]);
+  pressed.refresh();
+}
+
 function described(command, { room, jid, name }) {
   const about = [h('p.about', {}, command.about)];
   if (room) about.push(h('p.target', {}, h('span', {}, 'Room'), named(room.room)));
   if (jid) about.push(h('p.target', {}, h('span', {}, 'Person'), named(name ? `${name} · ${jid}` : jid)));
+  if (command.name in MEANT) about.push(h('p.hint', {}, MEANT[command.name]));
   if (command.stakes === 'final') about.push(h('p.warn', {}, 'This cannot be undone.'));
   return about;
 }

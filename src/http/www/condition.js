@@ -1,6 +1,6 @@
 // The condition of the component, in words.
 
-import { length, now, plural } from './format.js';
+import { count, length, now, plural } from './format.js';
 import { state } from './state.js';
 
 /** Age in milliseconds above which rooms are shown as out of date. */
@@ -33,6 +33,17 @@ export function warnings() {
   const lost = entriesLost(status);
   if (lost) found.push(['warn', `${plural(lost, 'entry', 'entries')} of the audit could not be written and ${lost === 1 ? 'is' : 'are'} lost.`]);
   return found;
+}
+
+/** Returns the doctor's findings for a badge: `{ number, kind, word, all }`, the number of critical ones if there are
+ * any; null without findings. */
+export function findings() {
+  const { critical = 0, warning = 0, note = 0 } = state.status?.doctor ?? {};
+  const all = critical + warning + note;
+  if (!all) return null;
+  return critical
+    ? { number: count(critical), kind: 'bad', word: 'critical', all: plural(all, 'finding') }
+    : { number: count(all), kind: 'warn', word: '', all: plural(all, 'finding') };
 }
 
 /** Formats a duration, below a minute in steps of ten seconds. */

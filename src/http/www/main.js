@@ -1,7 +1,7 @@
 // The entry point: finds out who the caller is, then shows the page.
 
 import { get, token, ways, whenRefused } from './api.js';
-import { changed, forget, state } from './state.js';
+import { forget, state } from './state.js';
 import { load } from './reasons.js';
 import { login } from './login.js';
 import { shell } from './shell.js';
@@ -39,7 +39,6 @@ async function enter() {
   }
   leave = shell(app, () => (token.get() ? signOut() : signOut(BY_PROXY, enter)));
   live.start();
-  if (state.commands.has('doctor')) review();
   return undefined;
 }
 
@@ -48,12 +47,6 @@ function take(table) {
   const mine = ROLES.indexOf(state.caller.role);
   const commands = (table.commands ?? table).filter(each => ROLES.indexOf(each.role) <= mine);
   state.commands = new Map(commands.map(each => [each.name, each]));
-}
-
-/** Fetches the doctor's last findings, for the number next to its name. */
-async function review() {
-  state.doctor = await get('doctor').catch(() => null);
-  changed('doctor');
 }
 
 function signOut(why = null, retry = null) {

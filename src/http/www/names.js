@@ -31,6 +31,12 @@ export const called = who => [...new Set([who.name, who.nick].filter(name => nam
 /** A badge for a name that may be taken for that of a person inside; false for any other name. */
 export const alike = whose => whose && h('span.chip.hold', { title: `The name looks like that of ${whose === 'moderator' ? 'a moderator' : 'a person'} inside` }, whose === 'moderator' ? 'like a moderator' : 'look-alike');
 
+/** Badges for a room whose name may be taken for that of another room. */
+export const lookAlike = room => [
+  room.looks_like && h('span.chip.deny', { title: `The name looks like that of ${visible(room.looks_like)}` }, 'look-alike'),
+  mixed(parts(room.room).local),
+].filter(Boolean);
+
 /** A name, with a badge if it may be confused with another. */
 export const person = text => [named(text), mixed(text)].filter(Boolean);
 

@@ -30,16 +30,16 @@ export const reason = code => reasons.get(code) ?? '';
 
 /** Returns what a rule means where it allows, if its usual meaning is about the other case. */
 const ALLOWED = new Map([
-  ['lobby.admission', 'Has what it takes to come in.'],
+  ['lobby.admission', 'Had what the room asks of newcomers.'],
   ['moderators.assign', 'A moderator by the policy.'],
   ['close.by', 'May close the room.'],
 ]);
 
-/** Returns why a decision was made, as a sentence. */
+/** Returns why a decision was made, as a sentence about the person. What they were told is quoted. */
 export function why(entry) {
   if (entry.verdict === 'allow') return ALLOWED.get(entry.rule) ?? rule(entry.rule);
   const told = reason(entry.denial);
-  return told && !/\d/.test(told) ? told : rule(entry.rule) || told;
+  return told && !/\d/.test(told) ? `Was told: “${told}”` : rule(entry.rule) || told;
 }
 
 /** Returns the names of all rules, for a form. */

@@ -1,15 +1,14 @@
 // The frame of every view: the component's state, the search, the caller, and the navigation.
 
 import { attribute, h, replace, text } from './dom.js';
+import { findingsBadge } from './badges.js';
 import { condition, warnings } from './condition.js';
-import { count } from './format.js';
 import { icon } from './icons.js';
 import { mark } from './login.js';
 import { shortcuts } from './keys.js';
 import * as live from './live.js';
 import { current, go, to } from './router.js';
-import { changed, on, state } from './state.js';
-import { counted } from './view_doctor.js';
+import { changed, may, on, state } from './state.js';
 import { VIEWS, viewOf } from './views.js';
 
 /** Puts the page into `app`; returns a function that removes it. */
@@ -19,9 +18,14 @@ export function shell(app, signOut) {
   const banners = h('div.banners');
   const main = h('main', { id: 'main', tabindex: '-1' });
   const links = new Map();
-  const doctor = h('span.badge-count', { hidden: true });
+  const badges = [];
+  const badge = view => {
+    if (!may('doctor') || !['doctor', 'more'].includes(view.name)) return null;
+    badges.push(findingsBadge(view.name === 'more'));
+    return badges.at(-1).element;
+  };
   const link = view => {
-    const made = h('a', { href: to(view.name) }, icon(view.icon), h('span', {}, view.title), view.name === 'doctor' && doctor);
+    const made = h('a', { href: to(view.name) }, icon(view.icon), h('span', {}, view.title), badge(view));
     links.set(view.name, [...(links.get(view.name) ?? []), made]);
     return made;
   };
@@ -78,14 +82,12 @@ export function shell(app, signOut) {
         h(`div.banner.${kindOf}`, { role: kindOf === 'lost' ? 'alert' : null }, icon('warning'), h('p', {}, words),
           retry && h('button', { type: 'button', onclick: () => live.retryNow() }, 'Try now'))));
     }
-    const findings = counted(state.doctor);
-    doctor.hidden = !findings;
-    text(doctor, count(findings));
+    badges.forEach(each => each.refresh());
   };
   const keyed = shortcuts.listen(search);
   const hashed = () => { if (!location.hash.startsWith('#login=')) show(false); };
   addEventListener('hashchange', hashed);
-  const ends = ['status', 'connection', 'doctor', 'rooms'].map(topic => on(topic, refresh));
+  const ends = ['status', 'connection', 'rooms'].map(topic => on(topic, refresh));
   const timer = setInterval(refresh, 1000);
   refresh();
   show(true);

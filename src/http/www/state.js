@@ -24,7 +24,6 @@ export const state = {
   connection: 'connecting',
   /** Time of the next try, in milliseconds. */
   retry: 0,
-  doctor: null,
 };
 
 const listeners = new Map();
@@ -97,7 +96,7 @@ export function forget() {
   last.clear();
   Object.assign(state, {
     caller: null, commands: new Map(), status: null, rooms: new Map(), heard: 0, entries: [], missed: 0,
-    connection: 'connecting', retry: 0, doctor: null,
+    connection: 'connecting', retry: 0,
   });
 }
 

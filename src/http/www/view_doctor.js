@@ -5,15 +5,11 @@ import { command } from './api.js';
 import { capital, plural, when } from './format.js';
 import { chip } from './badges.js';
 import { visible } from './names.js';
-import { changed, state } from './state.js';
 
 const KINDS = { critical: 'deny', warning: 'hold', note: 'prompt' };
 
 /** Returns the checks with findings that the file does not ignore. */
 const found = report => (report?.checks ?? []).filter(check => check.state === 'found' && !check.ignored);
-
-/** Returns the number of these checks. */
-export const counted = report => found(report).length;
 
 export function doctor(main) {
   const at = h('span.total');
@@ -25,9 +21,8 @@ export function doctor(main) {
   async function refresh(fresh) {
     again.disabled = true;
     try {
-      state.doctor = await command('doctor', fresh ? { fresh: true } : {});
-      changed('doctor');
-      if (here) show(state.doctor);
+      const report = await command('doctor', fresh ? { fresh: true } : {});
+      if (here) show(report);
     } catch (error) {
       if (here) replace(list, nothing('The doctor does not answer', error.message));
     } finally {
@@ -55,9 +50,9 @@ export function doctor(main) {
 }
 
 function one(check) {
-  return h('li.panel.finding', {},
+  return h(`li.panel.finding.${check.severity}`, {},
     h('div.finding-title', {}, chip(capital(check.severity), KINDS[check.severity] ?? 'hold'), h('h2', {}, visible(check.looks_at)), h('code.domain', {}, check.id)),
-    h('p', {}, visible(check.why)),
+    h('p', {}, capital(visible(check.why))),
     check.findings.map(each => h('div.fix', {}, h('p', {}, h('strong', {}, visible(each.about)), ': ', visible(each.found)), each.line && [h('span', {}, `In ${visible(each.file)}`), h('pre', {}, visible(each.line))])));
 }
 

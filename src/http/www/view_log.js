@@ -1,6 +1,6 @@
 // The audit, searched.
 
-import { attribute, h, heading, nothing, put, replace } from './dom.js';
+import { attribute, h, heading, nothing, put, replace, text } from './dom.js';
 import { get } from './api.js';
 import { exact, when } from './format.js';
 import { detail, kindOf, ruleOf, sentence, show } from './entry.js';
@@ -21,15 +21,28 @@ const FIELDS = [
   { name: 'since', label: 'From', kind: 'time' }, { name: 'until', label: 'To', kind: 'time' },
 ];
 const OWN = new Set(['after', 'before', 'limit']);
+/** Short labels: the table of commands describes each field by a sentence. */
+const LABELS = { room: 'Room', person: 'Person', rule: 'Rule', verdict: 'Verdict', kind: 'What', id: 'Id', since: 'From', until: 'To', text: 'Contains' };
+/** Width from which there is room for the form. */
+const WIDE = matchMedia('(min-width: 56.01rem)');
 
 export function log(main, _, query) {
-  const fields = (may('log') ? state.commands.get('log').fields : FIELDS).filter(field => !OWN.has(field.name));
+  const fields = (may('log') ? state.commands.get('log').fields : FIELDS).filter(field => !OWN.has(field.name)).map(field => ({ ...field, label: LABELS[field.name] ?? field.label }));
   const form = fieldsOf(fields, query, true);
   const results = h('div.results', { role: 'region', 'aria-label': 'What was found' });
-  const search = event => { event?.preventDefault(); remember(form.values()); find(); };
+  const summary = h('summary');
+  const folded = h('details', {}, summary);
+  const search = event => { event.preventDefault(); remember(form.values()); unfold(); find(); };
+  /** Opens the form if there is room for it; what it searches for is said in any case. */
+  const unfold = () => {
+    folded.open = WIDE.matches;
+    text(summary, ['Search', ...Object.entries(form.values()).map(([name, value]) => `${LABELS[name]}: ${visible(value)}`)].join(' · '));
+  };
+  unfold();
+  WIDE.addEventListener('change', unfold);
   put(main, h('div.title', {}, heading('Log')),
-    h('form.search-form.panel', { onsubmit: search }, h('div.form-grid', {}, form.elements), h('div.form-buttons', {},
-      h('button.primary', { type: 'submit' }, 'Search'), h('a.button', { href: '#/log' }, 'Clear'))),
+    h('form.search-form.panel', { onsubmit: search }, put(folded, h('div.form-grid', {}, form.elements), h('div.form-buttons', {},
+      h('button.primary', { type: 'submit' }, 'Search'), h('a.button', { href: '#/log' }, 'Clear')))),
     results);
   let here = true;
   let asked = 0;
@@ -52,7 +65,7 @@ export function log(main, _, query) {
     }
   }
   find();
-  return () => { here = false; };
+  return () => { here = false; WIDE.removeEventListener('change', unfold); };
 }
 
 const list = () => h('ol.plain.entries');

@@ -4,10 +4,10 @@ import { attribute, h, heading, nothing, put, replace, text } from './dom.js';
 import { command, get } from './api.js';
 import { dialog } from './dialogs.js';
 import { failed } from './toast.js';
-import { age, moment, plural } from './format.js';
+import { age, capital, moment, plural, words } from './format.js';
 import { icon } from './icons.js';
-import { button, buttonForAll, buttonForSeveral, carryOut, fitting } from './actions.js';
-import { chip, isUrgent, requesterClass, roomState } from './badges.js';
+import { button, buttonForAll, buttonForChosen, buttonForSeveral, carryOut, fitting } from './actions.js';
+import { chip, isAttacked, isUrgent, refusals, requesterClass, roomState } from './badges.js';
 import { timeline, timelineItem } from './entry.js';
 import { alike, bare, called, mixed, named, parts, person, visible } from './names.js';
 import { inOrder } from './live.js';
@@ -76,11 +76,13 @@ export function room(main, jid) {
     const knocking = Array.isArray(found.waiting) ? found.waiting : [];
     const moderators = people.filter(each => each.role === 'moderator').length;
     const brief = { ...found, occupants: people.length, waiting: knocking.length, moderators };
-    replace(states, roomState(brief), found.password && chip('Password'), (found.lobby ?? found.members_only) && chip('Lobby'), isUrgent(brief) && chip('No moderator', 'deny'));
+    replace(states, roomState(brief), found.door && chip(capital(words(found.door))), isUrgent(brief) && chip('No moderator', 'deny'), isAttacked(brief) && chip('Under attack', 'deny'), found.looks_like && chip('Look-alike name', 'deny'));
     const opened = Number(found.opened) || found.opened;
     replace(facts, [
       opened && `Open for ${age(moment(opened))}`,
       found.opener && ['opened by ', h('bdi', { title: visible(bare(found.opener)) }, visible(found.opener_name || bare(found.opener)))],
+      refusals(found) && `${refusals(found)} in five minutes`,
+      found.looks_like && [h('strong', {}, 'the name looks like that of '), h('a', { href: to('room', found.looks_like) }, h('bdi', {}, visible(found.looks_like)))],
       found.closed && `closed: ${found.closed === true ? 'yes' : found.closed}`,
       found.revision_line ? `rules of line ${found.revision_line}` : null,
     ].filter(Boolean).flatMap((each, index) => [index ? ' · ' : '', each]));
@@ -89,6 +91,8 @@ export function room(main, jid) {
     waiting.hidden = !knocking.length;
     rows(waiting, 'waiting-title', `${plural(knocking.length, 'person', 'people')} waiting`, knocking, each => personRow(each, brief, true), forAll(brief, knocking));
     waiting.classList.toggle('is-urgent', isUrgent(brief));
+    waiting.classList.toggle('is-single', knocking.length < 2);
+    counted();
     people.sort((one, other) => (other.role === 'moderator') - (one.role === 'moderator') || String(called(one)[0]).localeCompare(String(called(other)[0])));
     rows(inside, 'inside-title', people.length ? `${plural(found.people ?? people.length, 'person', 'people')} inside` : 'Nobody inside', people, each => personRow(each, brief, false), forSeveral(brief, people));
     const services_ = Array.isArray(found.services) ? found.services : [];
@@ -96,8 +100,11 @@ export function room(main, jid) {
     rows(services, 'services-title', plural(services_.length, 'service'), services_, serviceRow, []);
   }
 
-  /** Buttons for everybody who waits. */
-  const forAll = (brief, knocking) => knocking.length < 2 ? [] : ['admit', 'reject'].filter(may).map(name => buttonForAll(state.commands.get(name), brief, name === 'admit' ? '.primary' : ''));
+  /** Buttons for everybody who waits, and for those who are chosen. */
+  const forAll = (brief, knocking) => knocking.length < 2 ? [] : ['admit', 'reject'].filter(may).map(name => state.commands.get(name)).flatMap(each => [buttonForAll(each, brief, each.name === 'admit' ? '.primary' : ''), buttonForChosen(each, brief, chosen)]);
+  const chosen = () => [...waiting.querySelectorAll('.choose:checked')].map(each => each.value);
+  const counted = () => waiting.querySelectorAll('[data-command$=-chosen]').forEach(each => each.refresh());
+  waiting.addEventListener('change', counted);
   /** Buttons for some of those inside. */
   const forSeveral = (brief, people) => people.length < 2 ? [] : ['remove', 'hold'].filter(may).map(name => buttonForSeveral(state.commands.get(name), brief));
 
@@ -198,7 +205,7 @@ function personRow(who, room_, waits) {
   const situation = { room: room_, jid, name, waits };
   const since = who.since && h('span.since', { 'data-since': moment(Number(who.since) || who.since) }, age(moment(Number(who.since) || who.since)));
   return h('li.person', {},
-    h('div.person-name', {}, person(name), alike(who.looks_like), who.role === 'moderator' && chip('Moderator', 'prompt')),
+    h('div.person-name', {}, waits && jid && may('admit') && h('input.choose', { type: 'checkbox', value: jid, 'aria-label': `Choose ${visible(name)}` }), person(name), alike(who.looks_like), who.role === 'moderator' && chip('Moderator', 'prompt')),
     h('div.person-more', {}, nick && h('bdi.nick', { title: 'Nick' }, visible(nick)), h('bdi.jid', { title: visible(jid) }, visible(jid)), requesterClass(who.class), since,
       who.breakout && h('span.breakout', { title: visible(who.breakout) }, who.role === 'visitor' ? 'in the audience' : 'in a breakout room'),
       who.address && h('span.address', {}, visible(who.address))),

@@ -1,10 +1,10 @@
 // The rooms that are open, as they are now.
 
 import { attribute, h, heading, put, replace, text } from './dom.js';
-import { age, count, moment, plural } from './format.js';
+import { age, count, moment, plural, words } from './format.js';
 import { icon } from './icons.js';
-import { isUrgent, stateOf } from './badges.js';
-import { mixed, parts, visible } from './names.js';
+import { isAttacked, isUrgent, refusals, refusedAt, stateOf } from './badges.js';
+import { lookAlike, parts, visible } from './names.js';
 import { go, remember, to } from './router.js';
 import { on, state } from './state.js';
 import { VirtualList } from './virtual.js';
@@ -15,23 +15,28 @@ const SPOKEN = 20_000;
 
 /** Orders of rooms, `[label, compare]`, each in its usual direction. */
 const ORDERS = {
-  attention: ['Attention', (one, other) => isUrgent(other) - isUrgent(one) || other.waiting - one.waiting || other.people - one.people],
+  attention: ['Attention', (one, other) => isUrgent(other) - isUrgent(one) || isAttacked(other) - isAttacked(one) || other.waiting - one.waiting || other.people - one.people],
   room: ['Room', (one, other) => one.room.localeCompare(other.room)],
   state: ['State', (one, other) => stateOf(one)[1].localeCompare(stateOf(other)[1])],
   waiting: ['Waiting', (one, other) => other.waiting - one.waiting],
+  wait: ['Longest wait', (one, other) => waits(one) - waits(other)],
   people: ['People', (one, other) => other.people - one.people],
   moderators: ['Moderators', (one, other) => one.moderators - other.moderators],
+  refused: ['Refused', (one, other) => refusedAt(other) - refusedAt(one)],
   opened: ['Age', (one, other) => opened(one) - opened(other)],
 };
-const COLUMNS = [['state', 'State'], ['room', 'Room'], ['waiting', 'Waiting'], ['people', 'People'], ['moderators', 'Moderators'], [null, 'Door'], ['opened', 'Age']];
+const COLUMNS = [['state', 'State'], ['room', 'Room'], ['waiting', 'Waiting'], ['people', 'People'], ['moderators', 'Moderators'], [null, 'Door'], ['refused', 'Refused, 5 min'], ['opened', 'Age']];
 
 const opened = room => moment(Number(room.opened) || room.opened) || Infinity;
+/** When the person who has waited longest began to wait, in milliseconds. */
+const waits = room => moment(room.waiting_since) || Infinity;
 
 export function rooms(main, _, query) {
   const filter = { state: query.state ?? '', sort: query.sort in ORDERS ? query.sort : 'attention', back: query.back === '1' };
   const search = document.getElementById('search');
   const total = h('span.total');
   const urgent = h('div.urgent', { hidden: true });
+  const attacked = h('div.urgent.attacked', { hidden: true });
   const states = new Map(['', ...STATES].map(name => [name, h('button.segment', { type: 'button', onclick: () => choose({ state: name }) }, name ? stateOf({ state: name })[1] : 'All', h('span.number'))]));
   const order = h('select', { 'aria-label': 'Order', onchange: () => choose({ sort: order.value, back: false }) }, Object.entries(ORDERS).map(([name, [label]]) => h('option', { value: name }, label)));
   const heads = COLUMNS.map(([name, label]) => h(`div.cell.c-${name ?? 'door'}`, { role: 'columnheader' },
@@ -42,7 +47,7 @@ export function rooms(main, _, query) {
   const empty = h('div.nothing', { hidden: true });
   const page = put(main,
     h('div.title', {}, heading('Rooms'), total),
-    urgent,
+    urgent, attacked,
     h('div.tools', {}, h('div.segments', { role: 'group', 'aria-label': 'State' }, [...states.values()]), h('label.order', {}, h('span', {}, 'Order'), order)),
     grid, empty);
 
@@ -85,23 +90,23 @@ export function rooms(main, _, query) {
     grid.hidden = !shown.length;
     empty.hidden = shown.length > 0;
     if (!shown.length) replace(empty, ...explainNothing(all.length, wanted));
-    alarm(all.filter(isUrgent));
+    alarm(urgent, all.filter(isUrgent), 'waiting', room => room.waiting, 'with people waiting and no moderator to let them in', 'people wait and no moderator is there');
+    alarm(attacked, all.filter(isAttacked), 'shield', refusedAt, 'under attack: wrong passwords and refusals in the last five minutes', 'under attack');
   }
 
-  let said = 0;
-  let known = '';
-  function alarm(waiting) {
-    waiting.sort(ORDERS.attention[1]);
-    const key = waiting.map(room => `${room.room} ${room.waiting}`).join('\n');
-    if (key === known) return;
-    known = key;
-    urgent.hidden = !waiting.length;
-    replace(urgent, icon('waiting'), h('p', {}, h('strong', {}, plural(waiting.length, 'room')), ' with people waiting and no moderator to let them in'),
-      h('ul.plain', {}, waiting.slice(0, 4).map(room => h('li', {}, h('a', { href: to('room', room.room) }, h('bdi', {}, visible(parts(room.room).local)), h('span.number', {}, room.waiting)))),
-        waiting.length > 4 && h('li.others', {}, `and ${waiting.length - 4} more`)));
-    if (waiting.length && Date.now() - said > SPOKEN) {
-      said = Date.now();
-      text(document.getElementById('heard'), `${plural(waiting.length, 'room')}: people wait and no moderator is there.`);
+  /** Shows rooms in a banner, each with a number, and has a screen reader announce them. */
+  function alarm(banner, found, symbol, number, text_, spoken) {
+    found.sort(ORDERS.attention[1]);
+    const key = found.map(room => `${room.room} ${number(room)} ${room.looks_like ?? ''}`).join('\n');
+    if (key === (banner.dataset.shown ?? '')) return;
+    banner.dataset.shown = key;
+    banner.hidden = !found.length;
+    replace(banner, icon(symbol), h('p', {}, h('strong', {}, plural(found.length, 'room')), ` ${text_}`),
+      h('ul.plain', {}, found.slice(0, 4).map(room => h('li', {}, h('a', { href: to('room', room.room), title: refusals(room) || null }, h('bdi', {}, visible(parts(room.room).local)), lookAlike(room), h('span.number', {}, count(number(room)))))),
+        found.length > 4 && h('li.others', {}, `and ${found.length - 4} more`)));
+    if (found.length && Date.now() - Number(banner.dataset.said ?? 0) > SPOKEN) {
+      banner.dataset.said = Date.now();
+      text(document.getElementById('heard'), `${plural(found.length, 'room')}: ${spoken}.`);
     }
   }
 
@@ -121,7 +126,7 @@ function explainNothing(all, wanted) {
 
 function row() {
   const cell = name => h(`div.cell.c-${name}`, { role: 'gridcell' });
-  const made = h('div.row', {}, ...['state', 'room', 'waiting', 'people', 'moderators', 'door', 'opened'].map(cell));
+  const made = h('div.row', {}, ...['state', 'room', 'waiting', 'people', 'moderators', 'door', 'refused', 'opened'].map(cell));
   made.addEventListener('click', event => { if (!event.target.closest('a, button')) go('room', made.dataset.key); });
   return made;
 }
@@ -131,26 +136,34 @@ function update(made, room) {
   const [kind, word] = stateOf(room);
   const old = opened(room);
   const since = Number.isFinite(old) ? age(old) : '';
-  const shown = `${word}|${room.waiting}|${room.people}|${room.moderators}|${room.password}|${room.lobby}|${since}`;
+  const waited = Number.isFinite(waits(room)) ? age(waits(room)) : '';
+  const shown = [word, room.waiting, waited, room.people, room.moderators, room.door, refusals(room), room.looks_like, since].join('|');
   if (made.shown === shown) return;
   made.shown = shown;
-  const [state_, name, waiting, people, moderators, door, opened_] = made.children;
-  if (!name.firstChild) {
+  const [state_, name, waiting, people, moderators, door, refused, opened_] = made.children;
+  const named = room.looks_like ?? '';
+  if (name.dataset.like !== named) {
+    name.dataset.like = named;
     const { local, domain } = parts(room.room);
-    put(name, h('a', { href: to('room', room.room), tabindex: '-1', title: visible(room.room) }, h('bdi.room', {}, visible(local))), mixed(local), h('bdi.domain', {}, visible(domain)));
+    replace(name, h('a', { href: to('room', room.room), tabindex: '-1', title: visible(room.room) }, h('bdi.room', {}, visible(local))), lookAlike(room), h('bdi.domain', {}, visible(domain)));
   }
   replace(state_, h(`span.chip.${kind}`, {}, word));
   made.classList.toggle('is-urgent', isUrgent(room));
+  made.classList.toggle('is-attacked', isAttacked(room));
   counted(waiting, room.waiting, 'waiting', room.waiting ? 'some' : 'none');
+  if (waited) put(waiting, h('span.longest', { title: 'The longest that a person has waited' }, ` ${waited}`));
   counted(people, room.people, room.people === 1 ? 'person' : 'people', '');
   counted(moderators, room.moderators, room.moderators === 1 ? 'moderator' : 'moderators', room.moderators ? '' : 'lacks');
-  replace(door, room.password && mark('key', 'password'), room.lobby && mark('lobby', 'lobby'));
+  replace(door, asksFor(room));
+  counted(refused, refusedAt(room), 'refused', refusedAt(room) ? 'some' : 'none');
+  attribute(refused, 'title', refusals(room) || null);
   text(opened_, since);
 }
+
+/** Returns what the room asks of a stranger. */
+const asksFor = ({ door }) => door && h('span.door-mark', {}, icon({ lobby: 'lobby', open: 'rooms' }[door] ?? 'key'), words(door));
 
 function counted(cell, value, what, kind) {
   attribute(cell, 'data-kind', kind);
   replace(cell, h('span.value', {}, value === 0 && kind === 'none' ? '–' : count(value)), h('span.unit', {}, ` ${what}`));
 }
-
-const mark = (name, word) => h('span.door-mark', {}, icon(name), word);
