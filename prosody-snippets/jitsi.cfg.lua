@@ -2,8 +2,9 @@
 -- /etc/prosody/conf.avail/DOMAIN.cfg.lua, where these lines go: each below the header under which it stands here.
 -- Most headers are there already; a modules_enabled that is there keeps its names and gains those given here.
 
--- The gate is with Jitsi's own modules, in /usr/share/jitsi-meet/prosody-plugins: `make install` links it there.
--- If Jitsi was installed after Vestibule, run it again. When you are done: prosodyctl check config
+-- `vestibule init` writes these lines for you. The package puts the gate where Prosody always looks. `make install`
+-- links it among Jitsi's own modules, in /usr/share/jitsi-meet/prosody-plugins: if Jitsi was installed after
+-- Vestibule, run it again. When you are done: prosodyctl check config
 
 -- In the global section, above the first VirtualHost. The component connects from this machine, and nobody else may:
 -- the link is not encrypted.

@@ -3,7 +3,8 @@
 -- and the gate's name into the modules_enabled that is there: a second modules_enabled replaces the first.
 -- Then: prosodyctl check config
 --
--- `make install` puts the gate into /usr/local/lib/prosody/modules, which is in Debian's plugin_paths.
+-- The package puts the gate where Prosody always looks; `make install` into /usr/local/lib/prosody/modules, which is in
+-- Debian's plugin_paths. `vestibule init` writes these lines for you.
 
 -- The MUC service. Without "vestibule_gate" here it is a plain MUC: no policy at all.
 Component "conference.localhost" "muc"
