@@ -2,16 +2,16 @@
 
 #![cfg(test)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use vestibule::component::drift::{HTTP_COMMANDS, NEIGHBOURS, Neighbour};
+use vestibule::component::neighbours::{HTTP_COMMANDS, NEIGHBOURS, Neighbour};
 use vestibule::config::{Environment, Loaded, Outside, parse};
 use vestibule::doctor::{
-    Advisories, Case, File, Jicofo, Kind, Machine, Report, Server, State, checks, dotenv, examine,
-    in_words,
+    Advisories, Bridge, Case, Each, File, Jicofo, Kind, Location, Machine, Report, Server, State,
+    checks, dotenv, examine, in_words, locations, web_config,
 };
 use vestibule::policy::logins::{Host, Hosts};
 use vestibule::wire::handshake::Hello;
@@ -21,6 +21,21 @@ use vestibule::xmpp::Element;
 
 const NOW: &str = "2026-11-24T00:00:00Z";
 const SERVICE: &str = "conference.example.org";
+
+/// A site of nginx as docs/jitsi.md has it.
+const SITE: &str = "server {
+    location = /http-bind { proxy_set_header X-Forwarded-For $remote_addr; proxy_pass http://prosody; }
+    location = /xmpp-websocket { proxy_set_header X-Forwarded-For $remote_addr; proxy_pass http://prosody; }
+    location ~ ^/conference-request/v1(\\/.*)?$ { return 404; }
+}";
+
+fn site(text: &str) -> Each<Vec<Location>> {
+    vec![("site".to_owned(), Ok(locations(text)))]
+}
+
+fn web_app(text: &str) -> Each<BTreeMap<String, String>> {
+    vec![("config.js".to_owned(), Ok(web_config(text)))]
+}
 
 /// One situation. Everything in it is as it should be until it is changed.
 struct Situation {
@@ -121,6 +136,9 @@ impl Situation {
                 advisories: None,
                 jicofo: Some(Ok(Jicofo { auto_owner: Some(false), conference_request: Some(false) })),
                 docker: None,
+                bridge: Some(Ok(Bridge::read("videobridge { apis { rest { enabled = true } } }"))),
+                web: vec![("config.js".to_owned(), Ok(web_config("var config = { hosts: { anonymousdomain: 'example.org' } };")))],
+                nginx: vec![("site".to_owned(), Ok(locations(SITE)))],
             },
             stored: Vec::new(),
             elections: 0,
@@ -485,7 +503,10 @@ const DEFECTS: &[(&str, Change, &str)] = &[
     ),
     (
         "conference-request",
-        |it| it.machine.jicofo = Some(Ok(Jicofo { conference_request: None, ..Jicofo::default() })),
+        |it| {
+            it.machine.jicofo = Some(Ok(Jicofo { conference_request: None, ..Jicofo::default() }));
+            it.machine.nginx = Vec::new();
+        },
         "/conference-request/v1 on",
     ),
     (
@@ -495,6 +516,69 @@ const DEFECTS: &[(&str, Change, &str)] = &[
             it.machine.listening = Some(vec!["0.0.0.0:8888".parse().unwrap()]);
         },
         "reached from other machines",
+    ),
+    (
+        "conference-request",
+        |it| {
+            it.machine.jicofo = Some(Ok(Jicofo::default()));
+            it.machine.nginx =
+                site(&SITE.replace("{ return 404; }", "{ proxy_pass http://127.0.0.1:8888/x; }"));
+        },
+        "return 404",
+    ),
+    (
+        "web-server",
+        |it| {
+            it.machine.nginx = site(
+                "location = /xmpp-websocket { proxy_set_header Host $host; proxy_pass http://prosody; }",
+            );
+        },
+        "/xmpp-websocket",
+    ),
+    (
+        "web-config",
+        |it| it.machine.web = web_app("config.conferenceRequestUrl = 'https://' + x;"),
+        "over HTTP",
+    ),
+    (
+        "web-config",
+        |it| {
+            it.machine.web =
+                web_app("var config = { hosts: { anonymousdomain: 'guest.example.org' } };")
+        },
+        "no such host",
+    ),
+    (
+        "web-config",
+        |it| {
+            it.machine.web = web_app("var config = { securityUi: { disableLobbyPassword: true } };")
+        },
+        "cannot type the password",
+    ),
+    (
+        "web-config",
+        |it| {
+            it.machine.web = web_app("var config = { e2ee: { disabled: true } };");
+            it.file += "permissions.e2ee = 'require'\n";
+        },
+        "nobody gets in",
+    ),
+    (
+        "bridge-http",
+        |it| {
+            let text = "videobridge { apis.rest.enabled = true\nhttp-servers { private { host = 0.0.0.0 } } }";
+            it.machine.bridge = Some(Ok(Bridge::read(text)));
+        },
+        "/colibri",
+    ),
+    (
+        "default-permissions",
+        |it| {
+            it.service += "<option name='jitsi_default_permissions' list='true'><item>recording=true</item>\
+                           <item>livestreaming=true</item><item>transcription=true</item><item>send-groupchat=true</item>\
+                           <item>create-polls=true</item></option>"
+        },
+        "no button for outbound-call",
     ),
     (
         "docker-env",
@@ -792,6 +876,8 @@ fn what_cannot_be_looked_at_is_never_fine() {
         "auto-owner",
         "conference-request",
         "docker-env",
+        "web-server",
+        "bridge-http",
         "policy-file",
         "policy-pending",
         "policy-suspicious",
@@ -866,6 +952,7 @@ fn the_worst_comes_first_and_what_is_found_stands_before_what_is_not_known() {
     without(&mut situation.component, "kick_old");
     mode(&mut situation, "state", 0o755);
     situation.machine.jicofo = None;
+    situation.machine.nginx = Vec::new();
     let report = situation.report();
     let first: Vec<_> = report.checks.iter().take(4).map(|row| row.id.as_str()).collect();
     assert_eq!(
@@ -883,7 +970,10 @@ fn the_form_of_the_json_stays() {
         value.as_object().unwrap().keys().cloned().collect()
     };
     assert_eq!(json["v"], 1);
-    assert_eq!(names(&json), ["advisories", "at", "checks", "complete", "counts", "v", "versions"]);
+    assert_eq!(
+        names(&json),
+        ["advisories", "at", "checks", "complete", "counts", "probe", "v", "versions"]
+    );
     assert_eq!(
         names(&json["counts"]),
         ["critical", "fine", "ignored", "note", "unknown", "warning"]
@@ -902,15 +992,46 @@ fn the_form_of_the_json_stays() {
 #[test]
 fn every_conflicting_module_is_found() {
     for (check, listed) in [("neighbours", NEIGHBOURS), ("http-commands", HTTP_COMMANDS)] {
-        for Neighbour { module: name, advice } in listed {
+        for neighbour @ Neighbour { module: name, .. } in listed {
             let mut situation = Situation::new();
             situation.door += &module(name);
             let report = situation.report();
             let row = report.checks.iter().find(|row| row.id == check).unwrap();
             let [found] = &row.findings[..] else { panic!("{name}: {row:?}") };
-            assert_eq!(found.found, format!("{name} {advice}"));
+            assert_eq!(found.found, format!("{name} {neighbour}"));
         }
     }
+}
+
+#[test]
+fn the_lines_in_place_of_a_module_are_a_policy() {
+    for Neighbour { module, lines, .. } in NEIGHBOURS.iter().chain(HTTP_COMMANDS) {
+        let mut situation = Situation::new();
+        // Each takes the place of the same key of the situation's file.
+        for key in lines.iter().filter_map(|line| line.split(" = ").next()) {
+            let kept: Vec<_> = situation
+                .file
+                .lines()
+                .filter(|line| !line.starts_with(&format!("{key} = ")))
+                .collect();
+            situation.file = kept.join("\n") + "\n";
+        }
+        situation.file += &(lines.join("\n") + "\n");
+        assert!(situation.loaded().settings.services.len() == 1, "{module}");
+    }
+}
+
+#[test]
+fn the_script_for_another_machine_names_the_site_and_what_is_closed() {
+    let mut situation = Situation::new();
+    let script = situation.report().probe.unwrap();
+    for part in ["site=example.org\n", "open 5347 ", "/conference-request/v1", "/http-bind"] {
+        assert!(script.contains(part), "{script}");
+    }
+    situation.file =
+        situation.file.replace("[doctor]", "link = 'https://meet.example.org/{room}'\n[doctor]");
+    assert!(situation.report().probe.unwrap().contains("site=meet.example.org\n"));
+    assert_eq!(situation.examined(Err("no link")).probe, None);
 }
 
 #[test]

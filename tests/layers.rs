@@ -15,7 +15,7 @@ use Below::{AllBut, Only};
 
 /// The modules from the bottom up, and what each may use. `xmpp` is split: what reads and writes an element
 /// stands below all, the link above it.
-const LAYERS: [(&str, Below); 25] = [
+const LAYERS: [(&str, Below); 26] = [
     ("names", Only(&[])),
     ("schema", Only(&[])),
     ("secret", Only(&[])),

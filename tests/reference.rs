@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use vestibule::component::drift::{HTTP_COMMANDS, NEIGHBOURS, Neighbour};
+use vestibule::component::neighbours::{HTTP_COMMANDS, NEIGHBOURS, Neighbour, Origin};
 use vestibule::config::json_schema;
 use vestibule::doctor::Advisories;
 use vestibule::policy::attempt::{Action, Client, Credential};
@@ -259,6 +259,37 @@ fn the_table_of_jitsi_s_modules_and_the_doctor_name_the_same() {
     };
     assert_eq!(named("Leave it out"), listed(NEIGHBOURS));
     assert_eq!(named("Own key"), listed(HTTP_COMMANDS));
+}
+
+#[test]
+fn what_takes_the_place_of_other_modules_stands_in_its_page() {
+    let path = "docs/replaces.md";
+    let is_of = |origin| move |it: &&Neighbour| it.origin == origin;
+    let row = |it: &Neighbour| {
+        let lines: Vec<_> = it.lines.iter().map(|line| format!("`{line}`")).collect();
+        let lines = if lines.is_empty() { "none".to_owned() } else { lines.join("<br>") };
+        format!("| `{}` | {} | {} | {lines} |", it.module, it.does, it.instead)
+    };
+    let rows = |listed: Vec<&Neighbour>| listed.into_iter().map(row).collect::<Vec<_>>().join("\n");
+    for (heading, listed) in [
+        ("Jitsi's own", NEIGHBOURS.iter().filter(is_of(Origin::Jitsi)).collect()),
+        ("jitsi-contrib's", NEIGHBOURS.iter().filter(is_of(Origin::Contrib)).collect()),
+        ("Over HTTP, for the holder of a key", HTTP_COMMANDS.iter().collect::<Vec<_>>()),
+    ] {
+        let mark = format!("\n## {heading}\n");
+        current(path, &rows_after(&read(path), &mark).join("\n"), &rows(listed));
+    }
+    let contrib: Vec<_> = NEIGHBOURS
+        .iter()
+        .filter(is_of(Origin::Contrib))
+        .map(|it| format!("| `{}` | {} | Leave it out |", it.module, it.does))
+        .collect();
+    let path = "docs/jitsi-modules.md";
+    current(
+        path,
+        &rows_after(&read(path), "\n## From elsewhere\n").join("\n"),
+        &contrib.join("\n"),
+    );
 }
 
 #[test]

@@ -21,8 +21,8 @@ use super::rooms::stored;
 use super::{Shared, reload};
 use crate::config::{Environment, Loaded, Problem, Settings, held};
 use crate::doctor::{
-    Advisories, Case, Counts, File, Jicofo, Kind, Machine, Named, Report, Server, State, dotenv,
-    examine, image,
+    Advisories, Bridge, Case, Counts, Each, File, Jicofo, Kind, Machine, Named, Report, Server,
+    State, dotenv, examine, image, locations, web_config,
 };
 use crate::store::{self, Entry};
 use crate::wire::server_inventory::{ServerInventory, posture};
@@ -205,6 +205,8 @@ pub fn alone(file: &Path, environment: &Environment, loaded: &Loaded, reason: &s
 const MOST: usize = 100;
 /// The largest part of a file that is read, in bytes.
 const SIZE: u64 = 1024 * 1024;
+/// Where Debian has the sites of nginx.
+const NGINX: [&str; 2] = ["/etc/nginx/sites-enabled/*", "/etc/nginx/conf.d/*.conf"];
 /// Debian's list of packages.
 const DPKG: &str = "/var/lib/dpkg/status";
 /// The file of docker-jitsi-meet in the folder of its `.env`.
@@ -227,6 +229,10 @@ pub(super) fn look(
     let (docker, own) = (&settings.doctor.docker_env, &settings.doctor);
     let env = named(named_file(docker), dotenv);
     let compose = named_file(docker).and_then(|path| read(&path.with_file_name(COMPOSE)).ok());
+    let usual = |path: &Option<PathBuf>, places: &[&str]| match named_file(path) {
+        Some(path) => vec![path],
+        None => places.iter().flat_map(|place| matching(place)).collect(),
+    };
     let env_of = env.as_ref().and_then(|env| env.as_ref().ok());
     Machine {
         files: files(file, settings, environment, account),
@@ -238,7 +244,10 @@ pub(super) fn look(
             list.and_then(|text| Advisories::read(&text))
                 .map_err(|error| format!("{}: {error}", path.display()))
         }),
-        jicofo: named(named_file(&own.jicofo_config), Jicofo::read),
+        jicofo: one(usual(&own.jicofo_config, &["/etc/jitsi/jicofo/jicofo.conf"]), Jicofo::read),
+        bridge: one(usual(&own.bridge_config, &["/etc/jitsi/videobridge/jvb.conf"]), Bridge::read),
+        web: all(usual(&own.web_config, &["/etc/jitsi/meet/*-config.js"]), web_config),
+        nginx: all(usual(&own.nginx_config, &NGINX), locations),
         docker: env,
     }
 }
@@ -310,6 +319,37 @@ fn named<T>(path: Option<PathBuf>, parse: impl Fn(&str) -> T) -> Named<T> {
     let path = path?;
     let text = read(&path).map_err(|error| format!("{}: {error}", path.display()));
     Some(text.map(|text| parse(&text)))
+}
+
+/// Reads the first of these files.
+fn one<T>(paths: Vec<PathBuf>, parse: impl Fn(&str) -> T) -> Named<T> {
+    named(paths.into_iter().next(), parse)
+}
+
+/// Reads each of these files.
+fn all<T>(paths: Vec<PathBuf>, parse: impl Fn(&str) -> T) -> Each<T> {
+    let each = |path: PathBuf| Some((path.display().to_string(), named(Some(path), &parse)?));
+    paths.into_iter().filter_map(each).collect()
+}
+
+/// Returns the files that match a path with at most one `*`, in its last part.
+fn matching(place: &str) -> Vec<PathBuf> {
+    let Some((before, after)) = place.split_once('*') else {
+        let path = PathBuf::from(place);
+        return if path.exists() { vec![path] } else { Vec::new() };
+    };
+    let Some((folder, start)) = before.rsplit_once('/') else { return Vec::new() };
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().take(MOST);
+    let mut found: Vec<_> = entries
+        .filter(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with(start) && name.ends_with(after) && !name.starts_with('.')
+        })
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found
 }
 
 /// Reads the beginning of a file.

@@ -9,7 +9,7 @@ use super::adhoc::{AdHocFace, Answered};
 use super::clock::{instant, now};
 use super::commands::Operator;
 use super::{Shared, addresses, reload, rooms};
-use crate::component::drift::{NEIGHBOURS, Neighbour, among};
+use crate::component::neighbours::{NEIGHBOURS, among};
 use crate::metrics::Raised;
 use crate::policy::attempt::Action;
 use crate::policy::record::Source;
@@ -247,8 +247,9 @@ pub(super) async fn look_around(shared: Shared, service: Arc<str>) {
     };
     let modules = ServerInventory::read(&element).modules;
     let found = among(NEIGHBOURS, modules.iter().map(String::as_str));
-    for Neighbour { module, advice } in &found {
-        tracing::warn!(%service, module, "a module in addition to the gate {advice}");
+    for neighbour in &found {
+        let module = neighbour.module;
+        tracing::warn!(%service, module, "a module in addition to the gate {neighbour}");
     }
     shared.engine().found(&service, found);
 }

@@ -83,6 +83,9 @@ pub(super) struct Arguments {
     /// Also show the checks that are fine
     #[arg(long)]
     all: bool,
+    /// Print a shell script that looks at the server from another machine
+    #[arg(long)]
+    probe: bool,
 }
 
 /// Shows the report of the running component. Without one, checks only the file and this machine.
@@ -112,6 +115,12 @@ pub(super) fn look(
             app::alone(file, environment, &to_run(file, environment)?, &reason)
         }
     };
+    if arguments.probe {
+        let script =
+            report.probe.ok_or("the name of the server is not known: no gate has told it")?;
+        say(script.trim_end());
+        return Ok(ExitCode::SUCCESS);
+    }
     if json {
         say(&serde_json::to_string(&report)?);
     } else {

@@ -7,6 +7,7 @@ pub mod drift;
 pub mod engine;
 mod log_writer;
 pub mod metrics;
+pub mod neighbours;
 pub mod registry;
 pub mod room_registry;
 pub mod timetable;

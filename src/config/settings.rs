@@ -53,8 +53,14 @@ pub struct Doctor {
     pub every: Option<Duration>,
     /// Names of checks whose findings are not counted.
     pub ignore: Vec<String>,
-    /// Path of Jicofo's own configuration, relative to the operator's file.
+    /// Path of Jicofo's own configuration, relative to the operator's file; `None`: where Debian's package has it.
     pub jicofo_config: Option<PathBuf>,
+    /// Path of the bridge's own configuration, likewise.
+    pub bridge_config: Option<PathBuf>,
+    /// Path of the web app's `config.js`, likewise.
+    pub web_config: Option<PathBuf>,
+    /// Path of nginx's file for the site, likewise.
+    pub nginx_config: Option<PathBuf>,
     /// Path of the `.env` of docker-jitsi-meet, relative to the operator's file.
     pub docker_env: Option<PathBuf>,
     /// Path of a list of advisories that is newer than the program's own, relative to the operator's file.
@@ -64,7 +70,16 @@ pub struct Doctor {
 impl Default for Doctor {
     fn default() -> Self {
         let every = Some(Duration::from_secs(86_400));
-        Self { every, ignore: Vec::new(), jicofo_config: None, docker_env: None, advisories: None }
+        Self {
+            every,
+            ignore: Vec::new(),
+            jicofo_config: None,
+            bridge_config: None,
+            web_config: None,
+            nginx_config: None,
+            docker_env: None,
+            advisories: None,
+        }
     }
 }
 
@@ -295,6 +310,9 @@ pub(super) fn read_doctor(mut section: TableReader<'_>) -> Doctor {
     section.put("every", &mut doctor.every, duration_or_never(Duration::from_secs(60)));
     section.put("ignore", &mut doctor.ignore, list(some_text));
     section.put("jicofo_config", &mut doctor.jicofo_config, optional(any_path));
+    section.put("bridge_config", &mut doctor.bridge_config, optional(any_path));
+    section.put("web_config", &mut doctor.web_config, optional(any_path));
+    section.put("nginx_config", &mut doctor.nginx_config, optional(any_path));
     section.put("docker_env", &mut doctor.docker_env, optional(any_path));
     section.put("advisories", &mut doctor.advisories, optional(any_path));
     section.finish();

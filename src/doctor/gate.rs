@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::case::{Case, Server, services};
 use super::{COMPONENT, Check, Looked, PROSODY, SHELL, Severity};
-use crate::component::drift::{HTTP_COMMANDS, NEIGHBOURS, Neighbour, among};
+use crate::component::neighbours::{HTTP_COMMANDS, NEIGHBOURS, Neighbour, among};
 use crate::config::is_this_machine;
 use crate::wire::server_inventory::{EVERYWHERE, Host, Hosts, ServerInventory};
 
@@ -335,7 +335,7 @@ pub(super) static ORDER_CHECKS: &[Check] = &[
         severity: Severity::Warning,
         looks_at: "Modules that decide what the policy decides",
         why: "two that decide undo each other: who is let in depends on which comes first",
-        source: "docs/jitsi-modules.md",
+        source: "docs/replaces.md",
         look: |case, looked| loaded(case, looked, NEIGHBOURS),
     },
     Check {
@@ -343,7 +343,7 @@ pub(super) static ORDER_CHECKS: &[Check] = &[
         severity: Severity::Warning,
         looks_at: "Modules that act in meetings over HTTP",
         why: "the policy is not asked, and its log does not know who did it",
-        source: "docs/jitsi-modules.md",
+        source: "docs/replaces.md",
         look: |case, looked| loaded(case, looked, HTTP_COMMANDS),
     },
 ];
@@ -427,7 +427,7 @@ fn loaded(case: &Case<'_>, looked: &mut Looked, listed: &[Neighbour]) {
                     name => format!("modules_enabled of \"{name}\""),
                 };
                 let line = format!("take \"{}\" out of {place}", found.module);
-                looked.find(name, format!("{} {}", found.module, found.advice), (PROSODY, line));
+                looked.find(name, format!("{} {found}", found.module), (PROSODY, line));
             }
         }
     })

@@ -4,11 +4,17 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::case::{Case, has_anywhere};
-use super::{Check, DOTENV, Looked, Severity};
-use crate::config::counted;
+use super::readers::{Location, config_js, hocon};
+use super::{Check, DOTENV, Looked, PROSODY, Severity};
+use crate::config::{counted, is_this_machine};
+use crate::policy::lobby::Admission;
 use crate::policy::moderators::Become;
+use crate::policy::permissions::{E2ee, Permissions, Permitted};
 
 const JICOFO: &str = "jicofo.conf";
+const BRIDGE: &str = "jvb.conf";
+const WEB: &str = "config.js";
+const NGINX: &str = "nginx";
 /// Default port of Jicofo's HTTP interface.
 const PORT: u16 = 8888;
 
@@ -54,10 +60,42 @@ pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "conference-request",
         severity: Severity::Warning,
-        looks_at: "Conference requests over HTTP, past the server (doctor.jicofo_config, ports of this machine)",
+        looks_at: "Conference requests over HTTP, past the server (doctor.jicofo_config, doctor.nginx_config, ports of this machine)",
         why: "the person who asks there is not known: a refusal reaches nobody, and they wait for ever",
         source: "docs/jitsi.md, Close the other door",
         look: conference_request,
+    },
+    Check {
+        id: "web-server",
+        severity: Severity::Warning,
+        looks_at: "Addresses of people, as nginx passes them on (doctor.nginx_config)",
+        why: "people without an address of their own are counted together: five wrong passwords of one are those of everybody",
+        source: "docs/jitsi.md, Let the web server say who comes",
+        look: web_server,
+    },
+    Check {
+        id: "web-config",
+        severity: Severity::Warning,
+        looks_at: "Jitsi's web app: options that the policy contradicts (doctor.web_config)",
+        why: "the web app shows people a way that is not there, or keeps them from one that is",
+        source: "config.js of Jitsi Meet",
+        look: web_app,
+    },
+    Check {
+        id: "bridge-http",
+        severity: Severity::Warning,
+        looks_at: "HTTP interface of the bridge (doctor.bridge_config)",
+        why: "anyone who reaches it makes meetings, or stops them, past the server and the policy",
+        source: "reference.conf of jitsi-videobridge: apis.rest, rest.shutdown, http-servers.private",
+        look: bridge,
+    },
+    Check {
+        id: "default-permissions",
+        severity: Severity::Note,
+        looks_at: "Buttons of moderators (jitsi_default_permissions), compared with [policy.permissions]",
+        why: "moderators may do it by the policy, and have no button for it",
+        source: "mod_jitsi_permissions of Jitsi",
+        look: default_permissions,
     },
     Check {
         id: "docker-env",
@@ -70,41 +108,46 @@ pub(super) static CHECKS: &[Check] = &[
 ];
 
 impl Jicofo {
-    /// Parses the checked values of Jicofo's file (HOCON): keys as paths or in nested braces, with `=` or `:`. A value
-    /// other than true and false, such as a variable, counts as not set.
+    /// Parses the checked values of Jicofo's file (HOCON). A value other than true and false, such as a variable, counts as
+    /// not set.
     pub fn read(text: &str) -> Self {
-        let mut found = Self::default();
-        let mut path: Vec<String> = Vec::new();
-        for line in text.lines() {
-            let line = line.split("//").next().unwrap_or_default();
-            let line = line.split('#').next().unwrap_or_default();
-            let spread = line.replace('{', " { ").replace('}', " } ").replace([',', ';'], " ");
-            let words: Vec<&str> = spread
-                .split(|c: char| c.is_whitespace() || c == '=' || c == ':')
-                .filter(|word| !word.is_empty())
-                .collect();
-            let mut key = "";
-            for word in words {
-                match word {
-                    "{" => path.push(key.trim_matches('"').to_owned()),
-                    "}" => {
-                        path.pop();
-                    }
-                    "true" | "false" | "\"true\"" | "\"false\"" => {
-                        let value = word.contains("true");
-                        let whole = format!("{}.{}", path.join("."), key.trim_matches('"'));
-                        if whole.ends_with(".enable-auto-owner") {
-                            found.auto_owner = Some(value);
-                        } else if whole.ends_with(".conference-request.enabled") {
-                            found.conference_request = Some(value);
-                        }
-                    }
-                    word => key = word,
-                }
-            }
+        let values = hocon(text);
+        let is = |path: &str| values.get(path).and_then(|value| value.parse().ok());
+        let rest: Option<bool> = is("jicofo.rest.enabled").filter(|is_on| !is_on);
+        Self {
+            auto_owner: is("jicofo.conference.enable-auto-owner"),
+            conference_request: rest.or_else(|| is("jicofo.rest.conference-request.enabled")),
         }
-        found
     }
+}
+
+/// Values of the bridge's file; `None`: not set, so the bridge's default applies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bridge {
+    /// Whether meetings can be made over HTTP (`/colibri`); by default no.
+    pub rest: Option<bool>,
+    /// Whether the bridge can be stopped over HTTP; by default no.
+    pub shutdown: Option<bool>,
+    /// Address of the HTTP interface; by default 127.0.0.1.
+    pub host: Option<String>,
+}
+
+impl Bridge {
+    /// Parses the checked values of the bridge's file (HOCON).
+    pub fn read(text: &str) -> Self {
+        let values = hocon(text);
+        let is = |path: &str| values.get(path).and_then(|value| value.parse().ok());
+        Self {
+            rest: is("videobridge.apis.rest.enabled"),
+            shutdown: is("videobridge.rest.shutdown.enabled"),
+            host: values.get("videobridge.http-servers.private.host").cloned(),
+        }
+    }
+}
+
+/// Values of Jitsi's `config.js`, by the path of their keys; the empty text for an expression.
+pub fn web_config(text: &str) -> BTreeMap<String, String> {
+    config_js(text)
 }
 
 /// Parses the checked variables of an `.env`. Instead of the secret it returns `good`, or `bad` if it is too short.
@@ -170,17 +213,37 @@ fn is_off(value: &str) -> bool {
     matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off")
 }
 
+const DOOR: &str = "/conference-request/v1";
+
 fn conference_request(case: &Case<'_>, looked: &mut Looked) {
     if case.policy.focuses.is_empty() {
         return;
     }
     const CHANGE: (&str, &str) =
         (JICOFO, "jicofo { rest { conference-request { enabled = false } } }");
-    match &case.machine.jicofo {
+    let sites = sites(case);
+    let jicofo = case.machine.jicofo.as_ref();
+    match jicofo {
         Some(Ok(Jicofo { conference_request: Some(false), .. })) => return,
         Some(Err(reason)) => looked.unknown(format!("doctor.jicofo_config: {reason}")),
-        Some(Ok(_)) => looked.find("jicofo", "its file leaves /conference-request/v1 on", CHANGE),
-        None => {}
+        // Where nginx is on this machine, it tells whether anybody gets there.
+        Some(Ok(_)) if sites.is_none() => {
+            looked.find("jicofo", format!("its file leaves {DOOR} on"), CHANGE)
+        }
+        Some(Ok(_)) | None => {}
+    }
+    for (path, locations) in sites.iter().flatten() {
+        match locations {
+            Err(reason) => looked.unknown(format!("doctor.nginx_config: {reason}")),
+            Ok(locations) => {
+                if let Some(location) =
+                    locations.iter().find(|it| it.path.trim_start_matches('^').starts_with(DOOR))
+                {
+                    let line = format!("location ~ {} {{ return 404; }}", location.path);
+                    looked.find(*path, format!("it passes {DOOR} on to Jicofo"), (NGINX, line));
+                }
+            }
+        }
     }
     match &case.machine.listening {
         Some(listening) => {
@@ -192,12 +255,189 @@ fn conference_request(case: &Case<'_>, looked: &mut Looked) {
         }
         None => looked.unknown("the system does not say what listens on it"),
     }
-    if looked.findings.is_empty() {
-        looked.unknown(
-            "whether the web server passes /conference-request/v1 on is not seen from here: \
-             `curl -X POST https://YOUR-DOMAIN/conference-request/v1` must be answered with an error by the web server",
-        );
+    if looked.findings.is_empty() && sites.is_none() {
+        looked.unknown(format!(
+            "whether the web server passes {DOOR} on is not seen from here: `vestibule doctor --probe` prints what to run on \
+             another machine"
+        ));
     }
+}
+
+/// A file of nginx, and its locations.
+type Site<'a> = (&'a str, Result<&'a [Location], &'a str>);
+
+/// Returns the nginx files that hand requests to a server of Jitsi's, or that cannot be read; `None` if there is none.
+fn sites<'a>(case: &'a Case<'_>) -> Option<Vec<Site<'a>>> {
+    let sites: Vec<_> = case
+        .machine
+        .nginx
+        .iter()
+        .map(|(path, site)| (path.as_str(), site.as_deref().map_err(String::as_str)))
+        .filter(|(_, site)| site.is_err() || site.is_ok_and(|it| it.iter().any(is_of_xmpp)))
+        .collect();
+    (!sites.is_empty()).then_some(sites)
+}
+
+/// Paths of the web server by which people reach the XMPP server.
+const PATHS: [&str; 2] = ["/http-bind", "/xmpp-websocket"];
+
+fn is_of_xmpp(location: &Location) -> bool {
+    PATHS.contains(&location.path.as_str())
+}
+
+fn web_server(case: &Case<'_>, looked: &mut Looked) {
+    if case.policy.focuses.is_empty() {
+        return;
+    }
+    let Some(sites) = sites(case) else {
+        return looked
+            .unknown("no nginx is on this machine, and doctor.nginx_config names no file");
+    };
+    for (path, locations) in sites {
+        let locations = match locations {
+            Ok(locations) => locations,
+            Err(reason) => {
+                looked.unknown(format!("doctor.nginx_config: {reason}"));
+                continue;
+            }
+        };
+        for location in locations.iter().filter(|it| is_of_xmpp(it)) {
+            let about = format!("{path}: location {}", location.path);
+            match location.forwards_address {
+                Some(true) => {}
+                Some(false) => looked.find(
+                    about,
+                    "it does not pass on the addresses of people",
+                    (NGINX, "proxy_set_header X-Forwarded-For $remote_addr;"),
+                ),
+                None => looked.unknown(format!("{about}: a file that it includes is not read")),
+            }
+        }
+    }
+}
+
+fn web_app(case: &Case<'_>, looked: &mut Looked) {
+    if case.policy.focuses.is_empty() {
+        return;
+    }
+    if case.machine.web.is_empty() {
+        looked.unknown("no config.js is on this machine, and doctor.web_config names none");
+    }
+    for (path, config) in &case.machine.web {
+        let config = match config {
+            Ok(config) => config,
+            Err(reason) => {
+                looked.unknown(format!("doctor.web_config: {reason}"));
+                continue;
+            }
+        };
+        let is = |key: &str| config.get(key).is_some_and(|value| value == "true");
+        if config.contains_key("conferenceRequestUrl") {
+            let found =
+                "its clients ask Jicofo for meetings over HTTP, where nobody knows who they are";
+            looked.find(path, found, (WEB, "// conferenceRequestUrl: …"));
+        }
+        if is("e2ee.disabled") && case.policy.base.permissions.e2ee.value == E2ee::Require {
+            let found = "encryption from end to end is switched off, and permissions.e2ee requires it: nobody gets in";
+            looked.find(path, found, (WEB, "e2ee: { disabled: false }"));
+        }
+        let asks_for_password = matches!(
+            case.policy.base.lobby.admission.value,
+            Admission::PasswordOrLobby | Admission::PasswordAndLobby
+        );
+        if is("securityUi.disableLobbyPassword") && asks_for_password {
+            let found =
+                "people in the lobby cannot type the password, and lobby.admission asks for it";
+            looked.find(path, found, (WEB, "securityUi: { disableLobbyPassword: false }"));
+        }
+        let Some(guests) = config.get("hosts.anonymousdomain").filter(|it| !it.is_empty()) else {
+            continue;
+        };
+        let hosts: Vec<_> = case
+            .servers
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|server| server.posture.as_ref().ok()?.hosts.as_ref())
+            .collect();
+        if hosts.is_empty() {
+            let reason = case.servers.err().unwrap_or("no gate tells of the hosts of its server");
+            looked.unknown(reason);
+        } else if hosts.iter().all(|hosts| hosts.named(guests).is_none()) {
+            let found = format!("its guests log in to {guests}, and the server has no such host");
+            looked.find(path, found, (WEB, "// anonymousdomain: …"));
+        }
+    }
+}
+
+fn bridge(case: &Case<'_>, looked: &mut Looked) {
+    let bridge = match &case.machine.bridge {
+        // A server without a focus has no bridge.
+        None if case.policy.focuses.is_empty() => return,
+        None => {
+            return looked
+                .unknown("no bridge is on this machine, and doctor.bridge_config names no file");
+        }
+        Some(Err(reason)) => return looked.unknown(format!("doctor.bridge_config: {reason}")),
+        Some(Ok(bridge)) => bridge,
+    };
+    let host = bridge.host.as_deref().unwrap_or("127.0.0.1");
+    if is_this_machine(host) {
+        return;
+    }
+    let found = match (bridge.rest, bridge.shutdown) {
+        (Some(true), _) => "other machines reach it, and it makes meetings (/colibri)",
+        (_, Some(true)) => "other machines reach it, and it stops the bridge",
+        _ => "other machines reach its statistics and debug information",
+    };
+    let line = "videobridge { http-servers { private { host = \"127.0.0.1\" } } }";
+    looked.find(format!("{host}:8080"), found, (BRIDGE, line));
+}
+
+/// Buttons of Jitsi's moderators, and the rule of the policy by which they have each.
+type Buttons = (&'static str, fn(&Permissions) -> bool, &'static [&'static str]);
+const BUTTONS: [Buttons; 3] = [
+    (
+        "permissions.record",
+        |it| it.record.value.moderators,
+        &["recording", "livestreaming", "transcription"],
+    ),
+    ("permissions.dial", |it| it.dial.value.moderators, &["outbound-call"]),
+    (
+        "permissions.chat",
+        |it| it.chat.value == Permitted::EVERYONE,
+        &["send-groupchat", "create-polls"],
+    ),
+];
+
+fn default_permissions(case: &Case<'_>, looked: &mut Looked) {
+    const NAME: &str = "jitsi_default_permissions";
+    case.each_service(looked, |server, hosts, host, looked| {
+        if !case.policy.focuses.contains_key(&server.service) {
+            return;
+        }
+        // Where it is not set, moderators have every button, and the gate takes away those that the policy reserves.
+        let Some(given) = hosts.option(host, NAME) else { return };
+        for (key, _, buttons) in
+            BUTTONS.iter().filter(|(_, has, _)| has(&case.policy.base.permissions))
+        {
+            let is_on =
+                |button: &&&str| given.items().iter().any(|it| *it == format!("{button}=true"));
+            let missing: Vec<&str> = buttons.iter().filter(|it| !is_on(it)).copied().collect();
+            if !missing.is_empty() {
+                let named = missing.join(", ");
+                let found = format!("moderators have no button for {named}, and {key} lets them");
+                let line = format!(
+                    "{NAME}: add {}",
+                    missing
+                        .iter()
+                        .map(|it| format!("[\"{it}\"] = true"))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                );
+                looked.find(&host.name, found, (PROSODY, line));
+            }
+        }
+    });
 }
 
 fn docker(case: &Case<'_>, looked: &mut Looked) {
@@ -276,8 +516,8 @@ mod tests {
             ("jicofo.conference.enable-auto-owner: true", Some(true), None),
             ("jicofo { rest { conference-request { enabled=false } } }", None, Some(false)),
             ("jicofo.rest.conference-request.enabled = \"false\"", None, Some(false)),
-            ("# enable-auto-owner = false\njicofo { rest { enabled = false } }", None, None),
-            ("enable-auto-owner = ${?X} } } }", None, None),
+            ("# enable-auto-owner = false\njicofo { rest { enabled = false } }", None, Some(false)),
+            ("jicofo.conference.enable-auto-owner = ${?X} } } }", None, None),
         ] {
             assert_eq!(Jicofo::read(text), Jicofo { auto_owner, conference_request }, "{text}");
         }

@@ -10,15 +10,18 @@ mod exposure;
 mod gate;
 mod jitsi;
 mod policy;
+mod probe;
+mod readers;
 mod report;
 mod rooms;
 mod server;
 
 pub use self::advisories::{Advisories, Advisory, Program};
 pub use self::case::{Case, Server};
-pub use self::jitsi::{Jicofo, dotenv, image};
+pub use self::jitsi::{Bridge, Jicofo, dotenv, image, web_config};
+pub use self::readers::{Location, locations};
 pub use self::report::{Counts, Report, Row, State, in_words};
-pub use self::server::{File, Kind, Machine, Named};
+pub use self::server::{Each, File, Kind, Machine, Named};
 
 use std::fmt::Display;
 

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::advisories::described;
+use super::probe::probe;
 use super::{Case, Check, Finding, Looked, Severity};
 use crate::config::counted;
 
@@ -36,6 +37,9 @@ pub struct Report {
     /// The list of advisories that these versions were compared with: its length and its day.
     #[serde(default)]
     pub advisories: String,
+    /// A shell script to look at the server from another machine, if its name is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<String>,
     /// Every check, the worst first.
     pub checks: Vec<Row>,
 }
@@ -145,6 +149,7 @@ impl Report {
             counts,
             versions: versions(case),
             advisories: described(case.machine),
+            probe: probe(case),
             checks,
         }
     }

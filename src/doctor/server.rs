@@ -8,7 +8,8 @@ use jiff::SignedDuration;
 
 use super::advisories::Advisories;
 use super::case::Case;
-use super::jitsi::Jicofo;
+use super::jitsi::{Bridge, Jicofo};
+use super::readers::Location;
 use super::{COMPONENT, Check, Looked, PROSODY, SHELL, Severity};
 
 /// Clock difference that is not reported: more than a request takes.
@@ -207,6 +208,9 @@ fn look(
 /// What a file that the operator may name holds; `None`: none is named. `Err`: why the file cannot be read.
 pub type Named<T> = Option<Result<T, String>>;
 
+/// What the files of one kind hold, by path. `Err`: why the file cannot be read.
+pub type Each<T> = Vec<(String, Result<T, String>)>;
+
 /// Facts about the component's machine.
 #[derive(Clone, Debug, Default)]
 pub struct Machine {
@@ -222,6 +226,12 @@ pub struct Machine {
     pub advisories: Named<Advisories>,
     /// The values of Jicofo's own file.
     pub jicofo: Named<Jicofo>,
+    /// The values of the bridge's own file.
+    pub bridge: Named<Bridge>,
+    /// The `config.js` of Jitsi's web app, by path.
+    pub web: Each<BTreeMap<String, String>>,
+    /// The sites of nginx, by path, with the locations that hand requests on.
+    pub nginx: Each<Vec<Location>>,
     /// The checked variables in the `.env` of docker-jitsi-meet; of the secret, only whether it is good.
     pub docker: Named<BTreeMap<String, String>>,
 }

@@ -247,5 +247,9 @@ def test_the_lines_work_wherever_they_are_pasted(prosody_version, start, root, p
     files = {"conf.d/vestibule.cfg.lua": lines if place == "in a file of its own" else ""}
     text = PLACES[place](above, below, lines)
     server = start(Installed(prosody_version, "localhost", text, files=files, secret=SECRET))
-    start(Vestibule(server))
+    component = start(Vestibule(server))
     assert not [line for line in server.complaints() if "vestibule" in line]
+    rows = json.loads(component.run("doctor", "--json").stdout)["checks"]
+    found = {row["id"] for row in rows if row["state"] == "found"}
+    # The secret of the example, the laboratory's folder, an old Prosody, and two decisions that are left open.
+    assert found <= {"component-secret", "state-files", "advisories", "conflict-resolve", "s2s-strangers"}, found

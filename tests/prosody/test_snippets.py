@@ -1,5 +1,6 @@
 """What an operator of Jitsi Meet copies from here is what Prosody and the component take."""
 
+import json
 import os
 import re
 import subprocess
@@ -36,6 +37,9 @@ IMAGE_MUC = """
 Component "muc.meet.jitsi" "muc"
 \trestrict_room_creation = true
 \tstorage = "memory"
+\tmuc_room_cache_size = 10000
+\tmuc_room_locking = false
+\tmuc_tombstones = false
 \tmodules_enabled = {{ {} }}
 """
 
@@ -61,6 +65,16 @@ def env_lines():
 def errors(server):
     """What Prosody says is wrong, without the time."""
     return sorted(line.split("\terror\t")[1] for line in server.complaints() if "\terror\t" in line)
+
+
+# What the laboratory has (secret, file modes, an old Prosody), and the policy of a server where everybody is a guest.
+FRESH = {"component-secret", "state-files", "anonymous-opener", "policy-suspicious", "advisories"}
+
+
+def found(component):
+    """The names of the doctor's findings."""
+    rows = json.loads(component.run("doctor", "--json").stdout)["checks"]
+    return {row["id"] for row in rows if row["state"] == "found"}
 
 
 def listens_to_itself_alone(server):
@@ -93,12 +107,20 @@ def test_the_lines_for_debian_go_into_jitsis_own_example(prosody_version, start)
     options = {"host": "meet.example.org", "secret": SECRET}
     alone = start(Installed(prosody_version, text=example, **options))
     server = start(Installed(prosody_version, text=edited(example, lines), **options))
-    start(Vestibule(server, policy_for_debian()))
+    site = file.parents[1] / "jitsi-meet/jitsi-meet.example"
+    component = start(Vestibule(server, policy_for_debian() + f'[doctor]\nnginx_config = "{site}"\n'))
     # The example may name modules that its own plugins do not have any more.
     assert errors(server) == errors(alone)
     for loaded in ("conference.meet.example.org:muc_domain_mapper", "meet.example.org:persistent_lobby"):
         assert loaded in server.log()
     assert listens_to_itself_alone(server)
+    # Of a fresh installation the doctor finds what docs/jitsi.md has an operator change, and nothing else.
+    assert found(component) - FRESH == {
+        "internal-service-open",
+        "recorder-not-listed",
+        "conference-request",
+        "web-server",
+    }
 
 
 def test_the_files_for_docker_make_a_server_ready(prosody_version, start):
@@ -110,9 +132,10 @@ def test_the_files_for_docker_make_a_server_ready(prosody_version, start):
     secret = "the secret of the environment"
     options = {"files": files, "env": {ENV_SECRET: secret}, "secret": secret}
     server = start(Installed(prosody_version, "meet.jitsi", GATE + IMAGE, **options))
-    start(Vestibule(server, (DOCKER / "component.toml").read_text()))
+    component = start(Vestibule(server, (DOCKER / "component.toml").read_text()))
     assert errors(server) == []
     assert listens_to_itself_alone(server)
+    assert found(component) - FRESH == set()
 
 
 def test_without_the_secret_in_the_environment_no_component_gets_in(prosody_version, start):

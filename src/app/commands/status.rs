@@ -154,7 +154,7 @@ impl Operator {
                 default_opening: opened_by(Opening::Default),
                 log_ins: hello.map_or_else(Vec::new, |it| log_ins(policy, domain, &it.hosts)),
                 neighbours: neighbours
-                    .map(|found| format!("{}: {}", found.module, found.advice))
+                    .map(|found| format!("{}: {}", found.module, found))
                     .collect(),
             }
         };

@@ -15,8 +15,9 @@ use self::reports::Feed;
 use super::audit::Audit;
 use super::counters::{Arrivals, Counters};
 use super::decision_record::Context;
-use super::drift::{DriftMetrics, Neighbour};
+use super::drift::DriftMetrics;
 use super::metrics::{Counted, Tally};
+use super::neighbours::Neighbour;
 use super::registry::{Last, Lately};
 use super::room_registry::RoomRegistry;
 use crate::policy::attempt::{

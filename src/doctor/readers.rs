@@ -1,0 +1,362 @@
+//! Readers of other programs' files: HOCON (Jicofo, the bridge), `config.js` of Jitsi's web app, and nginx. Each reads as much as
+//! the checks look at: values that are written out. A variable, an expression or a file that is included is no value.
+
+use std::collections::BTreeMap;
+use std::iter::Peekable;
+use std::str::Chars;
+
+/// Values by the path of their keys, like `jicofo.rest.enabled`.
+pub(super) type Values = BTreeMap<String, String>;
+
+/// Depth at which nested blocks are no longer read.
+const DEEPEST: usize = 32;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Token {
+    /// A word or a quoted text.
+    Text(String),
+    /// A bracket, a separator or an operator.
+    Sign(char),
+}
+
+/// Splits a text into tokens. `signs` are those of the language; a word ends before each. Comments begin with one of `remarks`.
+fn tokens(text: &str, signs: &str, remarks: &[&str], quotes: &str) -> Vec<Token> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let after = |bytes: usize| rest.get(bytes..).unwrap_or_default();
+        if rest.starts_with("/*") && remarks.contains(&"//") {
+            rest = rest.split_once("*/").map_or("", |(_, after)| after);
+        } else if remarks.iter().any(|remark| rest.starts_with(remark)) {
+            rest = rest.find('\n').map_or("", after);
+        } else if quotes.contains(first) {
+            let (inside, length) = quoted(rest);
+            found.push(Token::Text(inside));
+            rest = after(length);
+        } else if signs.contains(first) {
+            found.push(Token::Sign(first));
+            rest = after(first.len_utf8());
+        } else if first.is_whitespace() {
+            rest = after(first.len_utf8());
+        } else {
+            let end = word(rest, signs);
+            found.push(Token::Text(rest.get(..end).unwrap_or_default().to_owned()));
+            rest = after(end);
+        }
+    }
+    found
+}
+
+/// Returns a quoted text without its quotes, and the length in bytes of all of it.
+fn quoted(text: &str) -> (String, usize) {
+    let mut chars = text.char_indices();
+    let quote = chars.next().map(|(_, quote)| quote);
+    let mut inside = String::new();
+    while let Some((at, char)) = chars.next() {
+        if Some(char) == quote {
+            return (inside, at.saturating_add(char.len_utf8()));
+        }
+        inside.push(match char {
+            '\\' => chars.next().map_or('\\', |(_, next)| next),
+            other => other,
+        });
+    }
+    (inside, text.len())
+}
+
+/// Returns the length in bytes of the word at the beginning; `${…}` is a part of a word.
+fn word(text: &str, signs: &str) -> usize {
+    let mut is_variable = false;
+    let mut before = ' ';
+    for (at, char) in text.char_indices() {
+        let begins = before == '$' && char == '{';
+        let ends = char.is_whitespace()
+            || signs.contains(char)
+            || "\"'".contains(char) && signs.contains('=');
+        if at > 0 && ends && !begins && !is_variable {
+            return at;
+        }
+        is_variable = begins || is_variable && char != '}';
+        before = char;
+    }
+    text.len()
+}
+
+/// Returns the values of a HOCON text. Lists, variables and what is included are left out.
+pub(super) fn hocon(text: &str) -> Values {
+    let lines = tokens(text, "{}[]=:,\n", &["//", "#"], "\"");
+    let mut values = Values::new();
+    block(&mut lines.into_iter().peekable(), "", &mut values, 0);
+    values
+}
+
+fn block(
+    tokens: &mut Peekable<impl Iterator<Item = Token>>,
+    path: &str,
+    values: &mut Values,
+    depth: usize,
+) {
+    let mut key = String::new();
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Sign('}') => return,
+            Token::Sign('{') => {
+                let inner = joined(path, &std::mem::take(&mut key));
+                if depth < DEEPEST {
+                    block(tokens, &inner, values, depth.saturating_add(1));
+                }
+            }
+            Token::Sign('=' | ':') => {
+                while tokens.next_if_eq(&Token::Sign('\n')).is_some() {}
+                // A block after `=` is one without it.
+                if tokens.peek() != Some(&Token::Sign('{')) {
+                    let whole = joined(path, &std::mem::take(&mut key));
+                    if let Some(value) = value(tokens) {
+                        values.insert(whole, value);
+                    }
+                }
+            }
+            Token::Sign('\n' | ',') => key.clear(),
+            Token::Sign(_) => {}
+            Token::Text(text) => key = text,
+        }
+    }
+}
+
+/// Takes a value up to the end of its line; `None` for a list, a variable and nothing.
+fn value(tokens: &mut Peekable<impl Iterator<Item = Token>>) -> Option<String> {
+    let (mut words, mut lists, mut is_plain) = (Vec::new(), 0_usize, true);
+    while let Some(token) =
+        tokens.next_if(|token| lists > 0 || !matches!(token, Token::Sign('\n' | ',' | '}')))
+    {
+        match token {
+            Token::Sign('[') => (lists, is_plain) = (lists.saturating_add(1), false),
+            Token::Sign(']') => lists = lists.saturating_sub(1),
+            Token::Sign(sign) => words.push(sign.to_string()),
+            Token::Text(text) => {
+                is_plain &= !text.starts_with("${");
+                words.push(text);
+            }
+        }
+    }
+    (is_plain && !words.is_empty()).then(|| words.concat())
+}
+
+fn joined(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// Returns the values of Jitsi's `config.js`: of `var config = { … }` and of `config.a.b = …`. Of an expression that is no
+/// single text, number or truth value, the value is the empty text.
+pub(super) fn config_js(text: &str) -> Values {
+    let mut values = Values::new();
+    let mut path: Vec<String> = Vec::new();
+    let all = tokens(text, "{}[]()=:,;+?\n", &["//"], "'\"`");
+    let mut words = all.iter().filter(|token| **token != Token::Sign('\n')).peekable();
+    let mut key = String::new();
+    while let Some(token) = words.next() {
+        match token {
+            Token::Text(text) => key.clone_from(text),
+            Token::Sign('{') => path.push(std::mem::take(&mut key)),
+            Token::Sign('}') => {
+                path.pop();
+            }
+            Token::Sign(':' | '=') if !key.is_empty() => {
+                if words.peek() == Some(&&Token::Sign('{')) {
+                    continue;
+                }
+                let own = path.iter().map(String::as_str).chain([key.as_str()]);
+                let whole: Vec<&str> = own.filter(|part| !part.is_empty()).collect();
+                let whole = whole.join(".");
+                let whole = whole.strip_prefix("config.").unwrap_or(&whole).to_owned();
+                let value = match words.peek() {
+                    Some(Token::Text(value)) => value.clone(),
+                    _ => String::new(),
+                };
+                if !value.is_empty() {
+                    words.next();
+                }
+                let is_whole = matches!(
+                    words.peek(),
+                    None | Some(Token::Sign(',' | ';' | '}')) | Some(Token::Text(_))
+                );
+                values.insert(whole, if is_whole { value } else { String::new() });
+                key.clear();
+            }
+            Token::Sign(_) => key.clear(),
+        }
+    }
+    values
+}
+
+/// A directive of nginx, with the directives of its block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Directive {
+    /// Its name and arguments.
+    pub(super) words: Vec<String>,
+    /// The directives inside.
+    pub(super) block: Vec<Self>,
+}
+
+impl Directive {
+    fn is(&self, name: &str) -> bool {
+        self.words.first().is_some_and(|word| word == name)
+    }
+
+    /// Returns whether the block has this directive with this first argument, compared without case.
+    pub(super) fn has(&self, name: &str, argument: &str) -> bool {
+        let first =
+            |it: &Self| it.words.get(1).is_some_and(|own| own.eq_ignore_ascii_case(argument));
+        self.block.iter().any(|it| it.is(name) && (argument.is_empty() || first(it)))
+    }
+}
+
+/// Returns the directives of an nginx file. Files that it includes are not read.
+pub(super) fn nginx(text: &str) -> Vec<Directive> {
+    directives(&mut text.chars().peekable(), 0)
+}
+
+fn directives(chars: &mut Peekable<Chars<'_>>, depth: usize) -> Vec<Directive> {
+    let mut found = Vec::new();
+    let mut words: Vec<String> = Vec::new();
+    while let Some(first) = chars.next() {
+        match first {
+            '#' => while chars.next_if(|it| *it != '\n').is_some() {},
+            ';' => found.push(Directive { words: std::mem::take(&mut words), block: Vec::new() }),
+            '{' => {
+                let block = if depth < DEEPEST {
+                    directives(chars, depth.saturating_add(1))
+                } else {
+                    Vec::new()
+                };
+                found.push(Directive { words: std::mem::take(&mut words), block });
+            }
+            '}' => return found,
+            '"' | '\'' => {
+                let mut text = String::new();
+                while let Some(char) = chars.next_if(|it| *it != first) {
+                    text.push(if char == '\\' { chars.next().unwrap_or(char) } else { char });
+                }
+                chars.next();
+                words.push(text);
+            }
+            space if space.is_whitespace() => {}
+            first => {
+                let mut text = String::from(first);
+                // Quotes and braces of variables are a part of a word that does not begin with them.
+                while let Some(char) = chars.next_if(|it| {
+                    !it.is_whitespace()
+                        && *it != ';'
+                        && (*it != '{' || text.ends_with('$'))
+                        && (*it != '}' || text.contains("${"))
+                }) {
+                    text.push(char);
+                }
+                words.push(text);
+            }
+        }
+    }
+    found
+}
+
+/// A location of nginx that hands requests to another program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The pattern of its paths.
+    pub path: String,
+    /// Whether the other program is told the address of the person; `None`: a file that is included may say it.
+    pub forwards_address: Option<bool>,
+}
+
+/// Returns the locations of an nginx file that hand requests on.
+pub fn locations(text: &str) -> Vec<Location> {
+    let mut found = Vec::new();
+    below(&Directive { words: Vec::new(), block: nginx(text) }, Some(false), &mut found);
+    found
+}
+
+/// Collects the locations below a directive; `outer` is whether the directives around it forward addresses.
+fn below(directive: &Directive, outer: Option<bool>, found: &mut Vec<Location>) {
+    const SETS: &str = "proxy_set_header";
+    // A block with headers of its own inherits none.
+    let forwards = if directive.has(SETS, "X-Forwarded-For") {
+        Some(true)
+    } else if directive.has("include", "") {
+        None
+    } else if directive.has(SETS, "") {
+        Some(false)
+    } else {
+        outer
+    };
+    if directive.is("location") && directive.has("proxy_pass", "") {
+        let path = directive.words.last().cloned().unwrap_or_default();
+        found.push(Location { path, forwards_address: forwards });
+    }
+    directive.block.iter().for_each(|inner| below(inner, forwards, found));
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn hocon_is_read_in_each_of_its_shapes() {
+        for (text, path, value) in [
+            ("a { b : { c = true } }", "a.b.c", Some("true")),
+            ("a.b.c = \"true\" // no", "a.b.c", Some("true")),
+            ("a {\n  b = 1\n  # c = 2\n}\nd = 3", "d", Some("3")),
+            ("a = [ 1, { b = 2 } ]\nc = 4", "c", Some("4")),
+            ("a = ${?X}\nb = 2", "a", None),
+            ("a = ${?X}\nb = 2", "b", Some("2")),
+            ("a\n{ b = 10.0.0.1 }", "b", None),
+            ("a { host = \"0.0.0.0\", port = 8080 }", "a.port", Some("8080")),
+            ("url = \"http://x/#y\"", "url", Some("http://x/#y")),
+            ("include \"other.conf\"\na = 1", "a", Some("1")),
+        ] {
+            assert_eq!(hocon(text).get(path).map(String::as_str), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn config_js_is_read_without_its_comments_and_its_expressions() {
+        let text = "var subdomain = \"<!--# echo var='subdomain' -->\";\nvar config = {\n  hosts: {\n    domain: 'm.example.org', \
+                    // anonymousdomain: 'no',\n    muc: 'conference.' + subdomain + 'm.example.org'\n  },\n  /* a: 1, */\n  \
+                    e2ee: { disabled: true, },\n  list: [ { x: 1 } ],\n  bosh: 'https://m/' + sub\n};\n\
+                    config.hosts.anonymousdomain = \"guest.m.example.org\";\nconfig.conferenceRequestUrl = 'https://' + x;\n";
+        let values = config_js(text);
+        let value = |path: &str| values.get(path).map(String::as_str);
+        assert_eq!(value("hosts.domain"), Some("m.example.org"));
+        assert_eq!(value("hosts.muc"), Some(""));
+        assert_eq!(value("hosts.anonymousdomain"), Some("guest.m.example.org"));
+        assert_eq!(value("e2ee.disabled"), Some("true"));
+        assert_eq!(value("conferenceRequestUrl"), Some(""));
+        assert_eq!(value("a"), None);
+    }
+
+    #[test]
+    fn locations_that_hand_requests_on_are_found_with_what_they_inherit() {
+        let text = "server {\n  proxy_set_header X-Forwarded-For $remote_addr;\n  location = /http-bind { proxy_pass http://p; }\n  \
+                    location = /xmpp-websocket { proxy_set_header Host $h; proxy_pass http://$prosody_node/x?prefix=$prefix&$args; }\n  \
+                    # location /no { proxy_pass http://p; }\n  location /static { root /x; }\n  \
+                    location ~ ^/([^/?&:'\"]+)/x(\\/.*)?$ { include snip.conf; proxy_pass \"http://${y}\"; }\n}\n";
+        let found: Vec<_> =
+            locations(text).into_iter().map(|it| (it.path, it.forwards_address)).collect();
+        let expected = [
+            ("/http-bind", Some(true)),
+            ("/xmpp-websocket", Some(false)),
+            ("^/([^/?&:'\"]+)/x(\\/.*)?$", None),
+        ];
+        assert_eq!(found, expected.map(|(path, forwards)| (path.to_owned(), forwards)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_stops_them(text in "[a-z{}\\[\\]=:,;'\"\\\\$#/\n .+ä]{0,80}") {
+            hocon(&text);
+            config_js(&text);
+            locations(&text);
+        }
+    }
+}
