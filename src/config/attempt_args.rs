@@ -115,6 +115,9 @@ pub struct Described {
     /// The requester's client says that it can encrypt end to end
     #[arg(long)]
     pub e2ee: bool,
+    /// Nobody logs in to the server, so that guests open rooms by default
+    #[arg(long)]
+    pub nobody_logs_in: bool,
 }
 
 /// Why the description of an attempt is invalid.
@@ -179,6 +182,7 @@ impl Default for Described {
             closed: false,
             jitsi: false,
             e2ee: false,
+            nobody_logs_in: false,
         }
     }
 }
@@ -237,8 +241,9 @@ impl Described {
 
     /// Returns the room as described, opened by `somebody@else.invalid` at `now`; for `open` it does not exist.
     pub fn view(&self, now: Timestamp) -> RoomView {
+        let nobody_logs_in = self.nobody_logs_in;
         if self.what == "open" {
-            return RoomView::default();
+            return RoomView { nobody_logs_in, ..RoomView::default() };
         }
         let mut record = Record::new(now, OTHER_PERSON.to_owned(), None);
         record.code = (self.password == Credential::Code.name()).then_some(Source::Generated);
@@ -251,6 +256,7 @@ impl Described {
             lobby: self.jitsi,
             exists: true,
             record: Some(record),
+            nobody_logs_in,
             ..RoomView::default()
         }
     }

@@ -207,6 +207,7 @@ fn layer(section: &mut TableReader<'_>) -> Layer {
     layer.take(section, "closed", boolean, |draft| &mut draft.attempt.closed);
     layer.take(section, "jitsi", boolean, |draft| &mut draft.attempt.jitsi);
     layer.take(section, "e2ee", boolean, |draft| &mut draft.attempt.e2ee);
+    layer.take(section, "nobody_logs_in", boolean, |draft| &mut draft.attempt.nobody_logs_in);
     layer.take(section, "at", moment, |draft| &mut draft.at);
     layer
 }
