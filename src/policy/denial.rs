@@ -129,7 +129,7 @@ denials! {
     /// The focus opens a room for a person who is not known.
     NobodyAsked =>
         "nobody-asked", "cancel" "not-allowed", Never,
-        "The server cannot tell who is starting this meeting. Please ask its operator to send conference requests over XMPP.";
+        "This meeting cannot be started, because the server cannot tell who is asking. Please tell its operator (nobody-asked).";
     /// The rules refuse rooms of this name.
     RoomName =>
         "room-name", "cancel" "not-allowed", Words,
