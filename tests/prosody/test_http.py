@@ -49,18 +49,22 @@ async def test_the_rooms_and_one_of_them_are_shown(door):
             return [each for each in api.get("/api/v1/rooms")[1]["done"] if each["room"] == room]
 
         (line,) = await until(mine, lambda it: [(1, 2)] == [(r["waiting"], r["occupants"]) for r in it])
-        opened = line.pop("opened")
-        assert re.fullmatch(r"[-0-9]{10}T[0-9:]{8}Z", opened)
+        opened, since = line.pop("opened"), line.pop("waiting_since")
+        for moment in (opened, since):
+            assert re.fullmatch(r"[-0-9]{10}T[0-9:]{8}Z", moment)
         assert line == {
             "room": room,
+            "looks_like": None,
             "service": door.server.service,
             "state": "open",
             "occupants": 2,
             "people": 2,
             "moderators": 1,
             "waiting": 1,
+            "refused": {"wrong_passwords": 0, "asked": 0, "denied": 0},
             "password": True,
             "lobby": False,
+            "door": "password-or-lobby",
             "opener": alice.bare,
             "opener_name": "Alice",
             "closed": None,

@@ -117,6 +117,7 @@ async def test_a_proxy_signs_in_and_what_is_done_bears_the_name(door, chromium):
                 await page.shows("duty")
                 await page.go(f"room/{room}")
                 await page.act("close")
+                await page.click("dialog [type=submit]")
                 closed = await door.decisions(event="close", room=room)
                 assert closed[0]["details"]["by"] == {"interface": "http", "name": "anna", "role": "duty"}
                 assert await page.read(KEPT) == 0
