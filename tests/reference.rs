@@ -394,9 +394,11 @@ fn the_matrix_of_faults_is_that_of_the_tests() {
 fn the_oldest_rust_is_the_same_everywhere() {
     let manifest: toml::Table = toml::from_str(&read("Cargo.toml")).unwrap();
     let oldest = manifest["package"]["rust-version"].as_str().unwrap();
-    for file in ["README.md", "CONTRIBUTING.md", "scripts/install.sh"] {
+    for file in ["README.md", "CONTRIBUTING.md"] {
         assert!(read(file).contains(&format!("{oldest} or newer")), "{file}: {oldest}");
     }
+    // The installer reads the manifest.
+    assert!(read("scripts/install.sh").contains("rust-version"));
 }
 
 #[test]
