@@ -10,7 +10,10 @@ use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
 use super::out::{self, Ended, note, say};
-use crate::init::{Answers, InitError, PRESETS, Places, Plan, Preset, Site, take_back};
+use crate::init::{
+    Answers, Containers, InitError, MucService, PRESETS, Places, Plan, Preset, Site,
+    docker_folders, take_back,
+};
 use crate::jid::BareJid;
 
 #[derive(Debug, Args)]
@@ -48,6 +51,12 @@ pub(super) struct Arguments {
     /// Restart Prosody, which ends the meetings that are on, and start the component, where systemd does that
     #[arg(long)]
     restart: bool,
+    /// Set up the containers of this folder of docker-jitsi-meet, instead of a Prosody on this machine
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["services", "component", "root", "prosody_config", "restart"])]
+    docker: Option<PathBuf>,
+    /// The folder of the gate for --docker, if the gate is not installed on this machine
+    #[arg(long, value_name = "DIR", requires = "docker")]
+    gate: Option<PathBuf>,
     /// Work below this folder instead of /
     #[arg(long, value_name = "DIR", default_value = "/")]
     root: PathBuf,
@@ -83,49 +92,176 @@ pub(super) fn run(policy: &Path, arguments: Arguments, json: bool) -> Ended {
     }
 }
 
-fn places(policy: &Path, arguments: &Arguments) -> Places {
-    let root = match arguments.root.canonicalize() {
-        Ok(root) if root != Path::new("/") => root,
-        // An empty path, so that the others can be put behind it.
-        _ => PathBuf::from("/"),
+/// What is to be set up.
+enum Target {
+    Prosody(Box<Site>),
+    Docker(Box<Containers>),
+}
+
+impl Target {
+    fn services(&self) -> &[MucService] {
+        match self {
+            Self::Prosody(site) => &site.server.services,
+            Self::Docker(containers) => std::slice::from_ref(containers.service()),
+        }
+    }
+
+    fn admins(&self) -> &[String] {
+        match self {
+            Self::Prosody(site) => &site.server.admins,
+            Self::Docker(_) => &[],
+        }
+    }
+
+    fn has_policy(&self) -> bool {
+        match self {
+            Self::Prosody(site) => site.has_policy(),
+            Self::Docker(containers) => containers.has_policy(),
+        }
+    }
+
+    fn was_interrupted(&self) -> bool {
+        match self {
+            Self::Prosody(site) => site.was_interrupted,
+            Self::Docker(containers) => containers.was_interrupted,
+        }
+    }
+
+    fn plan(self, answers: &Answers) -> Result<Plan, InitError> {
+        match self {
+            Self::Prosody(site) => site.plan(answers),
+            Self::Docker(containers) => containers.plan(answers),
+        }
+    }
+
+    /// Says what was found, and where.
+    fn found(&self) -> String {
+        let mut text = match self {
+            Self::Prosody(site) => {
+                let kind = if site.server.is_jitsi { "Jitsi Meet on Prosody" } else { "Prosody" };
+                format!("Found {kind}: {}", site.main().display())
+            }
+            Self::Docker(containers) => {
+                let (folder, config) = containers.folders();
+                format!(
+                    "Found docker-jitsi-meet: {}, CONFIG {}",
+                    folder.display(),
+                    config.display()
+                )
+            }
+        };
+        let names: Vec<_> = self.services().iter().map(|service| service.domain.as_str()).collect();
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        _ = write!(text, "\nMUC services in which people meet: {names}");
+        for service in self.services() {
+            if let Some(focus) = &service.focus {
+                _ = write!(text, "\n{}: the focus is {focus}", service.domain);
+            }
+        }
+        text
+    }
+}
+
+fn home() -> PathBuf {
+    // `~` in the files of the person who called sudo is their home.
+    let user = std::env::var_os("SUDO_USER").and_then(|user| user.into_string().ok());
+    let user = user.filter(|user| user != "root");
+    let homes = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let of = |user: String| {
+        let line = homes.lines().find(|line| line.split(':').next() == Some(user.as_str()))?;
+        line.split(':').nth(5).map(PathBuf::from)
     };
-    Places {
-        root,
+    let own = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
+    user.and_then(of).unwrap_or(own)
+}
+
+fn places(policy: &Path, arguments: &Arguments) -> Result<Places, InitError> {
+    if let Some(folder) = &arguments.docker {
+        return Containers::places(folder, &home());
+    }
+    Ok(Places {
+        root: arguments.root.canonicalize().unwrap_or_else(|_| arguments.root.clone()),
         policy: policy.to_owned(),
         prosody: arguments.prosody_config.clone(),
         prosodyctl: arguments.prosodyctl.clone(),
+        journal: None,
+    })
+}
+
+/// Returns the folder of docker-jitsi-meet that is to be set up, by the option, or asked for if one is found.
+fn docker(
+    places: &Places,
+    arguments: &Arguments,
+    asks: bool,
+) -> Result<Option<PathBuf>, InitError> {
+    if arguments.docker.is_some() {
+        return Ok(arguments.docker.clone());
     }
+    if places.root != Path::new("/") || arguments.prosody_config.is_some() {
+        return Ok(None);
+    }
+    let folders = docker_folders(&home());
+    let Some(first) = folders.first() else { return Ok(None) };
+    if !asks {
+        return Err(InitError::Refused(format!(
+            "there is a folder of docker-jitsi-meet, {}: say --docker {0}, or --prosody-config {} for the Prosody of this machine",
+            first.display(),
+            places.main().display()
+        )));
+    }
+    let mut question = String::from("\nWhich server?\n");
+    for (number, folder) in (1_usize..).zip(&folders) {
+        _ = writeln!(question, "  {number}  docker-jitsi-meet in {}", folder.display());
+    }
+    let last = folders.len().saturating_add(1);
+    _ = write!(question, "  {last}  the Prosody of this machine\nNumber:");
+    ask(&question, |answer| {
+        let number = answer.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        match number {
+            Some(number) if number == folders.len() => Ok(None),
+            _ => number
+                .and_then(|number| folders.get(number).cloned())
+                .map(Some)
+                .ok_or_else(|| format!("`{answer}` is none of them")),
+        }
+    })
 }
 
 fn set_up(policy: &Path, arguments: Arguments, json: bool) -> Result<ExitCode, InitError> {
     let is_dry = arguments.dry_run || arguments.print;
-    let site = Site::look(places(policy, &arguments), is_dry)?;
-    if site.was_interrupted {
+    let asks = io::stdin().is_terminal() && io::stderr().is_terminal();
+    let places = places(policy, &arguments)?;
+    let target = match docker(&places, &arguments, asks)? {
+        Some(folder) => Target::Docker(Box::new(Containers::look(
+            &folder,
+            &home(),
+            arguments.gate.as_deref(),
+            is_dry,
+        )?)),
+        None => Target::Prosody(Box::new(Site::look(places, is_dry)?)),
+    };
+    if target.was_interrupted() {
         note("An earlier run was interrupted: what it had done is taken back.");
     }
     if !json {
-        note(&found(&site));
+        note(&target.found());
     }
-    let asks = io::stdin().is_terminal() && io::stderr().is_terminal();
-    let answers = answers(&site, &arguments, asks)?;
-    let plan = site.plan(&answers)?;
+    let is_docker = matches!(target, Target::Docker(_));
+    let answers = answers(&target, &arguments, asks)?;
+    let plan = target.plan(&answers)?;
     if json {
         return as_json(plan, is_dry);
     }
     for text in &plan.notes {
         note(&format!("note: {text}"));
     }
-    if is_dry {
-        let text = if arguments.print { plan.text() } else { plan.diff() };
+    if is_dry || plan.is_empty() {
         if plan.is_empty() {
             note(NOTHING);
         } else {
+            let text = if arguments.print { plan.text() } else { plan.diff() };
             say(text.trim_end());
         }
-        return Ok(by_hand(&plan));
-    }
-    if plan.is_empty() {
-        note(NOTHING);
         return Ok(by_hand(&plan));
     }
     if asks && !arguments.yes {
@@ -144,7 +280,7 @@ fn set_up(policy: &Path, arguments: Arguments, json: bool) -> Result<ExitCode, I
     if arguments.restart {
         return restart();
     }
-    say(LEFT_TO_DO);
+    say(if is_docker { LEFT_TO_DO_IN_DOCKER } else { LEFT_TO_DO });
     Ok(status)
 }
 
@@ -159,27 +295,17 @@ Left to do:
      (and `vestibule doctor` for what else on this server bypasses the policy)
 `vestibule init --undo` takes all of it back.";
 
-/// Says what was found, and where.
-fn found(site: &Site) -> String {
-    let kind = if site.server.is_jitsi { "Jitsi Meet on Prosody" } else { "Prosody" };
-    let services = &site.server.services;
-    let names: Vec<_> = services.iter().map(|service| service.domain.as_str()).collect();
-    let mut text = format!("Found {kind}: {}", site.main().display());
-    _ = write!(text, "\nMUC services in which people meet: {}", names.join(", "));
-    if names.is_empty() {
-        text.push_str("none");
-    }
-    for service in services {
-        if let Some(focus) = &service.focus {
-            _ = write!(text, "\n{}: the focus is {focus}", service.domain);
-        }
-    }
-    text
-}
+const LEFT_TO_DO_IN_DOCKER: &str = "
+Left to do, in that folder, where the image `vestibule` has been built or pulled:
+  1. docker compose up -d
+     (this restarts Prosody, which ends the meetings that are on)
+  2. docker compose exec vestibule /vestibule status
+     (and `doctor` instead of `status` for what else bypasses the policy)
+`vestibule init --docker DIR --undo` takes all of it back.";
 
 /// Returns the operator's answers: by the options, else asked for.
-fn answers(site: &Site, arguments: &Arguments, asks: bool) -> Result<Answers, InitError> {
-    let is_new = !site.has_policy() || arguments.preset.is_some();
+fn answers(target: &Target, arguments: &Arguments, asks: bool) -> Result<Answers, InitError> {
+    let is_new = !target.has_policy() || arguments.preset.is_some();
     let mut preset = arguments.preset.as_deref().and_then(Preset::named);
     if preset.is_none() && is_new {
         if !asks {
@@ -193,10 +319,10 @@ fn answers(site: &Site, arguments: &Arguments, asks: bool) -> Result<Answers, In
     let mut services = arguments.services.clone();
     if asks && is_new && !arguments.yes {
         if operators.is_empty() {
-            operators = ask_operators(&site.server.admins)?;
+            operators = ask_operators(target.admins())?;
         }
-        if services.is_empty() && site.server.services.len() > 1 {
-            services = ask_services(site)?;
+        if services.is_empty() && target.services().len() > 1 {
+            services = ask_services(target.services())?;
         }
     }
     for operator in &operators {
@@ -261,8 +387,7 @@ fn ask_operators(admins: &[String]) -> Result<Vec<String>, InitError> {
     })
 }
 
-fn ask_services(site: &Site) -> Result<Vec<String>, InitError> {
-    let services = &site.server.services;
+fn ask_services(services: &[MucService]) -> Result<Vec<String>, InitError> {
     let mut question = String::from("\nWhich services are to be guarded?\n");
     for (number, service) in (1_usize..).zip(services) {
         _ = writeln!(question, "  {number}  {}", service.domain);
@@ -352,7 +477,7 @@ fn restart() -> Result<ExitCode, InitError> {
 }
 
 fn undo(policy: &Path, arguments: &Arguments, json: bool) -> Result<ExitCode, InitError> {
-    let taken = take_back(&places(policy, arguments), arguments.dry_run)?;
+    let taken = take_back(&places(policy, arguments)?, arguments.dry_run)?;
     let refused = taken.iter().any(|file| file.is_refused);
     if json {
         let files = taken.iter().map(|file| {
@@ -373,7 +498,11 @@ fn undo(policy: &Path, arguments: &Arguments, json: bool) -> Result<ExitCode, In
         return Err(InitError::Refused(text.to_owned()));
     }
     if !arguments.dry_run {
-        say("\nLeft to do: sudo systemctl disable --now vestibule; sudo systemctl restart prosody");
+        say(if arguments.docker.is_some() {
+            "\nLeft to do: docker compose up -d --remove-orphans"
+        } else {
+            "\nLeft to do: sudo systemctl disable --now vestibule; sudo systemctl restart prosody"
+        });
     }
     Ok(ExitCode::SUCCESS)
 }

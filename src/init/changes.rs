@@ -26,6 +26,16 @@ impl Content {
     }
 }
 
+/// A folder that has to be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Folder {
+    pub(super) path: PathBuf,
+    /// Permission bits.
+    pub(super) mode: u32,
+    /// User and group, by number.
+    pub(super) owner: (u32, u32),
+}
+
 /// A change of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Change {

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::changes::{Change, Content, Undo, undo};
+use super::changes::{Change, Content, Folder, Undo, undo};
 use crate::private;
 
 /// Name of the journal's own file.
@@ -129,46 +129,63 @@ impl Journal {
         Ok(())
     }
 
-    /// Makes the changes, all or none.
-    pub(super) fn apply(&mut self, changes: &[Change]) -> Result<(), JournalError> {
+    /// Makes the changes and then the folders, all or none.
+    pub(super) fn apply(
+        &mut self,
+        changes: &[Change],
+        folders: &[Folder],
+    ) -> Result<(), JournalError> {
         self.lock()?;
-        let known = self.manifest.files.clone();
+        // Until all is written, the journal says what was so before this run.
+        match self.prepare(changes).and_then(|files| {
+            self.write_pending(changes, folders)?;
+            Ok(files)
+        }) {
+            Ok(files) => {
+                self.manifest.files = files;
+                self.manifest.pending.clear();
+                self.save()
+            }
+            Err(error) => {
+                self.roll_back()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Keeps copies of what is going to change, and returns the list of files as it will be.
+    fn prepare(&mut self, changes: &[Change]) -> Result<Vec<Written>, JournalError> {
+        let mut files = self.manifest.files.clone();
         for change in changes.iter().filter(|change| change.is_change()) {
             if self.read(&change.path)? != change.before {
                 return Err(JournalError::Changed(change.path.clone()));
             }
             let path = self.shown(&change.path);
-            let (before, after) =
-                (self.keep(change.before.as_ref())?, self.keep(change.after.as_ref())?);
-            let (first, last) = (before.clone(), after.clone());
-            match self.manifest.files.iter_mut().find(|written| written.path == path) {
-                Some(written) => written.after = last,
-                None => {
-                    let is_theirs = change.is_theirs;
-                    let path = path.clone();
-                    self.manifest.files.push(Written {
-                        path,
-                        before: first,
-                        after: last,
-                        is_theirs,
-                    });
-                }
+            let before = self.keep(change.before.as_ref())?;
+            let after = self.keep(change.after.as_ref())?;
+            let is_theirs = change.is_theirs;
+            self.manifest.pending.push(Pending {
+                path: path.clone(),
+                before: before.clone(),
+                after: after.clone(),
+            });
+            match files.iter_mut().find(|written| written.path == path) {
+                // What was there before the first run is what counts.
+                Some(written) => written.after = after,
+                None => files.push(Written { path, before, after, is_theirs }),
             }
-            self.manifest.pending.push(Pending { path, before, after });
         }
-        let done = self.write_pending(changes);
-        if let Err(error) = done {
-            self.manifest.files = known;
-            self.roll_back()?;
-            return Err(error);
-        }
-        self.manifest.pending.clear();
-        self.save()
+        Ok(files)
     }
 
-    fn write_pending(&mut self, changes: &[Change]) -> Result<(), JournalError> {
-        for change in changes {
-            let missing = change.path.ancestors().skip(1).filter(|folder| !folder.exists());
+    fn write_pending(
+        &mut self,
+        changes: &[Change],
+        folders: &[Folder],
+    ) -> Result<(), JournalError> {
+        let parents = changes.iter().filter_map(|change| change.path.parent());
+        for path in parents.chain(folders.iter().map(|folder| folder.path.as_path())) {
+            let missing = path.ancestors().filter(|folder| !folder.exists());
             for folder in
                 missing.map(|folder| self.shown(folder)).collect::<Vec<_>>().into_iter().rev()
             {
@@ -181,6 +198,9 @@ impl Journal {
         for change in changes.iter().filter(|change| change.is_change()) {
             write(&change.path, change.after.as_ref())
                 .map_err(|error| JournalError::Write(change.path.clone(), error))?;
+        }
+        for folder in folders.iter().filter(|folder| !folder.path.exists()) {
+            make_folder(folder).map_err(|error| JournalError::Write(folder.path.clone(), error))?;
         }
         Ok(())
     }
@@ -230,7 +250,7 @@ impl Journal {
             Some(Change { path, before, after, is_theirs: false })
         };
         let changes: Vec<_> = plan.iter().filter_map(change).collect();
-        self.apply(&changes)?;
+        self.apply(&changes, &[])?;
         self.remove()
     }
 
@@ -256,7 +276,7 @@ impl Journal {
         let missing: Vec<_> = missing.map(|folder| self.shown(folder)).collect();
         self.manifest.made.extend(missing.into_iter().rev());
         if let Some(parent) = self.folder.parent() {
-            fs::create_dir_all(parent).map_err(failed)?;
+            make_folders(parent).map_err(failed)?;
         }
         private::make_directory(&self.folder, private::OWNER).map_err(failed)?;
         let lock = File::create(self.folder.join(LOCK)).map_err(failed)?;
@@ -311,6 +331,31 @@ impl Journal {
     }
 }
 
+/// Makes folders that everyone may enter, whatever the umask. They belong to the owner of the folder in which they are.
+fn make_folders(path: &Path) -> io::Result<()> {
+    let missing: Vec<_> = path.ancestors().take_while(|folder| !folder.exists()).collect();
+    for path in missing.into_iter().rev() {
+        let parent = fs::metadata(path.parent().unwrap_or(Path::new("/")))?;
+        let own = owner();
+        let owner = if own.0 == 0 { (parent.uid(), parent.gid()) } else { own };
+        make_folder(&Folder { path: path.to_owned(), mode: 0o755, owner })?;
+    }
+    Ok(())
+}
+
+fn make_folder(folder: &Folder) -> io::Result<()> {
+    let Folder { path, mode, owner: (user, group) } = folder;
+    if let Some(parent) = path.parent().filter(|parent| !parent.exists()) {
+        make_folders(parent)?;
+    }
+    fs::create_dir(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(*mode))?;
+    if (*user, *group) != owner() {
+        std::os::unix::fs::chown(path, Some(*user), Some(*group))?;
+    }
+    Ok(())
+}
+
 /// Reads a file with mode and owner; `None`: it is not there.
 pub(super) fn read(path: &Path) -> io::Result<Option<Content>> {
     let bytes = match fs::read(path) {
@@ -337,7 +382,7 @@ fn write(path: &Path, content: Option<&Content>) -> io::Result<()> {
         };
     };
     let folder = path.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(folder)?;
+    make_folders(folder)?;
     // Servers that read every file of a folder leave out those with a dot before their name.
     let mut file = tempfile::Builder::new().prefix(".vestibule-").tempfile_in(folder)?;
     file.write_all(&content.bytes)?;
@@ -350,4 +395,93 @@ fn write(path: &Path, content: Option<&Content>) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(text: &str) -> Content {
+        Content { bytes: text.into(), mode: 0o640, owner: owner() }
+    }
+
+    /// A root with one file, its journal, and a change of that file and a new one in a new folder.
+    fn root() -> (tempfile::TempDir, PathBuf, Vec<Change>) {
+        let root = tempfile::tempdir().unwrap();
+        let [old, new] = ["old", "new/folder/file"].map(|name| root.path().join(name));
+        write(&old, Some(&content("before"))).unwrap();
+        let change = |path: &Path, before, after| {
+            let (path, after) = (path.to_owned(), Some(content(after)));
+            Change { path, before, after, is_theirs: false }
+        };
+        let changes =
+            vec![change(&new, None, "new"), change(&old, Some(content("before")), "after")];
+        let journal = root.path().join("etc/journal");
+        (root, journal, changes)
+    }
+
+    fn open(root: &tempfile::TempDir, journal: &Path) -> Journal {
+        Journal::open(journal, root.path()).unwrap()
+    }
+
+    /// The names below the root, and the text of the old file.
+    fn seen(root: &tempfile::TempDir) -> (Vec<String>, String) {
+        let names = fs::read_dir(root.path()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        (names, fs::read_to_string(root.path().join("old")).unwrap())
+    }
+
+    fn as_before() -> (Vec<String>, String) {
+        (vec!["old".to_owned()], "before".to_owned())
+    }
+
+    #[test]
+    fn all_is_written_and_taken_back() {
+        let (root, place, changes) = root();
+        let mut journal = open(&root, &place);
+        journal.apply(&changes, &[]).unwrap();
+        drop(journal);
+        assert_eq!(seen(&root).1, "after");
+        let mut journal = open(&root, &place);
+        assert!(journal.wrote(&changes[1].path, &content("after")));
+        let plan = journal.plan_undo().unwrap();
+        journal.take_back(&plan).unwrap();
+        assert_eq!(seen(&root), as_before());
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_all_as_it_was() {
+        let (root, place, changes) = root();
+        // A file is where its parent would have to be.
+        let folders = [Folder { path: root.path().join("old/x"), mode: 0o700, owner: owner() }];
+        let error = open(&root, &place).apply(&changes, &folders).unwrap_err();
+        assert!(matches!(error, JournalError::Write(..)), "{error}");
+        assert_eq!(seen(&root), as_before());
+    }
+
+    #[test]
+    fn what_an_interrupted_run_did_is_taken_back_by_the_next() {
+        let (root, place, changes) = root();
+        let mut journal = open(&root, &place);
+        // As if it were killed before it notes the end.
+        journal.lock().unwrap();
+        journal.prepare(&changes).unwrap();
+        journal.write_pending(&changes, &[]).unwrap();
+        drop(journal);
+        assert_eq!(seen(&root).1, "after");
+        let mut journal = open(&root, &place);
+        assert!(journal.is_interrupted());
+        journal.recover().unwrap();
+        assert_eq!(seen(&root), as_before());
+    }
+
+    #[test]
+    fn a_file_that_changes_meanwhile_is_not_overwritten() {
+        let (root, place, changes) = root();
+        write(&changes[1].path, Some(&content("newer"))).unwrap();
+        let error = open(&root, &place).apply(&changes, &[]).unwrap_err();
+        assert!(matches!(error, JournalError::Changed(_)), "{error}");
+        assert_eq!(seen(&root).1, "newer");
+        assert!(!place.exists());
+    }
 }

@@ -4,36 +4,41 @@
 //! | file | what it has |
 //! |---|---|
 //! | `survey` | what the server's configuration says, read by the server's own loader (`survey.lua`) |
+//! | `site` | a machine with a Prosody |
 //! | `prosody` | what becomes of the configuration |
 //! | `lua` | edits of Lua text |
 //! | `policy_file` | the text of the policy file, and the presets |
 //! | `changes` | before and after of a file, differences, and how a change is taken back |
+//! | `docker`, `dotenv` | a folder of docker-jitsi-meet, and its `.env` |
 //! | `journal` | writing all or none, and what was there before |
 
 mod changes;
+mod docker;
+mod dotenv;
 mod journal;
 mod lua;
 mod policy_file;
 mod prosody;
+mod site;
 mod survey;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use self::changes::{Change, Content, Undo};
+use self::changes::{Change, Content, Folder, Undo};
 use self::journal::{Journal, JournalError, Undone};
 use self::policy_file::Head;
-use self::prosody::{Outcome, Wish};
-use self::survey::{GLOBAL, Loader, Overlay, Survey, SurveyError};
+use self::survey::SurveyError;
 use crate::config::NOT_ALLOWED;
 use crate::secret::Secret;
 
+pub use self::docker::{Containers, docker_folders};
 pub use self::policy_file::{PRESETS, Preset};
 pub use self::prosody::{Manual, MucService, Server};
+pub use self::site::Site;
 
 /// Where Prosody's main file is.
 const MAIN: &str = "/etc/prosody/prosody.cfg.lua";
@@ -61,6 +66,8 @@ pub struct Places {
     pub prosody: Option<PathBuf>,
     /// Prosody's command.
     pub prosodyctl: PathBuf,
+    /// The folder in which earlier states are kept, if not in the folder of the policy file.
+    pub journal: Option<PathBuf>,
 }
 
 /// Why the server was not set up; nothing was changed.
@@ -102,6 +109,11 @@ impl Places {
         path.strip_prefix(&self.root).map_or(path.to_owned(), |path| Path::new("/").join(path))
     }
 
+    /// Returns Prosody's main file, as seen from the root.
+    pub fn main(&self) -> &Path {
+        self.prosody.as_deref().unwrap_or(Path::new(MAIN))
+    }
+
     fn policy_folder(&self) -> PathBuf {
         self.full(self.policy.parent().unwrap_or(Path::new("/")))
     }
@@ -122,7 +134,8 @@ impl Places {
 
     /// Opens the journal, and takes back what an interrupted run has done. Returns whether there was such a run.
     fn journal(&self, dry_run: bool) -> Result<(Journal, bool), InitError> {
-        let mut journal = Journal::open(&self.policy_folder().join(JOURNAL), &self.root)?;
+        let folder = self.journal.clone().unwrap_or_else(|| self.policy_folder().join(JOURNAL));
+        let mut journal = Journal::open(&folder, &self.root)?;
         let is_interrupted = journal.is_interrupted();
         if is_interrupted && dry_run {
             return Err(InitError::Refused(
@@ -147,21 +160,72 @@ enum Policy {
     Theirs(toml::Table),
 }
 
-/// A machine with a Prosody, looked at.
-#[derive(Debug)]
-pub struct Site {
-    places: Places,
-    survey: Survey,
-    /// The configuration without our file.
-    base: Survey,
-    /// Path of our file, and whether files there are included.
-    ours: (PathBuf, bool),
-    /// What is on the server.
-    pub server: Server,
-    policy: Policy,
-    journal: Journal,
-    /// Whether a run was interrupted, and taken back now.
-    pub was_interrupted: bool,
+impl Policy {
+    /// Returns whether it stays as it is unless it is to be replaced.
+    fn is_kept(&self) -> bool {
+        matches!(self, Self::Ours(_) | Self::Theirs(_))
+    }
+
+    /// Returns what the file says, if it stays as it is.
+    fn kept(&self, answers: &Answers, path: &Path, notes: &mut Vec<String>) -> Option<File> {
+        match self {
+            Self::Theirs(table) if !answers.replaces => {
+                if answers.preset.is_some() {
+                    notes.push(format!(
+                        "{} stays as it is, for an operator has changed it; --force-with-backup replaces it",
+                        path.display()
+                    ));
+                }
+                Some(File::of(table))
+            }
+            Self::Ours(table) if answers.preset.is_none() => Some(File::of(table)),
+            Self::Missing | Self::AsShipped | Self::Ours(_) | Self::Theirs(_) => None,
+        }
+    }
+
+    /// Returns the changes that write the file, and keep a copy of an operator's. A new file has this owner.
+    fn changes(
+        &self,
+        places: &Places,
+        head: &Head<'_>,
+        preset: Option<&Preset>,
+        owner: (u32, u32),
+    ) -> Result<Vec<Change>, InitError> {
+        let preset =
+            preset.ok_or_else(|| InitError::Refused("which policy: --preset NAME".to_owned()))?;
+        let text = policy_file::text(head, preset);
+        let path = places.full(&places.policy);
+        let before = places.read(&path)?;
+        let mut changes = Vec::new();
+        if matches!(self, Self::Theirs(_)) {
+            let path = backup(&path)?;
+            changes.push(Change { path, before: None, after: before.clone(), is_theirs: false });
+        }
+        let kept = before.as_ref().map(|file| (file.mode, file.owner));
+        let (mode, owner) = kept.unwrap_or((0o644, owner));
+        let after = Some(Content { bytes: text.into_bytes(), mode, owner });
+        changes.push(Change { path, before, after, is_theirs: true });
+        Ok(changes)
+    }
+}
+
+/// Returns what stands against a preset on a server to which nobody can log in.
+fn without_accounts(preset: Option<&Preset>) -> Option<String> {
+    let name = preset.filter(|preset| preset.needs_accounts())?.name;
+    Some(format!(
+        "nobody can log in on this server, and by the preset {name} only people who have logged in start meetings: take \
+         public or guests-only, or have people log in"
+    ))
+}
+
+/// Returns a name in the same folder that no file has yet.
+fn backup(path: &Path) -> Result<PathBuf, InitError> {
+    let name = |number: u32| {
+        let end = if number == 0 { String::new() } else { format!(".{number}") };
+        PathBuf::from(format!("{}.before-init{end}", path.display()))
+    };
+    let free = (0..1000).map(name).find(|path| !path.exists());
+    free.ok_or_else(|| InitError::Refused("there are too many copies".to_owned()))
 }
 
 /// The operator's answers.
@@ -185,6 +249,7 @@ pub struct Answers {
 #[derive(Debug)]
 pub struct Plan {
     changes: Vec<Change>,
+    folders: Vec<Folder>,
     /// Entries that the operator has to write.
     pub manual: Vec<Manual>,
     /// What the operator should know.
@@ -192,364 +257,6 @@ pub struct Plan {
     secret: Secret,
     places: Places,
     journal: Journal,
-}
-
-impl Site {
-    /// Looks at a machine. What an interrupted run has done is taken back, unless this is a dry run.
-    ///
-    /// # Errors
-    /// Fails if there is no Prosody, or its configuration cannot be read or is wrong.
-    pub fn look(places: Places, dry_run: bool) -> Result<Self, InitError> {
-        let (journal, was_interrupted) = places.journal(dry_run)?;
-        let main = places.full(places.prosody.as_deref().unwrap_or(Path::new(MAIN)));
-        if let Err(error) = fs::File::open(&main) {
-            if error.kind() != io::ErrorKind::NotFound {
-                return Err(places.unreadable(&main, &error));
-            }
-            return Err(InitError::Refused(format!(
-                "Prosody is not installed here: there is no {}. Install it first, or name its configuration: \
-                 --prosody-config FILE; for docker-jitsi-meet, its folder: --docker DIR",
-                places.shown(&main).display()
-            )));
-        }
-        let loader = Loader { prosodyctl: &places.prosodyctl, root: &places.root, main: &main };
-        let survey = loader.load(&Overlay::new())?;
-        let ours = prosody::place(&survey);
-        let base = loader.load(&Overlay::from([(ours.0.clone(), None)])).or_else(|_| {
-            // The main file names it, so it cannot do without.
-            loader.load(&Overlay::from([(ours.0.clone(), Some(String::new()))]))
-        })?;
-        let data = base.text(GLOBAL, "data_path").unwrap_or(&base.data_dir);
-        let data = places.full(data);
-        let has_account = |node: &str, host: &str| {
-            let file = format!("{}.dat", encoded(node));
-            data.join(encoded(host)).join("accounts").join(file).exists()
-        };
-        let server = prosody::server(&base, &has_account);
-        let policy = policy(&places, &journal)?;
-        Ok(Self { places, survey, base, ours, server, policy, journal, was_interrupted })
-    }
-
-    /// Returns the main file of the configuration, as seen from the root.
-    pub fn main(&self) -> PathBuf {
-        self.places.shown(&self.base.main)
-    }
-
-    /// Returns whether a policy file is there that stays as it is unless it is to be replaced.
-    pub fn has_policy(&self) -> bool {
-        matches!(self.policy, Policy::Ours(_) | Policy::Theirs(_))
-    }
-
-    /// Plans what to do.
-    ///
-    /// # Errors
-    /// Fails if what is there contradicts what is wanted.
-    pub fn plan(self, answers: &Answers) -> Result<Plan, InitError> {
-        let mut notes = Vec::new();
-        let kept = match &self.policy {
-            Policy::Theirs(table) if !answers.replaces => {
-                if answers.preset.is_some() {
-                    let path = self.places.policy.display();
-                    notes.push(format!(
-                        "{path} stays as it is, for an operator has changed it; --force-with-backup replaces it"
-                    ));
-                }
-                Some(table.clone())
-            }
-            Policy::Ours(table) if answers.preset.is_none() => Some(table.clone()),
-            Policy::Missing | Policy::AsShipped | Policy::Ours(_) | Policy::Theirs(_) => None,
-        };
-        let file = kept.as_ref().map(File::of);
-        let services = self.services(answers, file.as_ref(), &mut notes)?;
-        let component = answers
-            .component
-            .clone()
-            .or_else(|| file.as_ref()?.component.clone())
-            .or_else(|| prosody::component_domain(&self.base, &services))
-            .unwrap_or_default();
-        if self.base.module(&component).is_some_and(|module| module != "component")
-            || (self.base.config.contains_key(&component) && self.base.module(&component).is_none())
-        {
-            return Err(InitError::Refused(format!(
-                "`{component}` is another host of this server: give the component a name of its own, --component DOMAIN"
-            )));
-        }
-        let folder = self.places.policy.parent().unwrap_or(Path::new("/")).to_owned();
-        let secret_file = match file.as_ref().and_then(|file| file.secret_file.as_ref()) {
-            Some(file) => folder.join(file),
-            None => folder.join(SECRET),
-        };
-        let inline = file.as_ref().and_then(|file| file.secret.clone());
-        let (secret, secret_change) = self.secret(&component, &secret_file, inline)?;
-
-        let port =
-            file.as_ref().and_then(|file| file.server.as_ref()?.rsplit_once(':')?.1.parse().ok());
-        let outcome = self.outcome(&services, &component, secret.expose(), port)?;
-        notes.extend(outcome.notes);
-        let mut changes: Vec<Change> = secret_change.into_iter().collect();
-        match (&file, answers.preset) {
-            (Some(file), _) => {
-                if file.server.as_ref().is_some_and(|server| *server != outcome.server) {
-                    notes.push(format!(
-                        "{}: `component.server` has to be \"{}\"",
-                        self.places.policy.display(),
-                        outcome.server
-                    ));
-                }
-            }
-            (None, None) => {
-                return Err(InitError::Refused("which policy: --preset NAME".to_owned()));
-            }
-            (None, Some(preset)) => {
-                let secret_file = secret_file.display().to_string();
-                let head = Head {
-                    component: &component,
-                    server: &outcome.server,
-                    secret_file: Some(&secret_file),
-                    services: &services,
-                    link: answers.link.as_deref(),
-                    operators: &answers.operators,
-                };
-                let text = policy_file::text(&head, preset);
-                let path = self.places.full(&self.places.policy);
-                let before = self.places.read(&path)?;
-                if matches!(self.policy, Policy::Theirs(_)) {
-                    changes.push(self.backup(before.clone())?);
-                }
-                let (mode, owner) = before
-                    .as_ref()
-                    .map_or_else(|| (0o644, journal::owner()), |file| (file.mode, file.owner));
-                let after = Some(Content { bytes: text.into_bytes(), mode, owner });
-                changes.push(Change { path, before, after, is_theirs: true });
-            }
-        }
-        changes.extend(self.texts(outcome.texts)?);
-        changes.retain(Change::is_change);
-        let manual = outcome.manual;
-        Ok(Plan { changes, manual, notes, secret, places: self.places, journal: self.journal })
-    }
-
-    /// Returns the services to guard.
-    fn services(
-        &self,
-        answers: &Answers,
-        file: Option<&File>,
-        notes: &mut Vec<String>,
-    ) -> Result<Vec<MucService>, InitError> {
-        let there = &self.server.services;
-        let known = || {
-            let names: Vec<_> = there.iter().map(|service| service.domain.as_str()).collect();
-            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-        };
-        let named = |domain: &str| there.iter().find(|service| service.domain == domain).cloned();
-        let mut services = Vec::new();
-        let wanted = match file {
-            Some(file) => &file.services,
-            None => &answers.services,
-        };
-        for domain in wanted {
-            match named(domain) {
-                Some(service) => services.push(service),
-                None if file.is_some() => notes.push(format!(
-                    "{}: [[service]] `{domain}` is no MUC service of this server (there: {})",
-                    self.places.policy.display(),
-                    known()
-                )),
-                None => {
-                    let known = known();
-                    return Err(InitError::Refused(format!(
-                        "`{domain}` is no MUC service of this server. There: {known}"
-                    )));
-                }
-            }
-        }
-        if file.is_none() && wanted.is_empty() {
-            services.clone_from(there);
-        }
-        if let Some(file) = file {
-            for service in there.iter().filter(|service| !file.services.contains(&service.domain)) {
-                notes.push(format!(
-                    "{}: `{}` has no [[service]], so it is not guarded",
-                    self.places.policy.display(),
-                    service.domain
-                ));
-            }
-        }
-        if services.is_empty() {
-            return Err(InitError::Refused(format!(
-                "there is no MUC service to guard: {} has no `Component \"conference.DOMAIN\" \"muc\"`{}",
-                self.main().display(),
-                if wanted.is_empty() { "" } else { " of that name" }
-            )));
-        }
-        Ok(services)
-    }
-
-    /// Returns the secret, and the change that makes its file.
-    fn secret(
-        &self,
-        component: &str,
-        shown: &Path,
-        inline: Option<String>,
-    ) -> Result<(Secret, Option<Change>), InitError> {
-        let path = self.places.full(shown);
-        let before = self.places.read(&path)?;
-        let kept = before.as_ref().map(Content::text).map(|text| text.trim_end().to_owned());
-        let kept = inline.or(kept).filter(|text| !text.is_empty());
-        let there = self.base.own(component, "component_secret").and_then(|text| text.as_str());
-        if let (Some(kept), Some(there)) = (&kept, there)
-            && kept != there
-        {
-            let place = self.base.place(component, "component_secret");
-            let at =
-                place.map(|at| format!("{}:{}", self.places.shown(&at.file).display(), at.line));
-            return Err(InitError::Refused(format!(
-                "{} has another secret than the `component_secret` in {}: make them the same",
-                shown.display(),
-                at.unwrap_or_default()
-            )));
-        }
-        if let Some(kept) = kept {
-            return Ok((Secret::new(kept), None));
-        }
-        let secret = match there {
-            Some(there) => there.to_owned(),
-            None => new_secret()?,
-        };
-        let content = Content {
-            bytes: format!("{secret}\n").into_bytes(),
-            mode: 0o600,
-            owner: journal::owner(),
-        };
-        let change = Change { path, before, after: Some(content), is_theirs: true };
-        Ok((Secret::new(secret), Some(change)))
-    }
-
-    /// Decides what becomes of the configuration.
-    fn outcome(
-        &self,
-        services: &[MucService],
-        component: &str,
-        secret: &str,
-        port: Option<u16>,
-    ) -> Result<Outcome, InitError> {
-        let paths = self.plugin_paths();
-        let has_module = |name: &str| paths.iter().any(|path| self.has_module(path, name));
-        let gate = match has_module(prosody::GATE) {
-            true => None,
-            false => {
-                let found = GATES.iter().find(|path| self.has_module(path, prosody::GATE));
-                Some(*found.ok_or_else(|| {
-                    InitError::Refused(format!(
-                        "the gate is not on this machine (mod_{}): install the package vestibule-prosody-module, or \
-                         run `make install`",
-                        prosody::GATE
-                    ))
-                })?)
-            }
-        };
-        let (ours, is_included) = (&self.ours.0, self.ours.1);
-        let used = listening(&self.places.full("/proc/net/tcp"));
-        // A port that an earlier run chose is Prosody's by now.
-        let chosen = self.survey.place(GLOBAL, "component_ports").filter(|at| at.file == *ours);
-        let chosen = chosen.and_then(|_| self.survey.get(GLOBAL, "component_ports"));
-        let chosen = chosen.and_then(|ports| ports.get(0)?.as_u64());
-        let is_taken = |port: u16| match chosen {
-            Some(chosen) => u64::from(port) != chosen,
-            None => used.contains(&port),
-        };
-        let wish = Wish {
-            services,
-            component,
-            secret,
-            plugin_path: gate,
-            port,
-            is_taken: &is_taken,
-            has_module: &has_module,
-        };
-        let places = &self.places;
-        let load = |overlay: &Overlay| {
-            let main = places.full(places.prosody.as_deref().unwrap_or(Path::new(MAIN)));
-            let loader = Loader { prosodyctl: &places.prosodyctl, root: &places.root, main: &main };
-            loader.load(overlay)
-        };
-        let read = |path: &Path| fs::read_to_string(path);
-        // The main file includes ours already, once an earlier run has made it do so.
-        let is_included = is_included || self.survey.files.contains(ours);
-        let mut outcome = prosody::outcome(&self.base, ours, is_included, &wish, (&load, &read))?;
-        let root = self.places.root.display().to_string();
-        let root = root.trim_end_matches('/');
-        if !root.is_empty() {
-            outcome.notes.iter_mut().for_each(|note| *note = note.replace(root, ""));
-        }
-        for manual in &mut outcome.manual {
-            manual.at = self.places.shown(Path::new(&manual.at)).display().to_string();
-        }
-        Ok(outcome)
-    }
-
-    /// Returns where Prosody looks for modules, as seen from the root.
-    fn plugin_paths(&self) -> Vec<String> {
-        let own = self.base.own(GLOBAL, "plugin_paths");
-        let listed = own.and_then(|paths| paths.as_array()).into_iter().flatten();
-        let mut paths: Vec<_> = listed.filter_map(|path| Some(path.as_str()?.to_owned())).collect();
-        paths.extend(self.base.plugin_dir.split(';').map(str::to_owned));
-        let data = self.base.text(GLOBAL, "data_path").unwrap_or(&self.base.data_dir);
-        let custom = self.base.text(GLOBAL, "installer_plugin_path").unwrap_or("custom_plugins");
-        paths.push(Path::new(data).join(custom).join("share/lua/5.4").display().to_string());
-        paths
-    }
-
-    fn has_module(&self, path: &str, name: &str) -> bool {
-        let folder = match Path::new(path).is_absolute() {
-            true => self.places.full(path),
-            false => self.base.main.parent().unwrap_or(Path::new("/")).join(path),
-        };
-        let file = format!("mod_{name}.lua");
-        folder.join(format!("mod_{name}")).join(&file).is_file() || folder.join(file).is_file()
-    }
-
-    /// Returns the changes of the configuration's files.
-    fn texts(
-        &self,
-        texts: impl IntoIterator<Item = (PathBuf, String)>,
-    ) -> Result<Vec<Change>, InitError> {
-        let main = self.places.read(&self.base.main)?;
-        let (user, own_group) = journal::owner();
-        let group = main.as_ref().map_or(own_group, |main| main.owner.1);
-        let group = self.group("prosody").filter(|_| user == 0).unwrap_or(group);
-        let change = |(path, text): (PathBuf, String)| {
-            let before = self.places.read(&path)?;
-            let (mode, owner) = match &before {
-                Some(before) => (before.mode, before.owner),
-                None => (0o640, (user, group)),
-            };
-            let after = Some(Content { bytes: text.into_bytes(), mode, owner });
-            Ok(Change { path, before, after, is_theirs: false })
-        };
-        texts.into_iter().map(change).collect()
-    }
-
-    /// Returns the number of a group.
-    fn group(&self, name: &str) -> Option<u32> {
-        let text = fs::read_to_string(self.places.full("/etc/group")).ok()?;
-        let line = text.lines().find(|line| line.split(':').next() == Some(name))?;
-        line.split(':').nth(2)?.parse().ok()
-    }
-
-    /// Returns the change that keeps a copy of the operator's policy file in its folder.
-    fn backup(&self, before: Option<Content>) -> Result<Change, InitError> {
-        let policy = self.places.full(&self.places.policy);
-        let name = |number: u32| {
-            let end = if number == 0 { String::new() } else { format!(".{number}") };
-            let path = policy.as_os_str().to_string_lossy();
-            PathBuf::from(format!("{path}.before-init{end}"))
-        };
-        let path = (0..1000).map(name).find(|path| !path.exists());
-        let path =
-            path.ok_or_else(|| InitError::Refused("there are too many copies".to_owned()))?;
-        Ok(Change { path, before: None, after: before, is_theirs: false })
-    }
 }
 
 /// What a policy file says of the link and the services.
@@ -582,6 +289,13 @@ impl File {
     }
 }
 
+fn no_gate() -> InitError {
+    InitError::Refused(format!(
+        "the gate is not on this machine (mod_{}): install the package vestibule-prosody-module, or run `make install`",
+        prosody::GATE
+    ))
+}
+
 fn policy(places: &Places, journal: &Journal) -> Result<Policy, InitError> {
     let path = places.full(&places.policy);
     let Some(content) = places.read(&path)? else { return Ok(Policy::Missing) };
@@ -606,37 +320,35 @@ fn new_secret() -> Result<String, InitError> {
     Ok(text.chars().filter(char::is_ascii_alphanumeric).collect())
 }
 
-/// Returns a name as Prosody's file storage writes it.
-fn encoded(name: &str) -> String {
-    let encode = |byte: u8| match byte {
-        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-        byte => format!("%{byte:02x}"),
-    };
-    name.bytes().map(encode).collect()
-}
-
-/// Returns the TCP ports (IPv4) on which programs listen, by the kernel's table; none if that is not readable.
-fn listening(table: &Path) -> Vec<u16> {
-    const LISTEN: &str = "0A";
-    let text = fs::read_to_string(table).unwrap_or_default();
-    let port = |line: &str| {
-        let mut fields = line.split_whitespace().skip(1);
-        let (local, state) = (fields.next()?, fields.nth(1)?);
-        let port = local.rsplit_once(':')?.1;
-        (state == LISTEN).then(|| u16::from_str_radix(port, 16).ok()).flatten()
-    };
-    text.lines().skip(1).filter_map(port).collect()
-}
-
 impl Plan {
     /// Returns whether everything is as it has to be already.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        self.changes.is_empty() && self.folders.is_empty()
     }
 
     /// Returns the unified diff of every change, without the secret.
     pub fn diff(&self) -> String {
-        self.changes.iter().map(|change| self.shown(change)).collect()
+        self.own_changes().map(|change| self.shown(change)).chain([self.rest()]).collect()
+    }
+
+    /// Returns the changes but for those of the gate's own files.
+    fn own_changes(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| gate_folder(&change.path).is_none())
+    }
+
+    /// Returns a line for the gate's files, and for each folder.
+    fn rest(&self) -> String {
+        let mut text = String::new();
+        let mut gate = self.changes.iter().filter_map(|change| gate_folder(&change.path));
+        if let Some(folder) = gate.next() {
+            let files = gate.count().saturating_add(1);
+            text = format!("the gate, {files} files: {}\n", folder.display());
+        }
+        for Folder { path, owner, .. } in &self.folders {
+            let path = path.display();
+            text.push_str(&format!("new folder, of {}:{}: {path}\n", owner.0, owner.1));
+        }
+        text
     }
 
     /// Returns new files whole, and the unified diff of the others, without the secret.
@@ -648,7 +360,7 @@ impl Plan {
             }
             _ => format!("{}\n", self.shown(change)),
         };
-        self.changes.iter().map(text).collect()
+        self.own_changes().map(text).chain([self.rest()]).collect()
     }
 
     fn hidden(&self, content: &Content) -> String {
@@ -662,10 +374,16 @@ impl Plan {
         changes::diff(&path, before.as_deref(), after.as_deref())
     }
 
-    /// Returns the files that change, as seen from the root, and whether each is new.
+    /// Returns the files and folders that change, as seen from the root, and whether each is new.
     pub fn files(&self) -> Vec<(PathBuf, bool)> {
-        let file = |change: &Change| (self.places.shown(&change.path), change.before.is_none());
-        self.changes.iter().map(file).collect()
+        let file = |change: &Change| match gate_folder(&change.path) {
+            Some(folder) => (folder.to_owned(), change.before.is_none()),
+            None => (self.places.shown(&change.path), change.before.is_none()),
+        };
+        let folders = self.folders.iter().map(|folder| (folder.path.clone(), true));
+        let mut files: Vec<_> = self.changes.iter().map(file).chain(folders).collect();
+        files.dedup_by(|one, other| one.0 == other.0);
+        files
     }
 
     /// Writes everything, or nothing.
@@ -676,9 +394,15 @@ impl Plan {
         if self.is_empty() {
             return Ok(());
         }
-        self.journal.apply(&self.changes)?;
+        self.journal.apply(&self.changes, &self.folders)?;
         Ok(())
     }
+}
+
+/// Returns the folder of the gate, if the file is in it.
+fn gate_folder(path: &Path) -> Option<&Path> {
+    let folder = path.parent()?;
+    folder.ends_with(format!("mod_{}", prosody::GATE)).then_some(folder)
 }
 
 /// What was taken back.
@@ -735,7 +459,17 @@ pub fn take_back(places: &Places, dry_run: bool) -> Result<Vec<TakenBack>, InitE
         };
         TakenBack { path, what, diff: hide(diff), is_refused }
     });
-    let taken: Vec<_> = taken.collect();
+    let mut taken: Vec<_> = taken.collect();
+    // The gate's files are one.
+    taken.dedup_by(|one, other| {
+        let folders = (gate_folder(&one.path), gate_folder(&other.path));
+        !one.is_refused && one.what == other.what && folders.0.is_some() && folders.0 == folders.1
+    });
+    for file in &mut taken {
+        if let Some(folder) = gate_folder(&file.path).filter(|_| !file.is_refused) {
+            (file.path, file.diff) = (folder.to_owned(), String::new());
+        }
+    }
     if !dry_run && !taken.iter().any(|file| file.is_refused) {
         journal.take_back(&plan)?;
     }
@@ -753,6 +487,7 @@ fn secrets(plan: &[Undone]) -> Vec<String> {
         let quoted =
             text.lines().filter_map(|line| line.trim().strip_prefix("component_secret = \""));
         secrets.extend(quoted.map(|rest| rest.trim_end_matches('"').to_owned()));
+        secrets.extend(dotenv::value(&text, docker::SECRET).map(str::to_owned));
     }
     secrets.retain(|secret| !secret.is_empty());
     secrets

@@ -33,6 +33,14 @@ impl Preset {
         PRESETS.iter().find(|preset| preset.name == name)
     }
 
+    /// Returns whether only people who log in start meetings by it.
+    pub(super) fn needs_accounts(&self) -> bool {
+        let table = self.text.parse::<toml::Table>().unwrap_or_default();
+        let create = table.get("policy").and_then(|policy| policy.get("access")?.get("create"));
+        let classes = create.and_then(Value::as_array);
+        classes.is_some_and(|classes| !classes.iter().any(|class| class.as_str() == Some("guest")))
+    }
+
     /// Returns what it is for: the comment at its beginning, without its name.
     pub fn about(&self) -> String {
         let comment = self.text.lines().map_while(|line| line.strip_prefix("# "));
@@ -109,9 +117,10 @@ fn line(text: &mut String, key: &str, value: impl Into<Value>, comment: &str) {
 /// An installation changes the places of the schema and of the secret in it.
 pub(super) fn is_as_shipped(text: &str) -> bool {
     let shipped = include_str!("../../component.toml");
+    let for_docker = include_str!("../../prosody-snippets/docker-jitsi-meet/component.toml");
     let is_place =
         |line: &&str| !line.starts_with("#:schema ") && !line.starts_with("secret_file = ");
-    text.lines().filter(is_place).eq(shipped.lines().filter(is_place))
+    text == for_docker || text.lines().filter(is_place).eq(shipped.lines().filter(is_place))
 }
 
 #[cfg(test)]
@@ -153,6 +162,8 @@ mod tests {
             let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}\n{text}"));
             assert_eq!(loaded.settings.services[0].domain.as_str(), services[0].domain);
             assert!(text.contains("link = \"https://meet.example.org/{room}\""));
+            let opens = ["public", "guests-only"].contains(&preset.name);
+            assert!(!opens || !preset.needs_accounts(), "{}", preset.name);
             assert!(!preset.about().is_empty() && !preset.about().contains("Preset"));
         }
     }
@@ -161,7 +172,9 @@ mod tests {
     fn the_shipped_file_is_known_whatever_an_installation_changed_in_it() {
         let shipped = include_str!("../../component.toml");
         assert!(is_as_shipped(shipped));
-        assert!(is_as_shipped(&shipped.replace("secret_file = \"\"", "secret_file = \"/etc/x\"")));
+        assert!(is_as_shipped(
+            &shipped.replace("\nsecret_file = \"\"", "\nsecret_file = \"/etc/x\"")
+        ));
         assert!(!is_as_shipped(&shipped.replace("version = 2", "version = 2 # mine")));
     }
 }

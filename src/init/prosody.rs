@@ -37,6 +37,9 @@ const JITSI: [&str; 4] = [
 /// The modules of a lobby that waits for its first moderator.
 const LOBBY: [&str; 2] = ["muc_lobby_rooms", "persistent_lobby"];
 
+/// Hosts of service accounts, to which nobody else logs in.
+const SERVING: [&str; 3] = ["auth.", "recorder.", "hidden."];
+
 /// A MUC service that can be guarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MucService {
@@ -63,6 +66,8 @@ pub struct Server {
     pub others: Vec<String>,
     /// Accounts that administer the server.
     pub admins: Vec<String>,
+    /// Whether people can log in, so that not everybody is a guest.
+    pub has_accounts: bool,
 }
 
 /// Returns what is on the server. `has_account` returns whether an account exists.
@@ -118,12 +123,34 @@ pub(super) fn server(survey: &Survey, has_account: &dyn Fn(&str, &str) -> bool) 
     };
     let mut admins = texts(survey.own(GLOBAL, "admins"));
     admins.retain(|admin| BareJid::prepared(admin).is_ok_and(|jid| jid.node().is_some()));
+    let services: Vec<_> = services.into_iter().map(service).collect();
+    let has_accounts = has_accounts(survey, &services);
     Server {
         is_jitsi,
-        services: services.into_iter().map(service).collect(),
+        services,
         others: others.into_iter().map(str::to_owned).collect(),
         admins,
+        has_accounts,
     }
+}
+
+/// Returns whether there is a host to which people log in, by accounts or tokens.
+fn has_accounts(survey: &Survey, services: &[MucService]) -> bool {
+    let of_people = |host: &&str| {
+        survey.module(host).is_none()
+            && !SERVING.iter().any(|prefix| host.starts_with(prefix))
+            && *host != "localhost"
+    };
+    let logs_in = |host: &str| {
+        !survey.text(host, "authentication").is_some_and(|provider| provider.contains("anonymous"))
+    };
+    let hosts: Vec<_> = services.iter().filter_map(|service| service.host.as_deref()).collect();
+    if hosts.is_empty() {
+        // A server of tests has no other host.
+        let mut all = survey.hosts().filter(of_people).peekable();
+        return all.peek().is_none() || all.any(logs_in);
+    }
+    hosts.into_iter().any(logs_in)
 }
 
 /// Returns the virtual host whose people meet in the service.

@@ -28,6 +28,7 @@ MODULES = "usr/local/lib/prosody/modules"
 PLACES = {"own-paths": "usr/share/vestibule/prosody-snippets", "jitsi": "usr/share/jitsi-meet/prosody-plugins"}
 PLACES["jitsi-old"] = PLACES["jitsi"]
 SERVERS = sorted(path.name for path in PREPARED.iterdir() if (path / "etc/prosody").is_dir())
+CONTAINERS = sorted(path.name for path in PREPARED.iterdir() if (path / "docker-jitsi-meet").is_dir())
 OPTIONS = ["--preset", "company", "--operator", "ann@example.org"]
 # Left to do by hand, at least in part.
 PARTLY = {"computed"}
@@ -96,10 +97,7 @@ def test_a_prepared_server_is_set_up_once_and_taken_back(machine, name):
     dry = server.init(*OPTIONS, "--dry-run", check=status)
     assert server.files() == before
     text = f"$ vestibule init {' '.join(OPTIONS)} --dry-run\n{dry.stderr}\n{dry.stdout}"
-    expected = PREPARED / name / "expected.txt"
-    if os.environ.get("UPDATE"):
-        expected.write_text(text)
-    assert text == expected.read_text(), "".join(difflib.unified_diff(expected.read_text().splitlines(True), text.splitlines(True)))
+    compare(name, text)
 
     complained = server.complaints()
     server.init(*OPTIONS, check=status)
@@ -115,6 +113,15 @@ def test_a_prepared_server_is_set_up_once_and_taken_back(machine, name):
 
     server.init("--undo", check=0)
     assert server.files() == before
+
+
+def compare(name, text):
+    """The text is what the prepared server expects."""
+    file = PREPARED / name / "expected.txt"
+    if os.environ.get("UPDATE"):
+        file.write_text(text)
+    expected = file.read_text() if file.exists() else ""
+    assert text == expected, "".join(difflib.unified_diff(expected.splitlines(True), text.splitlines(True)))
 
 
 def written(server, before, after):
@@ -145,6 +152,92 @@ def written(server, before, after):
 
 def groups():
     return [(group.gr_name, group.gr_gid) for group in grp.getgrall()]
+
+
+class Compose(Machine):
+    """A prepared folder of docker-jitsi-meet."""
+
+    def __init__(self, name, root):
+        self.name, self.root = name, root
+        shutil.copytree(PREPARED / name, root)
+        (root / "docker-jitsi-meet/.env").chmod(0o600)
+        self.config = root / (".jitsi-meet-cfg" if name == "docker" else "docker-jitsi-meet/config")
+        if ROOT_USER:
+            for path in (self.config, *self.config.rglob("*")):
+                os.chown(path, 1000, 1000)
+
+    def init(self, *options, check=None):
+        command = [program(), "init", "--docker", self.root / "docker-jitsi-meet", *options]
+        command += [] if "--undo" in options else ["--gate", SNIPPETS / GATE]
+        env = {**environment({}), "HOME": str(self.root), "SUDO_USER": "root"}
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60, env=env)
+        if check is not None:
+            assert done.returncode == check, done.stdout + done.stderr
+        return done
+
+
+@pytest.mark.skipif(not ROOT_USER, reason="the storage belongs to the account of the containers")
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_folder_of_docker_is_set_up_once_and_taken_back(tmp_path, name):
+    server = Compose(name, tmp_path / name)
+    before = server.files()
+    dry = server.init(*OPTIONS, "--dry-run", check=0)
+    assert server.files() == before
+    text = f"$ vestibule init --docker docker-jitsi-meet {' '.join(OPTIONS)} --dry-run\n{dry.stderr}\n{dry.stdout}"
+    compare(name, text.replace(str(server.root), ""))
+
+    old = os.umask(0o077)
+    try:
+        server.init(*OPTIONS, check=0)
+    finally:
+        os.umask(old)
+    after = server.files()
+    ours = {path: it for path, it in after.items() if path not in before and ".vestibule-init" not in path}
+    gate = {path.name for path in (server.config / f"prosody/prosody-plugins-custom/{GATE}").iterdir()}
+    assert gate == {path.name for path in (SNIPPETS / GATE).iterdir()}
+    for path, (mode, user, _, content) in ours.items():
+        inside = str(server.root / path).startswith(str(server.config))
+        assert user == (1000 if inside else 0), path
+        # The account of the containers reads all of it.
+        readable = 0o755 if content is None else 0o644
+        assert stat.S_IMODE(mode) == (0o700 if path.endswith("storage/vestibule") else readable), path
+    for path in before:
+        assert after[path][:3] == before[path][:3], path
+    names = [line.split("=")[0].removeprefix("export ") for line in server.read("docker-jitsi-meet/.env").splitlines() if "=" in line]
+    assert len(names) == len(set(names))
+
+    assert "nothing to write" in server.init(*OPTIONS, check=0).stderr
+    assert server.files() == after
+    server.init("--undo", check=0)
+    assert server.files() == before
+
+
+@pytest.mark.skipif(not ROOT_USER, reason="the storage belongs to the account of the containers")
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_what_is_written_for_docker_makes_a_server_ready(tmp_path, start, prosody_version, name):
+    server = Compose(name, tmp_path / name)
+    server.init(*OPTIONS, check=0)
+    env = dict(re.findall(r"^(?:export )?(\w+)=[\"']?([^\"'# \n]*)", server.read("docker-jitsi-meet/.env"), re.MULTILINE))
+    domain, auth = env.get("XMPP_DOMAIN", "meet.jitsi"), env.get("XMPP_AUTH_DOMAIN", "auth.meet.jitsi")
+    modules = ", ".join(f'"{module}"' for module in env["XMPP_MUC_MODULES"].split(","))
+    # What the image makes of these variables, as far as a Prosody without Jitsi's modules can do it.
+    main = f"""
+plugin_paths = {{ "{server.config / 'prosody/prosody-plugins-custom'}" }}
+component_ports = {{ }}
+VirtualHost "{domain}"
+	authentication = "anonymous"
+VirtualHost "{auth}"
+	authentication = "internal_hashed"
+Include "conf.d/*.cfg.lua"
+"""
+    image = f'Component "{env.get("XMPP_MUC_DOMAIN", "muc.meet.jitsi")}" "muc"\n\tstorage = "memory"\n\tmodules_enabled = {{ {modules} }}\n'
+    written = (server.config / "prosody/config/conf.d/vestibule.cfg.lua").read_text()
+    files = {"conf.d/jitsi-meet.cfg.lua": image, "conf.d/vestibule.cfg.lua": written}
+    secret = env["VESTIBULE_COMPONENT_SECRET"]
+    options = {"files": files, "env": {"VESTIBULE_COMPONENT_SECRET": secret}, "secret": secret}
+    prosody = start(Installed(prosody_version, domain, main, **options))
+    start(Vestibule(prosody, (server.config / "vestibule/component.toml").read_text()))
+    assert not [line for line in prosody.complaints() if "vestibule" in line]
 
 
 # --- The servers that are really started.
@@ -217,6 +310,19 @@ def test_jitsis_own_configuration_is_made_ready(machine, start, prosody_version)
 # --- What operators do.
 
 
+def test_the_page_shows_what_happens(machine):
+    page = (ROOT / "docs/init.md").read_text()
+    command, shown = re.search(r"^\$ sudo vestibule init (.*)\n((?:.*\n)*?)```", page, re.MULTILINE).groups()
+    done = machine("debian").init(*command.split(), check=0)
+    assert done.stderr + done.stdout == shown
+
+
+def test_a_preset_that_needs_accounts_is_no_good_where_nobody_logs_in(machine):
+    server = machine("jitsi")
+    assert "nobody can log in" in server.init("--preset", "school", "--dry-run", check=0).stderr
+    assert "nobody can log in" not in server.init("--preset", "public", "--dry-run", check=0).stderr
+
+
 def test_the_secret_is_nowhere_in_what_is_shown(machine):
     server = machine("debian")
     said = [server.init(*OPTIONS, "--json", check=0), server.init("--undo", "--dry-run", check=0)]
@@ -254,7 +360,7 @@ def test_the_shipped_file_is_replaced_and_put_back(machine):
     server = machine("debian")
     policy = server.root / "etc/vestibule/component.toml"
     policy.parent.mkdir(parents=True)
-    shipped = (ROOT / "component.toml").read_text().replace('secret_file = ""', 'secret_file = "/etc/vestibule/component-secret"')
+    shipped = (ROOT / "component.toml").read_text().replace('\nsecret_file = ""', '\nsecret_file = "/etc/vestibule/component-secret"')
     policy.write_text(shipped)
     server.init(*OPTIONS, check=0)
     assert "Preset" in policy.read_text()

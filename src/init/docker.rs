@@ -1,0 +1,396 @@
+//! A folder of docker-jitsi-meet: its `.env`, and files for the containers.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::changes::{Change, Content, Folder};
+use super::dotenv::{Items, merged, value};
+use super::journal::{self, Journal};
+use super::policy_file::Head;
+use super::prosody::{FILE, GATE, MucService};
+use super::{
+    Answers, GATES, InitError, Places, Plan, Policy, new_secret, no_gate, policy, without_accounts,
+};
+use crate::secret::Secret;
+
+/// The lines for Prosody's `conf.d`, and the container.
+const LINES: &str = include_str!("../../prosody-snippets/docker-jitsi-meet/vestibule.cfg.lua");
+const COMPOSE: &str = include_str!("../../prosody-snippets/docker-jitsi-meet/vestibule.yml");
+
+/// Files that Compose takes where COMPOSE_FILE is not set; the first is always there.
+const COMPOSE_FILES: [&str; 2] = ["docker-compose.yml", "docker-compose.override.yml"];
+
+/// Variable of the secret.
+pub(super) const SECRET: &str = "VESTIBULE_COMPONENT_SECRET";
+/// Address of Prosody's component port, in the containers' common network namespace.
+const SERVER: &str = "127.0.0.1:5347";
+/// User and group of docker-jitsi-meet's containers.
+const OWNER: (u32, u32) = (1000, 1000);
+
+/// The domains of the containers, by the variables of the image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Domains {
+    service: MucService,
+    component: String,
+    /// Address of meetings on the web.
+    link: Option<String>,
+}
+
+/// Returns the domains that `.env` gives; the image has defaults for them.
+fn domains(env: &str) -> Domains {
+    let or = |name: &str, default: &str| value(env, name).unwrap_or(default).to_owned();
+    let domain = or("XMPP_DOMAIN", "meet.jitsi");
+    let auth = or("XMPP_AUTH_DOMAIN", "auth.meet.jitsi");
+    let hidden = or("XMPP_HIDDEN_DOMAIN", "hidden.meet.jitsi");
+    let recorder = or("JIBRI_RECORDER_USER", "recorder");
+    let transcriber = or("JIGASI_TRANSCRIBER_USER", "transcriber");
+    let jigasi = value(env, "JIGASI_SIP_URI").map(|_| or("JIGASI_XMPP_USER", "jigasi"));
+    let link = value(env, "PUBLIC_URL").map(|url| {
+        let url = url.trim_end_matches('/');
+        let scheme = if url.contains("://") { "" } else { "https://" };
+        format!("{scheme}{url}/{{room}}")
+    });
+    Domains {
+        component: format!("vestibule.{domain}"),
+        service: MucService {
+            domain: or("XMPP_MUC_DOMAIN", "muc.meet.jitsi"),
+            host: None,
+            focus: Some(format!("focus@{auth}")),
+            trusted: vec![format!("{recorder}@{hidden}"), format!("{transcriber}@{hidden}")],
+            gateways: jigasi.map(|node| format!("{node}@{auth}")).into_iter().collect(),
+        },
+        link,
+    }
+}
+
+/// Returns the lines for Prosody, with the names of this server.
+fn lines(domains: &Domains) -> String {
+    let focus = domains.service.focus.as_deref().unwrap_or_default();
+    LINES
+        .replace("\"vestibule.meet.jitsi\"", &format!("\"{}\"", domains.component))
+        .replace("\"focus@auth.meet.jitsi\"", &format!("\"{focus}\""))
+}
+
+/// Returns `.env` with what Vestibule needs. `compose` are the files that Compose takes by itself.
+fn env(text: &str, secret: &str, compose: &[&str]) -> String {
+    let modules =
+        |name, items, comment| Items { name, items, separator: ",", default: &[], comment };
+    merged(
+        text,
+        &[
+            modules("XMPP_MUC_MODULES", &[GATE], "The gate, in the MUC service of the meetings."),
+            modules(
+                "XMPP_MODULES",
+                &["persistent_lobby"],
+                "A lobby that is there before anybody is inside.",
+            ),
+            modules(
+                "PROSODY_TRUSTED_PROXIES",
+                &["127.0.0.1", "::1", "172.16.0.0/12"],
+                "The web container, so that people are told apart by their own addresses instead of by its address.",
+            ),
+            Items {
+                name: "COMPOSE_FILE",
+                items: &["vestibule.yml"],
+                separator: ":",
+                default: compose,
+                comment: "So that a plain `docker compose` means both files.",
+            },
+            Items {
+                name: SECRET,
+                items: &[secret],
+                separator: "\n",
+                default: &[],
+                comment: "Prosody and the component know each other by it.",
+            },
+        ],
+    )
+}
+
+/// Returns the files below the folder and below CONFIG, apart from `.env`, the policy file and the gate.
+fn files(folder: &Path, config: &Path, domains: &Domains) -> Vec<(PathBuf, String)> {
+    vec![
+        (folder.join("vestibule.yml"), COMPOSE.to_owned()),
+        (config.join("prosody/config/conf.d").join(FILE), lines(domains)),
+    ]
+}
+
+/// Returns the folder that `.env` names as CONFIG, as Compose takes it: `~` is a home, a relative path is below the
+/// folder.
+fn config(env: &str, folder: &Path, home: &Path) -> PathBuf {
+    let path = value(env, "CONFIG").unwrap_or("~/.jitsi-meet-cfg");
+    match path.strip_prefix('~') {
+        Some(rest) => home.join(rest.trim_start_matches('/')),
+        None => folder.join(path).components().collect(),
+    }
+}
+
+/// Where a folder of docker-jitsi-meet usually is.
+const USUAL: [&str; 5] = [
+    "/opt/docker-jitsi-meet",
+    "/opt/jitsi",
+    "/srv/docker-jitsi-meet",
+    "/root/docker-jitsi-meet",
+    "/usr/src/docker-jitsi-meet",
+];
+const JOURNAL: &str = ".vestibule-init";
+
+/// Returns the folders of docker-jitsi-meet in the usual places: here, in the home, and where software is put.
+pub fn docker_folders(home: &Path) -> Vec<PathBuf> {
+    let here = std::env::current_dir().ok();
+    let usual = USUAL.iter().map(PathBuf::from).chain([home.join("docker-jitsi-meet")]);
+    let mut folders: Vec<_> =
+        here.into_iter().chain(usual).filter(|path| is_folder(path)).collect();
+    folders.sort();
+    folders.dedup();
+    folders
+}
+
+fn is_folder(path: &Path) -> bool {
+    let text = fs::read_to_string(path.join("docker-compose.yml")).unwrap_or_default();
+    text.contains("/prosody-plugins-custom")
+}
+
+/// A folder of docker-jitsi-meet, looked at.
+#[derive(Debug)]
+pub struct Containers {
+    places: Places,
+    folder: PathBuf,
+    /// What `.env` calls CONFIG.
+    config: PathBuf,
+    env: Content,
+    domains: Domains,
+    policy: Policy,
+    journal: Journal,
+    /// The folder of the gate.
+    gate: PathBuf,
+    /// Whether a run was interrupted, and taken back now.
+    pub was_interrupted: bool,
+}
+
+impl Containers {
+    /// Returns where things are for that folder.
+    ///
+    /// # Errors
+    /// Fails if it is none of docker-jitsi-meet, or has not been used yet.
+    pub fn places(folder: &Path, home: &Path) -> Result<Places, InitError> {
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        if !is_folder(&folder) {
+            return Err(InitError::Refused(format!(
+                "{} is no folder of docker-jitsi-meet: it has no docker-compose.yml with its containers",
+                folder.display()
+            )));
+        }
+        let text = env_of(&folder)?.text();
+        let config = config(&text, &folder, home);
+        if !config.is_dir() {
+            return Err(InitError::Refused(format!(
+                "{}/.env names CONFIG, and there is no {}: make its folders first, as docker-jitsi-meet's handbook says",
+                folder.display(),
+                config.display()
+            )));
+        }
+        Ok(Places {
+            root: PathBuf::from("/"),
+            policy: config.join("vestibule/component.toml"),
+            prosody: None,
+            prosodyctl: PathBuf::new(),
+            journal: Some(folder.join(JOURNAL)),
+        })
+    }
+
+    /// Looks at a folder. `gate` is where the gate is, if it is not installed. What an interrupted run has done is taken
+    /// back, unless this is a dry run.
+    ///
+    /// # Errors
+    /// As [`Containers::places`], and if there is no gate.
+    pub fn look(
+        folder: &Path,
+        home: &Path,
+        gate: Option<&Path>,
+        dry_run: bool,
+    ) -> Result<Self, InitError> {
+        let places = Self::places(folder, home)?;
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let (journal, was_interrupted) = places.journal(dry_run)?;
+        let env = env_of(&folder)?;
+        let name = format!("mod_{GATE}");
+        let is_gate = |path: &PathBuf| path.join(format!("{name}.lua")).is_file();
+        let installed = GATES.iter().map(|path| Path::new(path).join(&name));
+        let given = gate.iter().flat_map(|path| [path.to_path_buf(), path.join(&name)]);
+        let gate = match gate {
+            Some(_) => given.into_iter().find(is_gate),
+            None => installed.into_iter().find(is_gate),
+        };
+        let config = config(&env.text(), &folder, home);
+        let domains = domains(&env.text());
+        let policy = policy(&places, &journal)?;
+        let gate = gate.ok_or_else(no_gate)?;
+        Ok(Self { places, folder, config, env, domains, policy, journal, gate, was_interrupted })
+    }
+
+    /// Returns the folder, and the one of the containers' configuration.
+    pub fn folders(&self) -> (&Path, &Path) {
+        (&self.folder, &self.config)
+    }
+
+    /// Returns the MUC service of the meetings.
+    pub fn service(&self) -> &MucService {
+        &self.domains.service
+    }
+
+    /// Returns whether a policy file is there that stays as it is unless it is to be replaced.
+    pub fn has_policy(&self) -> bool {
+        self.policy.is_kept()
+    }
+
+    /// Plans what to do.
+    ///
+    /// # Errors
+    /// Fails if a file cannot be read.
+    pub fn plan(self, answers: &Answers) -> Result<Plan, InitError> {
+        let mut notes = Vec::new();
+        let file = self.policy.kept(answers, &self.places.policy, &mut notes);
+        let text = self.env.text();
+        let secret = match value(&text, SECRET) {
+            Some(secret) => secret.to_owned(),
+            None => new_secret()?,
+        };
+        let compose: Vec<_> = COMPOSE_FILES
+            .into_iter()
+            .filter(|name| *name == COMPOSE_FILES[0] || self.folder.join(name).exists())
+            .collect();
+        let bytes = env(&text, &secret, &compose).into_bytes();
+        let env = Content { bytes, ..self.env.clone() };
+        let path = self.folder.join(".env");
+        let (before, after) = (Some(self.env.clone()), Some(env));
+        let mut changes = vec![Change { path, before, after, is_theirs: false }];
+        if file.is_none() {
+            let head = Head {
+                component: &self.domains.component,
+                server: SERVER,
+                secret_file: None,
+                services: std::slice::from_ref(&self.domains.service),
+                link: answers.link.as_deref().or(self.domains.link.as_deref()),
+                operators: &answers.operators,
+            };
+            if !matches!(value(&text, "ENABLE_AUTH"), Some("1" | "true")) {
+                notes.extend(without_accounts(answers.preset));
+            }
+            let owner = owner_near(&self.places.policy);
+            changes.extend(self.policy.changes(&self.places, &head, answers.preset, owner)?);
+        } else if let Some(file) = file
+            && file.component.as_ref() != Some(&self.domains.component)
+        {
+            notes.push(format!(
+                "{}: `component.domain` has to be \"{}\"",
+                self.places.policy.display(),
+                self.domains.component
+            ));
+        }
+        for (path, text) in files(&self.folder, &self.config, &self.domains) {
+            changes.push(self.change(path, text.into_bytes())?);
+        }
+        changes.extend(self.gate()?);
+        changes.retain(Change::is_change);
+        let storage = self.config.join("storage/vestibule");
+        let storage =
+            (!storage.exists()).then_some(Folder { path: storage, mode: 0o700, owner: OWNER });
+        Ok(Plan {
+            changes,
+            folders: storage.into_iter().collect(),
+            manual: Vec::new(),
+            notes,
+            secret: Secret::new(secret),
+            places: self.places,
+            journal: self.journal,
+        })
+    }
+
+    /// Returns the changes that copy the gate to where Prosody's container looks.
+    fn gate(&self) -> Result<Vec<Change>, InitError> {
+        let target = self.config.join("prosody/prosody-plugins-custom").join(format!("mod_{GATE}"));
+        let failed = |error: std::io::Error| self.places.unreadable(&self.gate, &error);
+        let mut changes = Vec::new();
+        for entry in fs::read_dir(&self.gate).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if let Some(name) =
+                path.file_name().filter(|_| path.extension().is_some_and(|it| it == "lua"))
+            {
+                changes.push(self.change(target.join(name), fs::read(&path).map_err(failed)?)?);
+            }
+        }
+        changes.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(changes)
+    }
+
+    /// Returns the change of a file that every account may read: the containers run as another.
+    fn change(&self, path: PathBuf, bytes: Vec<u8>) -> Result<Change, InitError> {
+        let before = self.places.read(&path)?;
+        let owner = before.as_ref().map_or_else(|| owner_near(&path), |file| file.owner);
+        let after = Some(Content { bytes, mode: 0o644, owner });
+        Ok(Change { path, before, after, is_theirs: false })
+    }
+}
+
+fn env_of(folder: &Path) -> Result<Content, InitError> {
+    let path = folder.join(".env");
+    let content = journal::read(&path)
+        .map_err(|error| InitError::System(format!("cannot read {}: {error}", path.display())))?;
+    content.ok_or_else(|| {
+        InitError::Refused(format!(
+            "there is no {}: make it first, as docker-jitsi-meet's handbook says",
+            path.display()
+        ))
+    })
+}
+
+/// Returns the owner of the nearest folder above that is there; without root's rights, this process's.
+fn owner_near(path: &Path) -> (u32, u32) {
+    let own = journal::owner();
+    let mut folders = path.ancestors().skip(1).filter_map(|folder| fs::metadata(folder).ok());
+    match folders.next() {
+        Some(folder) if own.0 == 0 => (folder.uid(), folder.gid()),
+        _ => own,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_file_or_of_the_image() {
+        let shipped = include_str!("../../prosody-snippets/docker-jitsi-meet/vestibule.cfg.lua");
+        assert_eq!(lines(&domains("")), shipped);
+        let found = domains(
+            "XMPP_DOMAIN=a.org\nXMPP_AUTH_DOMAIN=auth.a.org\nPUBLIC_URL=meet.a.org/\nJIGASI_SIP_URI=x\n",
+        );
+        assert_eq!(found.component, "vestibule.a.org");
+        assert_eq!(found.link.as_deref(), Some("https://meet.a.org/{room}"));
+        assert_eq!(found.service.gateways, ["jigasi@auth.a.org"]);
+        assert!(lines(&found).contains("vestibule_trusted = { \"focus@auth.a.org\" }"));
+    }
+
+    #[test]
+    fn the_variables_are_those_of_the_shipped_lines() {
+        let shipped = include_str!("../../prosody-snippets/docker-jitsi-meet/vestibule.env");
+        let new = env("", "secret", &COMPOSE_FILES[..1]);
+        for line in shipped.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            assert!(new.lines().any(|other| other == line), "{line}");
+        }
+        assert!(new.ends_with("VESTIBULE_COMPONENT_SECRET=secret\n"));
+        assert_eq!(env(&new, "secret", &COMPOSE_FILES), new);
+        assert!(env("", "s", &COMPOSE_FILES).contains("docker-compose.override.yml:vestibule.yml"));
+    }
+
+    #[test]
+    fn the_folder_of_the_containers_is_found() {
+        let at = |env| config(env, Path::new("/docker"), Path::new("/home/ann"));
+        assert_eq!(at(""), Path::new("/home/ann/.jitsi-meet-cfg"));
+        assert_eq!(at("CONFIG=~/cfg"), Path::new("/home/ann/cfg"));
+        assert_eq!(at("CONFIG=./cfg").as_os_str(), "/docker/cfg");
+        assert_eq!(at("CONFIG=/srv/cfg"), Path::new("/srv/cfg"));
+    }
+}
