@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 
 import pytest
 from lab import SERVICE, Crowd
@@ -158,6 +159,11 @@ async def test_the_server_is_shown_without_names_of_the_api(door, chromium):
         await page.shows("Decisions since the start")
         shown = await page.read("[...document.querySelectorAll('main dt')].map(each => each.innerText)")
         assert not any("_" in each or each[:1].islower() for each in shown), shown
+        # Who came by the socket of the command line is known by a number there, and by a name here.
+        assert "root" in await page.read("document.querySelector('.me-name').innerText") or os.getuid()
+        await page.go("log")
+        await page.until("document.querySelector('.entry')")
+        assert "uid 0" not in await page.read("document.querySelector('main').innerText")
 
 
 def test_the_address_of_the_page_comes_with_the_way_there_from_another_machine(door):

@@ -3,7 +3,7 @@
 import { h } from './dom.js';
 import { capital, exact, time, when, words } from './format.js';
 import { requesterClass, verdict, VERDICTS } from './badges.js';
-import { alike, called, person, parts, visible, bare } from './names.js';
+import { alike, called, operator, person, parts, visible, bare } from './names.js';
 import { place, rule as meaning, why } from './reasons.js';
 import { dialog } from './dialogs.js';
 import { command, get } from './api.js';
@@ -36,7 +36,7 @@ export function sentence(entry) {
   if (entry.kind === 'action') {
     const { by } = entry;
     const title = state.commands.get(entry.command)?.title ?? capital(words(entry.command));
-    return [h('strong', {}, title), named && [' ', named], by?.name && [' by ', h('bdi', {}, visible(by.name))], entry.outcome === 'failed' && ' – failed'];
+    return [h('strong', {}, title), named && [' ', named], by?.name && [' by ', h('bdi', {}, operator(by.name))], entry.outcome === 'failed' && ' – failed'];
   }
   const [, verb] = EVENTS[entry.kind] ?? ['plain', capital(words(entry.kind))];
   const body = bodyOf(entry);
@@ -105,7 +105,7 @@ function summary(entry) {
     entry.class && ['Taken for', words(entry.class)],
     entry.rule && ['Rule', [ruleOf(entry), h('p.hint', {}, meaning(entry.rule))]],
     entry.denial && ['Reason', why(entry)],
-    entry.by && ['By', `${entry.by.name} (${entry.by.role}, ${words(entry.by.interface)})`],
+    entry.by && ['By', `${operator(entry.by.name)} (${entry.by.role}, ${words(entry.by.interface)})`],
     entry.outcome && ['Outcome', entry.outcome],
     entry.reason && ['Because', visible(entry.reason)],
     entry.revision && ['Policy', h('code', {}, entry.revision)],

@@ -25,6 +25,9 @@ export function named(text, kind = 'name') {
 /** Returns a badge for a name that may be confused with another; false for any other name. */
 export const mixed = text => isMixed(text ?? '') && h('span.chip.hold', { title: 'Letters of several alphabets that look alike' }, 'mixed letters');
 
+/** Returns the name of an operator. The socket of the command line knows accounts by number; 0 is root's. */
+export const operator = name => visible(name).replace(/\buid 0\b/, 'root');
+
 /** Returns the names by which others know a person: the display name, then the nick unless it is the same. */
 export const called = who => [...new Set([who.name, who.nick].filter(name => name && name !== '?'))];
 

@@ -7,6 +7,7 @@ import { icon } from './icons.js';
 import { mark } from './login.js';
 import { shortcuts } from './keys.js';
 import * as live from './live.js';
+import { operator } from './names.js';
 import { current, go, to } from './router.js';
 import { changed, may, on, state } from './state.js';
 import { VIEWS, viewOf } from './views.js';
@@ -35,7 +36,7 @@ export function shell(app, signOut) {
       h('a.brand', { href: to('rooms'), 'aria-label': 'Vestibule' }, mark(), h('span', {}, 'Vestibule')),
       pill,
       h('form.search', { role: 'search', onsubmit: event => { event.preventDefault(); find(true); } }, icon('log'), search, h('kbd', { 'aria-hidden': 'true' }, '/')),
-      h('div.me', {}, h('span.me-name', {}, h('bdi', {}, state.caller.name), h('span.role', {}, state.caller.role)),
+      h('div.me', {}, h('span.me-name', {}, h('bdi', {}, operator(state.caller.name)), h('span.role', {}, state.caller.role)),
         h('button.quiet', { type: 'button', 'aria-label': 'Sign out', title: 'Sign out', onclick: () => signOut() }, icon('out'), h('span.wide-only', {}, 'Sign out')))),
     h('div.body', {},
       h('nav.side', { 'aria-label': 'Views' }, mine.map(link),

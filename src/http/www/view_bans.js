@@ -4,7 +4,7 @@ import { h, heading, nothing, put, replace, text } from './dom.js';
 import { command } from './api.js';
 import { carryOut, send } from './actions.js';
 import { exact, length, moment, now, plural, when } from './format.js';
-import { visible } from './names.js';
+import { operator, visible } from './names.js';
 import { may, state } from './state.js';
 
 export function bans(main) {
@@ -37,7 +37,7 @@ export function bans(main) {
       h('td', {}, each.room ? h('bdi', {}, visible(each.room)) : 'everywhere'),
       h('td', {}, each.until ? [h('time', { datetime: exact(each.until) }, when(each.until)), h('span.hint', {}, ` (${length(moment(each.until) - now())})`)] : 'for good'),
       h('td', {}, visible(each.reason ?? '')),
-      h('td', {}, h('bdi', {}, visible(each.by?.name ?? each.by ?? ''))),
+      h('td', {}, h('bdi', {}, operator(each.by?.name ?? each.by ?? ''))),
       h('td', {}, may('unban') && h('button.small', { type: 'button', 'data-command': 'unban', 'aria-label': `Unban ${visible(each.who)}`, onclick: lift }, 'Unban')));
   }
 
