@@ -62,6 +62,10 @@ class Layer:
         """The folders of this layer and of those below it, as an overlay names them: the highest first."""
         return [self.path, *(self.below.stack() if self.below else [])]
 
+    def lowest(self):
+        """The layer that debootstrap makes."""
+        return self.below.lowest() if self.below else self
+
     def make(self):
         """Makes it, and what is below it, where that has not been done."""
         if self.below:

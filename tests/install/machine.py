@@ -22,7 +22,8 @@ BOOT = Path(__file__).with_name("boot.sh")
 CGROUPS = next(
     (path for path in map(Path, ("/sys/fs/cgroup/unified", "/sys/fs/cgroup")) if (path / "cgroup.procs").exists()), None
 )
-VARIABLES = ["HOME=/root", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"]
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
+VARIABLES = ["HOME=/root", f"PATH={PATH}", "LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"]
 CLONE_NEWNET = 0x40000000
 
 

@@ -1,5 +1,6 @@
 """The packages under test: as `make deb` builds them, and as the version before."""
 
+import functools
 import os
 import re
 import shutil
@@ -38,6 +39,12 @@ class Packages:
             _older(built, place / "unpacked" / name, self.before / f"{name}.deb")
             shutil.move(built, self.now / f"{name}.deb")
         shutil.rmtree(place / "unpacked")
+        self._env = env
+
+    @functools.cached_property
+    def archive(self):
+        """The archive with an installer, as `make static` packs it."""
+        return ROOT / _run("scripts/archive.sh", cwd=ROOT, env=self._env).splitlines()[-1]
 
 
 def _older(built, place, deb):

@@ -16,12 +16,15 @@ COMMANDS = [
 ROOM = f"plan@conference.{jitsi.DOMAIN}"
 
 
+pytestmark = pytest.mark.skipif(
+    not jitsi.checkout(), reason="JITSI_MEET and JITSI_PROSODY_PLUGINS name no checkout of jitsi-meet with debian/"
+)
+
+
 @pytest.fixture
 def clients(boot, server, tmp_path):
     """A server with what `apt install jitsi-meet` has for Prosody."""
     source = jitsi.checkout()
-    if not source:
-        pytest.skip("neither JITSI_MEET nor JITSI_PROSODY_PLUGINS is of a checkout of jitsi-meet with debian/")
     machine = boot(layers.with_jitsi(layers.SERVERS[server]))
     machine.path("/root/jitsi-meet-prosody.deb").write_bytes(jitsi.package(source, tmp_path).read_bytes())
     machine.run("debconf-set-selections", stdin=jitsi.ANSWERS)
