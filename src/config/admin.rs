@@ -3,15 +3,18 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use openidconnect::IssuerUrl;
+use openidconnect::url::Url;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::environment::Outside;
 use super::secrets::{self, Keys};
+use super::store::is_local;
 use super::table_reader::TableReader;
 use crate::jid::BareJid;
 use crate::secret::Secret;
-use crate::setting::values::{account, boolean, list, some_text, text, word};
+use crate::setting::values::{account, boolean, list, optional, some_text, text, word};
 use crate::setting::{Item, Read};
 
 names! {
@@ -63,6 +66,36 @@ pub struct Admin {
     pub names: Vec<(String, Role)>,
     /// The proxy that says who a request comes from; `None`: no request is taken for a person's.
     pub proxy: Option<Proxy>,
+    /// The OpenID Connect provider at which people sign in; `None`: none.
+    pub oidc: Option<Oidc>,
+}
+
+/// `[admin.oidc]`: the OpenID Connect provider at which people sign in to the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Oidc {
+    /// Its address, as it writes it itself.
+    pub issuer: IssuerUrl,
+    /// Name of the page there.
+    pub client_id: String,
+    /// The secret shared with it; `None`: a public client, which proves itself by PKCE alone.
+    pub client_secret: Option<Secret>,
+    /// Address of the page for browsers, without a path.
+    pub public_url: Url,
+    /// Claim of the ID token that is the person's name.
+    pub claim: String,
+    /// Claim of the ID token that lists their groups.
+    pub groups_claim: String,
+    /// Scopes that are asked for in addition to `openid`.
+    pub scopes: Vec<String>,
+    /// Groups whose members have a role.
+    pub groups: Vec<(String, Role)>,
+}
+
+impl Oidc {
+    /// Returns the page's host name.
+    pub fn host(&self) -> &str {
+        self.public_url.host_str().unwrap_or_default()
+    }
 }
 
 /// `proxy_header` and `proxy_secret`: the proxy that names the people who use the page.
@@ -135,6 +168,15 @@ impl Admin {
     pub fn role_of_name(&self, name: &str) -> Option<Role> {
         self.names.iter().find(|(known, _)| known == name).map(|(_, role)| *role)
     }
+
+    /// Returns the role of a person whom the provider names: their own, or the highest of their groups.
+    pub fn role_of_member(&self, name: &str, groups: &[String]) -> Option<Role> {
+        let of_groups = || {
+            let known = self.oidc.iter().flat_map(|oidc| &oidc.groups);
+            known.filter(|(group, _)| groups.contains(group)).map(|(_, role)| *role).max()
+        };
+        self.role_of_name(name).or_else(of_groups)
+    }
 }
 
 /// Reads `[admin]`.
@@ -161,6 +203,7 @@ pub(super) fn read(mut section: TableReader<'_>, outside: &Outside<'_>) -> Admin
         admin.http = listen;
     }
     admin.proxy = read_proxy(&mut section, &admin.http, outside);
+    admin.oidc = read_oidc(section.table("oidc"), outside);
     for token in section.tables("token") {
         read_token(token, &mut admin.tokens);
     }
@@ -252,6 +295,84 @@ fn read_proxy(
         return None;
     }
     Some(Proxy { header, secret })
+}
+
+const CLIENT_SECRET: Keys = Keys { inline: "client_secret", file: "client_secret_file", least: 1 };
+
+/// Reads `[admin.oidc]`; `None` if it names no provider, or is wrong (which is reported).
+fn read_oidc(mut section: TableReader<'_>, outside: &Outside<'_>) -> Option<Oidc> {
+    let issuer = section.read("issuer", optional(address));
+    let client_secret = secrets::read(&mut section, CLIENT_SECRET, outside);
+    let client_id = section.value("client_id", optional(some_text));
+    let public_url = section.value("public_url", optional(origin));
+    let (mut claim, mut groups_claim) = ("sub".to_owned(), "groups".to_owned());
+    section.put("claim", &mut claim, some_text);
+    section.put("groups_claim", &mut groups_claim, some_text);
+    let mut scopes = ["email", "profile"].map(str::to_owned).to_vec();
+    section.put("scopes", &mut scopes, list(some_text));
+    let mut groups: Vec<(String, Role)> = Vec::new();
+    let mut table = section.table("groups");
+    for role in Role::ALL {
+        if let Some(named) = table.value(role.name(), list(some_text)) {
+            groups.extend(named.into_iter().map(|group| (group, role)));
+        }
+    }
+    table.finish();
+    if let Some((Some(issuer), place)) = issuer {
+        let wanted = [
+            ("client_id", matches!(client_id, Some(Some(_)))),
+            ("public_url", matches!(public_url, Some(Some(_)))),
+        ];
+        for (key, _) in wanted.iter().filter(|(_, is_given)| !is_given) {
+            if !section.has(key) {
+                let message = format!("it needs `{key}`, too");
+                section.error(place.clone(), "issuer", message);
+            }
+        }
+        let issuer = IssuerUrl::new(issuer).ok();
+        section.finish();
+        return Some(Oidc {
+            issuer: issuer?,
+            client_id: client_id??,
+            client_secret: client_secret.ok()?.and_then(|(secret, _)| secret),
+            public_url: public_url??,
+            claim,
+            groups_claim,
+            scopes,
+            groups,
+        });
+    }
+    section.finish();
+    None
+}
+
+/// Reads the address of a provider: it is encrypted, or on this machine.
+fn address(item: &Item<'_>) -> Read<String> {
+    let text = some_text(item)?;
+    let Ok(url) = Url::parse(&text) else {
+        let hint = Some("write it like \"https://login.example.org\"".to_owned());
+        return item.wrong(format!("`{text}` is no address of a server"), hint);
+    };
+    let is_encrypted = url.scheme() == "https";
+    let is_here = url.scheme() == "http" && url.host_str().is_some_and(is_local);
+    let is_bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if (is_encrypted || is_here) && is_bare {
+        return Ok(text);
+    }
+    let hint = Some("write it like \"https://login.example.org\"".to_owned());
+    item.wrong(format!("`{text}` is no address that is encrypted, or on this machine"), hint)
+}
+
+/// Reads the address of the page, without a path.
+fn origin(item: &Item<'_>) -> Read<Url> {
+    let text = address(item)?;
+    match Url::parse(&text) {
+        Ok(url) if url.path() == "/" => Ok(url),
+        _ => {
+            let hint = Some("write it like \"https://vestibule.example.org\"".to_owned());
+            item.wrong(format!("`{text}` has a path, and the page has none"), hint)
+        }
+    }
 }
 
 /// Reads the name of a header that a proxy sets; empty for none.

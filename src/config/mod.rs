@@ -33,7 +33,7 @@ pub use self::redaction::{held, redacted, redacted_changes};
 pub use crate::policy::messages::counted;
 pub use crate::setting::kind::nearest;
 pub use crate::setting::values::{LONGEST, length};
-pub use admin::{Admin, Listen, Proxy, Role, SocketMode, Token, is_sign_in_name};
+pub use admin::{Admin, Listen, Oidc, Proxy, Role, SocketMode, Token, is_sign_in_name};
 pub use effective::{Effective, Layer, effective};
 pub use environment::Environment;
 pub use file::read_file;

@@ -102,6 +102,7 @@ mod tests {
             })
             .collect();
         let expected = [
+            "admin.oidc.client_secret",
             "admin.proxy_secret",
             "component.secret",
             "policy.password.preset",

@@ -1,11 +1,11 @@
-//! Authentication: tokens of the file, tokens of sessions, people whom a proxy names, and the host names of this server.
+//! Authentication: tokens of the file, sessions, people whom a proxy names, and the host names of this server.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use parking_lot::{Mutex, MutexGuard, RwLock};
@@ -21,7 +21,7 @@ use crate::jid::BareJid;
 use crate::secret::Secret;
 
 /// Lifetime of a session's token.
-const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
+pub(super) const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
 /// Most sessions at a time; one more ends the oldest.
 const SESSIONS: usize = 64;
 /// Failed logins that are answered and logged at once, and the time after which one more is.
@@ -53,9 +53,28 @@ pub struct Access {
 #[derive(Debug)]
 struct Session {
     digest: [u8; 32],
-    name: String,
-    role: Role,
+    holder: Holder,
     until: Instant,
+}
+
+/// Whose session it is.
+#[derive(Debug)]
+enum Holder {
+    /// Of a person to whom a command gave its token.
+    Given(String, Role),
+    /// Of a person who signed in at the provider; their browser has its token in a cookie.
+    Member(Person),
+}
+
+/// A person as the provider knows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Person {
+    /// The provider.
+    pub(super) issuer: String,
+    /// The name that it gives them.
+    pub(super) name: String,
+    /// The groups that they are in.
+    pub(super) groups: Vec<String>,
 }
 
 impl Access {
@@ -84,6 +103,15 @@ impl Access {
     /// # Errors
     /// When the system has no random numbers.
     pub fn log_in(&self, name: String, role: Role) -> Result<Secret, getrandom::Error> {
+        self.begin(Holder::Given(name, role))
+    }
+
+    /// Returns the token of a new session of a person who signed in at the provider.
+    pub(super) fn begin_session(&self, person: Person) -> Result<Secret, getrandom::Error> {
+        self.begin(Holder::Member(person))
+    }
+
+    fn begin(&self, holder: Holder) -> Result<Secret, getrandom::Error> {
         let token = new_token()?;
         let Digest(digest) = Digest::of(token.expose());
         let mut sessions = self.sessions();
@@ -91,9 +119,26 @@ impl Access {
             sessions.remove(0);
         }
         if let Some(until) = Instant::now().checked_add(SESSION) {
-            sessions.push(Session { digest, name, role, until });
+            sessions.push(Session { digest, holder, until });
         }
         Ok(token)
+    }
+
+    /// Ends the session of a browser that has this token in its cookie.
+    pub(super) fn end_session(&self, token: &str) {
+        let digest = Digest::of(token);
+        let is_it = |session: &Session| {
+            matches!(session.holder, Holder::Member(_)) && digest.is(&session.digest)
+        };
+        self.sessions().retain(|session| !is_it(session));
+    }
+
+    /// Returns the role of a person who signed in at the provider, if the file still gives them one.
+    pub(super) fn role_of_member(&self, person: &Person) -> Option<Role> {
+        self.read(|admin| {
+            admin.oidc.as_ref().filter(|oidc| *oidc.issuer == person.issuer)?;
+            admin.role_of_member(&person.name, &person.groups)
+        })
     }
 
     /// Returns the caller whom this proves, or `None` if it does not, or no longer.
@@ -104,6 +149,14 @@ impl Access {
                 admin.proxy.as_ref()?;
                 Some((name.clone(), admin.role_of_name(name)?))
             })?,
+            Proof::Session(digest) => {
+                let person = self.find(digest, |holder| match holder {
+                    Holder::Member(person) => Some(person.clone()),
+                    Holder::Given(..) => None,
+                })?;
+                let role = self.role_of_member(&person)?;
+                (person.name, role)
+            }
         };
         Some(Caller { face: Interface::Http, name, role })
     }
@@ -114,20 +167,37 @@ impl Access {
             Some((token.name.clone(), token.role))
         });
         let of_session = || {
-            let sessions = self.sessions();
-            let session = sessions.iter().find(|session| digest.is(&session.digest))?;
-            Some((session.name.clone(), session.role))
+            self.find(digest, |holder| match holder {
+                Holder::Given(name, role) => Some((name.clone(), *role)),
+                Holder::Member(_) => None,
+            })
         };
         of_file.or_else(of_session)
     }
 
-    /// Returns what these headers prove their sender by, or why they do not.
-    pub(super) fn proof(&self, headers: &HeaderMap) -> Result<Proof, Unproved> {
-        let proof = match token(headers) {
-            Some(token) => Proof::Token(Digest::of(token)),
-            None => self.named_by_proxy(headers)?,
+    /// Returns what `read` finds in the holder of the session of that digest.
+    fn find<T>(&self, digest: &Digest, read: impl FnOnce(&Holder) -> Option<T>) -> Option<T> {
+        let sessions = self.sessions();
+        read(&sessions.iter().find(|session| digest.is(&session.digest))?.holder)
+    }
+
+    /// Returns what these headers prove their sender by, or why they do not. A token counts before the proxy's header,
+    /// and that before a session.
+    fn proof(&self, headers: &HeaderMap) -> Result<Proof, Unproved> {
+        if let Some(token) = token(headers) {
+            return Ok(Proof::Token(Digest::of(token)));
+        }
+        let proof = match self.named_by_proxy(headers) {
+            Err(Unproved::Nothing) => {
+                cookie(headers, SESSION_COOKIE).map(|token| Proof::Session(Digest::of(token)))
+            }
+            named => Some(named?),
         };
-        Ok(proof)
+        match proof {
+            None => Err(Unproved::Nothing),
+            Some(_) if !is_of_page(headers) => Err(Unproved::NotThePage),
+            Some(proof) => Ok(proof),
+        }
     }
 
     /// Returns whom the proxy names as the sender of these headers.
@@ -148,11 +218,7 @@ impl Access {
             return Err(Unproved::NotTheProxy);
         }
         let name = the_only(headers, &proxy.header).filter(|name| is_sign_in_name(name));
-        let name = name.ok_or(Unproved::NoName)?;
-        if !is_of_page(headers) {
-            return Err(Unproved::NotThePage);
-        }
-        Ok(Proof::Proxy(name.to_owned()))
+        name.map(|name| Proof::Proxy(name.to_owned())).ok_or(Unproved::NoName)
     }
 
     /// Returns whether a failed login may be answered and logged as one; `false` if there are too many.
@@ -176,7 +242,10 @@ impl Access {
         let name = name.to_ascii_lowercase();
         name == "localhost"
             || bare.parse::<IpAddr>().is_ok()
-            || self.read(|admin| admin.hosts.contains(&name))
+            || self.read(|admin| {
+                admin.hosts.contains(&name)
+                    || admin.oidc.as_ref().is_some_and(|oidc| oidc.host() == name)
+            })
     }
 
     /// Records the address that the page and the API listen on.
@@ -194,7 +263,7 @@ impl Access {
         Some(format!("http://{address}/"))
     }
 
-    fn read<T>(&self, read: impl FnOnce(&Admin) -> T) -> T {
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Admin) -> T) -> T {
         read(&self.admin.read())
     }
 
@@ -238,6 +307,15 @@ pub(super) enum Proof {
     Token(Digest),
     /// The proxy, which named this person.
     Proxy(String),
+    /// A cookie with a session's token that has this digest.
+    Session(Digest),
+}
+
+impl Proof {
+    /// Returns whether it is a session that the page itself can end.
+    pub(super) const fn is_session(&self) -> bool {
+        matches!(self, Self::Session(_))
+    }
 }
 
 /// Why a request does not prove who sent it.
@@ -247,6 +325,8 @@ pub(super) enum Unproved {
     Nothing,
     /// Its token is not valid, or no longer.
     Token,
+    /// Its session is over.
+    Session,
     /// It names a person, and does not come from the proxy.
     NotTheProxy,
     /// The proxy names no person in it, or several, or in odd characters.
@@ -263,6 +343,7 @@ impl Unproved {
         match self {
             Self::Nothing => "this needs a token, as `Authorization: Bearer TOKEN`".to_owned(),
             Self::Token => "this token is not valid, or no longer".to_owned(),
+            Self::Session => "Your session is over. Sign in again.".to_owned(),
             Self::NotTheProxy => "only the proxy may say who a person is, with its secret in \
                  X-Vestibule-Proxy-Secret"
                 .to_owned(),
@@ -280,8 +361,19 @@ impl Unproved {
     }
 }
 
+/// Cookie with the token of a session; browsers take one of this name only for this host, and encrypted.
+pub(super) const SESSION_COOKIE: &str = "__Host-vestibule-session";
+
+/// Returns the value of a cookie, if it is there and not empty (RFC 6265 §4.2).
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|it| it.split_once('='));
+    let (_, value) = pairs.find(|(key, value)| key.trim() == name && !value.trim().is_empty())?;
+    Some(value.trim())
+}
+
 /// Returns the value of a header that is there once, as text.
-fn the_only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn the_only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value)
@@ -317,6 +409,7 @@ impl SignedIn {
         match (access.caller(&proof), proof) {
             (Some(caller), proof) => Ok(Self { caller, proof }),
             (None, Proof::Token(_)) => Err(Unproved::Token),
+            (None, Proof::Session(_)) => Err(Unproved::Session),
             (None, Proof::Proxy(name)) => Err(Unproved::Unlisted(name)),
         }
     }
@@ -396,8 +489,10 @@ impl Throttle {
 
 #[cfg(test)]
 mod tests {
+    use openidconnect::IssuerUrl;
+
     use super::*;
-    use crate::config::Token;
+    use crate::config::{Oidc, Token};
 
     fn admin(tokens: &[(&str, Role, &str)]) -> Admin {
         let token = |&(name, role, text): &(&str, Role, &str)| Token {
@@ -442,6 +537,50 @@ mod tests {
         assert!(is_in(&second) && others.iter().all(is_in));
         log_in("one too many");
         assert!(!is_in(&second) && others.iter().all(is_in));
+    }
+
+    fn with_provider() -> Admin {
+        let oidc = Oidc {
+            issuer: IssuerUrl::new("https://login.example.org".to_owned()).unwrap(),
+            client_id: "vestibule".to_owned(),
+            client_secret: None,
+            public_url: "https://page.example.org".parse().unwrap(),
+            claim: "sub".to_owned(),
+            groups_claim: "groups".to_owned(),
+            scopes: Vec::new(),
+            groups: vec![("a".to_owned(), Role::Duty), ("b".to_owned(), Role::Viewer)],
+        };
+        let names = vec![("anna".to_owned(), Role::Viewer)];
+        Admin { names, oidc: Some(oidc), ..Admin::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_member_s_session_has_the_role_that_the_file_gives_and_ends_in_time() {
+        let access = Access::new(with_provider());
+        let begin = |name: &str, groups: &[&str]| {
+            let groups = groups.iter().map(|&group| group.to_owned()).collect();
+            let issuer = "https://login.example.org".to_owned();
+            access.begin_session(Person { issuer, name: name.to_owned(), groups }).unwrap()
+        };
+        let role = |token: &Secret| {
+            let proof = Proof::Session(Digest::of(token.expose()));
+            access.caller(&proof).map(|caller| caller.role)
+        };
+        let (anna, bert) = (begin("anna", &["a"]), begin("bert", &["x", "b", "a"]));
+        assert_eq!(role(&anna), Some(Role::Viewer), "a person's own role counts before groups");
+        assert_eq!(role(&bert), Some(Role::Duty));
+        assert_eq!(role(&begin("bert", &["x", "A"])), None);
+        assert!(access.caller(&Proof::Token(Digest::of(anna.expose()))).is_none());
+        assert!(access.is_host("page.example.org:443"));
+        let mut other = with_provider();
+        other.oidc.as_mut().unwrap().issuer = IssuerUrl::new("https://x.example".into()).unwrap();
+        access.replace(other);
+        assert_eq!([role(&anna), role(&bert)], [None, None], "another provider knows others");
+        access.replace(with_provider());
+        access.end_session(bert.expose());
+        assert_eq!([role(&anna), role(&bert)], [Some(Role::Viewer), None]);
+        tokio::time::advance(SESSION).await;
+        assert_eq!(role(&anna), None);
     }
 
     #[tokio::test]

@@ -117,7 +117,25 @@ fn views(types: &mut SchemaGenerator) -> Map<String, Value> {
     ]
     .map(|(path, get)| (path.to_owned(), json!({ "get": get })))
     .into_iter()
+    .chain(at_provider())
     .collect()
+}
+
+/// Returns the paths by which browsers sign in at the provider, and out.
+fn at_provider() -> [(String, Value); 3] {
+    let step = |method: &str, about: &str, status: &str, done: &str| {
+        let response = json!({ "description": done });
+        json!({ method: { "summary": about, "security": [], "responses": { status: response } } })
+    };
+    let to_provider = step("get", "Begins a sign-in at the provider.", "303", "Go there.");
+    let back = "Ends a sign-in at the provider, which sends the browser here.";
+    let back = step("get", back, "303", "Go to the page, with a session or with the reason.");
+    let out = step("post", "Ends the session of the browser.", "204", "It is over.");
+    [
+        ("/sign-in/oidc".to_owned(), to_provider),
+        ("/sign-in/callback".to_owned(), back),
+        ("/sign-in/out".to_owned(), out),
+    ]
 }
 
 fn by_command(command: &Command, done: &Schema) -> Value {

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use super::access::{Access, SignedIn};
 use super::api::ApiBackend;
 use super::history::Minutes;
+use super::sign_in::SignIns;
 use super::stream::{Changes, STREAMS};
 use super::{api, openapi, page, sign_in, stream};
 use crate::control::{Failure, FailureKind, Reply};
@@ -33,6 +34,7 @@ pub(super) struct Shared<S> {
     pub(super) changes: Arc<Changes>,
     pub(super) minutes: Arc<Minutes>,
     pub(super) metrics: HttpMetrics,
+    pub(super) sign_ins: SignIns,
     /// One permit for each stream.
     pub(super) streams: Arc<Semaphore>,
 }
@@ -44,7 +46,8 @@ pub fn router<S: ApiBackend>(site: Arc<S>, access: Arc<Access>) -> Router {
     minutes.keep(&site);
     let metrics = HttpMetrics::default();
     let changes = Arc::default();
-    let state = Arc::new(Shared { site, access, changes, minutes, metrics, streams });
+    let sign_ins = SignIns::default();
+    let state = Arc::new(Shared { site, access, changes, minutes, metrics, sign_ins, streams });
     let api = Router::new()
         .route("/commands", get(api::table::<S>))
         .route("/commands/{name}", post(api::command))
@@ -58,6 +61,9 @@ pub fn router<S: ApiBackend>(site: Arc<S>, access: Arc<Access>) -> Router {
         .route("/openapi.json", get(openapi::serve::<S>))
         .route("/metrics", get(open_metrics))
         .route("/sign-in", get(sign_in::ways))
+        .route("/sign-in/oidc", get(sign_in::begin))
+        .route("/sign-in/callback", get(sign_in::end))
+        .route("/sign-in/out", post(sign_in::out))
         .nest("/api/v1", api)
         .fallback(page::serve)
         .layer(from_fn_with_state(state.clone(), guard))

@@ -1,13 +1,17 @@
 """The way into the page, and out of it."""
 
 import asyncio
+import contextlib
 import hashlib
+import json
 import re
 import time
+from urllib.parse import parse_qs, urlsplit
 
 from lab import SERVICE, Crowd
 from lab.front import Front, site
 from lab.http import Api
+from lab.provider import Provider, Visitor
 
 TOKEN = "0f" * 32
 POLICY = SERVICE
@@ -184,3 +188,180 @@ async def test_another_site_s_page_does_nothing_in_the_name_of_a_person_behind_a
                 assert api.done("room", room=room)["occupants"][0]["jid"] == alice.bare
     finally:
         door.enforce(POLICY)
+
+
+ANNA = """
+[[admin.person]]
+sign_in = "anna"
+role = "operator"
+"""
+
+
+@contextlib.contextmanager
+def provider(door, more="", people=ANNA):
+    """A provider at which people sign in to the page; its `page` is the page's address there."""
+    with Provider(f"http://localhost:{urlsplit(Api(door.component).url).port}/") as started:
+        door.enforce(POLICY + started.settings(more, people))
+        try:
+            yield started
+        finally:
+            door.enforce(POLICY)
+
+
+async def sign_in_at_provider(page, name):
+    """From the page's own form."""
+    await page.click("#provider")
+    await page.until("document.querySelector('#login')")
+    await page.fill("#login", name)
+    await page.click("text=Continue")
+
+
+async def test_people_sign_in_at_a_provider_and_out_here(door, chromium):
+    with provider(door) as at:
+        async with Crowd(door.server) as crowd, chromium.visit(at.page, elsewhere=True) as page:
+            room, *_ = await door.meeting(crowd, "alice@localhost")
+            await page.shows("Sign in with 127.0.0.1")
+            assert not await page.axe()
+            await sign_in_at_provider(page, "anna")
+            await page.shows("Ready")
+            await page.shows("operator")
+            assert await page.read("location.href") == f"{at.page}#/rooms"
+            # The session is in a cookie that no script sees.
+            assert await page.read(KEPT) == 0
+            await page.go(f"room/{room}")
+            await page.act("close")
+            await page.click("dialog [type=submit]")
+            closed = await door.decisions(event="close", room=room)
+            assert closed[0]["details"]["by"] == {"interface": "http", "name": "anna", "role": "operator"}
+            await page.reload()
+            await page.shows("Ready")
+            await page.click("text=Sign out")
+            await page.shows("You are signed out here.")
+            await page.reload()
+            await page.shows("Sign in with 127.0.0.1")
+
+
+async def test_groups_have_roles_and_who_has_none_is_told(door, chromium):
+    with provider(door) as at:
+        async with chromium.visit(at.page, elsewhere=True) as page:
+            await sign_in_at_provider(page, "bert")
+            await page.shows("bert")
+            await page.shows("duty")
+            # A reload that takes the role back ends the session at once.
+            door.enforce(POLICY + at.settings(people=ANNA).replace("meet-duty", "others"))
+            await page.shows("not signed in any more")
+            await page.click("#provider")
+            await page.shows("are not listed here")
+        for name, reason in (("carol", "are not listed here"), ("nobody", "did not sign you in")):
+            async with chromium.visit(at.page, elsewhere=True) as page:
+                await sign_in_at_provider(page, name)
+                await page.shows(reason)
+                assert await page.read("location.href") == f"{at.page}#/rooms"
+
+
+async def test_without_the_provider_sessions_and_decisions_go_on(door, chromium):
+    with provider(door) as at:
+        visitor = Visitor(at.page)
+        assert visitor.sign_in("anna") == "/#/rooms" and visitor.caller == {"name": "anna", "role": "operator"}
+        at.stop()
+        assert visitor.caller["name"] == "anna"
+        await asyncio.sleep(3)  # what a provider says counts for so long
+        async with Crowd(door.server) as crowd, chromium.visit(at.page, elsewhere=True) as page:
+            await page.click("#provider")
+            await page.shows("The sign-in service does not answer.")
+            await door.meeting(crowd, "alice@localhost")
+            assert not door.component.run("status").returncode
+            at.start()
+            await asyncio.sleep(3)
+            await sign_in_at_provider(page, "anna")
+            await page.shows("Ready")
+            # Who signs out ends no other browser's session.
+            visitor.ask("POST", "/sign-in/out")
+            assert visitor.caller is None
+            await page.reload()
+            await page.shows("Ready")
+
+
+async def test_an_address_is_a_name_only_if_it_is_verified(door):
+    person = ANNA.replace('"anna"', '"anna@example.org"')
+    with provider(door, 'claim = "email"', person) as at:
+        assert Visitor(at.page).sign_in("anna") == "/#/rooms"
+        assert Visitor(at.page).sign_in("carol") == "/#refused=unverified"
+        door.enforce(POLICY + at.settings('claim = "nickname"', person))
+        assert Visitor(at.page).sign_in("anna") == "/#refused=nameless"
+
+
+async def test_what_is_not_proved_signs_nobody_in(door):
+    with provider(door) as at:
+        for kind in ("none", "changed", "foreign", "shared", "audience", "issuer", "expired", "nonce", "without"):
+            at.twist(kind)
+            visitor = Visitor(at.page)
+            assert visitor.sign_in("bert") == "/#refused=invalid", kind
+            assert visitor.caller is None and not visitor.cookies, kind
+        at.twist("right")
+        assert Visitor(at.page).sign_in("bert") == "/#/rooms"
+
+
+async def test_a_sign_in_is_good_once_and_in_the_browser_where_it_began(door):
+    with provider(door) as at:
+        expired = "/#refused=expired"
+        victim, attacker = Visitor(at.page), Visitor(at.page)
+        # Played again, with the state or with the code.
+        back = victim.at_provider(victim.begin(), "anna")
+        assert victim.end(back) == "/#/rooms"
+        assert victim.end(back) == expired
+        code = parse_qs(urlsplit(back).query)["code"][0]
+        fresh = parse_qs(urlsplit(attacker.begin()).query)["state"][0]
+        assert attacker.end(f"/sign-in/callback?code={code}&state={fresh}") == "/#refused=invalid"
+        assert attacker.caller is None
+        # An answer for the attacker, which the victim's browser is led to.
+        attacker, victim = Visitor(at.page), Visitor(at.page)
+        back = attacker.at_provider(attacker.begin(), "bert")
+        assert victim.end(back) == expired
+        victim.begin()
+        back = attacker.at_provider(attacker.begin(), "bert")
+        assert victim.end(back) == expired and victim.caller is None
+        # The answer of another provider, and none at all.
+        for more in ("&iss=http://127.0.0.1:1", "&iss=a&iss=b"):
+            visitor = Visitor(at.page)
+            back = re.sub("&iss=[^&]*", "", visitor.at_provider(visitor.begin(), "anna"))
+            assert (visitor.end(back + more) == "/#/rooms") == (more == "&iss=a&iss=b")
+        for query in ("", "?state=&code=x", "?code=x", f"?state={fresh}&state={fresh}&code=x"):
+            assert Visitor(at.page).end(f"/sign-in/callback{query}") == expired
+
+
+async def test_a_session_is_used_by_the_page_alone_and_leads_nowhere_else(door):
+    with provider(door) as at:
+        visitor = Visitor(at.page)
+        visitor.sign_in("anna")
+        (session,) = visitor.cookies.values()
+
+        def status(**options):
+            return visitor.ask("GET", "/api/v1/status", **options)[0]
+
+        assert status() == 200
+        assert status(page=False) == 401
+        assert status(headers={"Origin": "http://evil.example"}) == 401
+        assert status(headers={"Sec-Fetch-Site": "cross-site"}) == 401
+        assert visitor.ask("POST", "/sign-in/out", page=False)[0] == 403 and status() == 200
+        # It is no token, and a token is none.
+        assert status(cookies={}, headers={"Authorization": f"Bearer {session}"}) == 401
+        assert status(cookies={"__Host-vestibule-session": Api(door.component).token}) == 401
+        assert status(cookies={"__Host-vestibule-session": session.upper()}) == 401
+        # It goes nowhere but to the provider and the page itself.
+        for query in ("?next=//evil.example", "?redirect_uri=http://evil.example", "?moved"):
+            _, headers, _ = visitor.ask("GET", f"/sign-in/oidc{query}", page=False)
+            to = urlsplit(headers["Location"])
+            assert f"{to.scheme}://{to.netloc}" == at.issuer
+            assert parse_qs(to.query)["redirect_uri"] == [f"{at.page}sign-in/callback"]
+        elsewhere = {"Host": f"127.0.0.1:{urlsplit(at.page).port}"}
+        _, headers, _ = visitor.ask("GET", "/sign-in/oidc", page=False, headers=elsewhere)
+        assert headers["Location"] == f"{at.page}sign-in/oidc?moved"
+        assert visitor.ask("GET", "/sign-in/oidc", page=False, headers={"Host": "evil.example"})[0] == 421
+        # What stands in an address is not shown.
+        shown = json.loads(visitor.ask("GET", "/sign-in?refused=Call+0800", cookies={})[2])
+        assert shown["reason"] is None
+        visitor.ask("POST", "/sign-in/out")
+        assert status(cookies={"__Host-vestibule-session": session}) == 401
+        over = visitor.ask("GET", "/sign-in", cookies={"__Host-vestibule-session": session})[2]
+        assert json.loads(over)["reason"] == "Your session is over. Sign in again."

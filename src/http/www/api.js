@@ -28,15 +28,19 @@ export const token = {
 /** Headers of a request: the token, or, without one, what proves that the page itself asks. */
 const proof = sent => (sent ? { Authorization: `Bearer ${sent}` } : { 'X-Vestibule-Page': '1' });
 
-/** Returns who this browser is signed in as without a token: `{ caller, reason }`, each of them null if there is none. */
-export async function ways() {
+/** Returns who this browser is signed in as without a token, and how it can be: `{ caller, reason, ends_here, provider }`.
+ * `refused` is the word in the address for why the provider signed nobody in. */
+export async function ways(refused = '') {
   try {
-    const response = await fetch('/sign-in', { cache: 'no-store', headers: proof(null) });
+    const response = await fetch(`/sign-in?${new URLSearchParams({ refused })}`, { cache: 'no-store', headers: proof(null) });
     return await response.json();
   } catch {
     throw new Trouble('unreachable', 'The component cannot be reached.');
   }
 }
+
+/** Ends the session of this browser. */
+export const endSession = () => fetch('/sign-in/out', { method: 'POST', headers: proof(null) }).catch(() => null);
 
 /** Returns a response of the API, whatever its status, unless that is 401. */
 export async function open(path, options = {}) {

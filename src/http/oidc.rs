@@ -1,0 +1,351 @@
+//! The OpenID Connect provider at which people sign in: authorization code flow with PKCE (OpenID Connect Core 1.0 §3.1,
+//! RFC 7636). Who a person is comes from the signed ID token alone.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::http::header::HOST;
+use axum::http::{HeaderValue, Uri};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use openidconnect::core::{
+    CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType,
+    CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm,
+    CoreProviderMetadata, CoreRevocableToken, CoreRevocationErrorResponse,
+    CoreTokenIntrospectionResponse, CoreTokenType,
+};
+use openidconnect::url::Url;
+use openidconnect::{
+    AccessTokenHash, AdditionalClaims, AuthorizationCode, Client, ClientId, ClientSecret,
+    CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest,
+    HttpResponse, IdTokenClaims, IdTokenFields, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
+    PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, StandardErrorResponse,
+    StandardTokenResponse, TokenResponse as _,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+
+use super::access::Person;
+use crate::config::Oidc;
+use crate::secret::Secret;
+
+/// Algorithms by which an ID token may be signed: those with a key of the provider's own.
+const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha384,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha512,
+    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+    CoreJwsSigningAlgorithm::EcdsaP384Sha384,
+    CoreJwsSigningAlgorithm::EdDsa,
+];
+
+/// Claims of an ID token that the standard does not name.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Others(HashMap<String, Value>);
+
+impl AdditionalClaims for Others {}
+
+type Claims = IdTokenClaims<Others, CoreGenderClaim>;
+type Tokens = StandardTokenResponse<
+    IdTokenFields<
+        Others,
+        EmptyExtraTokenFields,
+        CoreGenderClaim,
+        CoreJweContentEncryptionAlgorithm,
+        CoreJwsSigningAlgorithm,
+    >,
+    CoreTokenType,
+>;
+type OidcClient = Client<
+    Others,
+    CoreAuthDisplay,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJsonWebKey,
+    CoreAuthPrompt,
+    StandardErrorResponse<CoreErrorResponseType>,
+    Tokens,
+    CoreTokenIntrospectionResponse,
+    CoreRevocableToken,
+    CoreRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointMaybeSet,
+    EndpointMaybeSet,
+>;
+
+/// Why the provider signed nobody in.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failed {
+    /// It does not answer, or not what a provider answers.
+    #[error("the provider cannot be used: {0}")]
+    Unreachable(String),
+    /// What it answered is not proved.
+    #[error("the provider's answer is not valid: {0}")]
+    Invalid(String),
+    /// The claim that is to be the name is missing, or is no name.
+    #[error("the ID token has no claim `{0}` that can be a name: have the provider put it there")]
+    Nameless(String),
+    /// The address that is to be the name is not verified.
+    #[error("the provider has not verified the e-mail address")]
+    Unverified,
+}
+
+/// How long what the provider says of itself is used, or that it failed. It is short, so that nobody is sent to a provider
+/// that is away, and no key is used that is withdrawn; and not zero, so that many sign-ins are few requests.
+const FRESH: Duration = Duration::from_secs(3);
+
+/// What the provider said of itself, and when.
+#[derive(Debug, Default)]
+pub(super) struct Provider(Mutex<Option<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    issuer: String,
+    at: Instant,
+    said: Result<CoreProviderMetadata, String>,
+}
+
+impl Provider {
+    /// Returns the address at the provider to which a browser goes to sign in.
+    pub(super) async fn address(
+        &self,
+        oidc: &Oidc,
+        state: &Secret,
+        nonce: &Secret,
+        verifier: &Secret,
+    ) -> Result<Url, Failed> {
+        let client = self.client(oidc).await?;
+        let (state, nonce) = (state.expose().to_owned(), nonce.expose().to_owned());
+        let verifier = PkceCodeVerifier::new(verifier.expose().to_owned());
+        let (url, ..) = client
+            .authorize_url(
+                CoreAuthenticationFlow::AuthorizationCode,
+                || CsrfToken::new(state),
+                || Nonce::new(nonce),
+            )
+            .add_scopes(oidc.scopes.iter().cloned().map(Scope::new))
+            .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier))
+            .url();
+        Ok(url)
+    }
+
+    /// Exchanges the code that a browser brought, and returns whom the ID token names.
+    pub(super) async fn person(
+        &self,
+        oidc: &Oidc,
+        code: &str,
+        nonce: &Secret,
+        verifier: &Secret,
+    ) -> Result<Person, Failed> {
+        let client = self.client(oidc).await?;
+        let invalid = |error: &dyn std::error::Error| Failed::Invalid(in_full(error));
+        let tokens = client
+            .exchange_code(AuthorizationCode::new(code.to_owned()))
+            .map_err(|error| invalid(&error))?
+            .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()))
+            .request_async(&fetch)
+            .await
+            .map_err(|error| match &error {
+                RequestTokenError::Request(error) => Failed::Unreachable(in_full(error)),
+                // What could not be parsed may hold tokens.
+                RequestTokenError::Parse(..) => {
+                    Failed::Invalid("it is no token response with an ID token".to_owned())
+                }
+                RequestTokenError::ServerResponse(_) | RequestTokenError::Other(_) => {
+                    invalid(&error)
+                }
+            })?;
+        let id_token = tokens
+            .id_token()
+            .ok_or_else(|| Failed::Invalid("there is no ID token in it".to_owned()))?;
+        let verifier = client.id_token_verifier().set_allowed_algs(ALGORITHMS);
+        let nonce = Nonce::new(nonce.expose().to_owned());
+        let claims = id_token.claims(&verifier, &nonce).map_err(|error| invalid(&error))?;
+        if let Some(expected) = claims.access_token_hash() {
+            let algorithm = id_token.signing_alg().map_err(|error| invalid(&error))?;
+            let key = id_token.signing_key(&verifier).map_err(|error| invalid(&error))?;
+            let hash = AccessTokenHash::from_token(tokens.access_token(), algorithm, key);
+            if hash.map_err(|error| invalid(&error))? != *expected {
+                return Err(Failed::Invalid("the access token is another one".to_owned()));
+            }
+        }
+        person(oidc, claims)
+    }
+
+    async fn client(&self, oidc: &Oidc) -> Result<OidcClient, Failed> {
+        let metadata = self.metadata(oidc).await.map_err(Failed::Unreachable)?;
+        let callback = format!("{}sign-in/callback", oidc.public_url);
+        let callback =
+            RedirectUrl::new(callback).map_err(|error| Failed::Invalid(in_full(&error)))?;
+        let secret = oidc.client_secret.as_ref();
+        let secret = secret.map(|secret| ClientSecret::new(secret.expose().to_owned()));
+        let client_id = ClientId::new(oidc.client_id.clone());
+        Ok(Client::from_provider_metadata(metadata, client_id, secret).set_redirect_uri(callback))
+    }
+
+    /// Returns what the provider says of itself, with its keys.
+    async fn metadata(&self, oidc: &Oidc) -> Result<CoreProviderMetadata, String> {
+        let mut known = self.0.lock().await;
+        if let Some(Known { issuer, at, said }) = &*known
+            && *issuer == **oidc.issuer
+            && at.elapsed() < FRESH
+        {
+            return said.clone();
+        }
+        let said = CoreProviderMetadata::discover_async(oidc.issuer.clone(), &fetch).await;
+        let said = said.map_err(|error| in_full(&error));
+        *known =
+            Some(Known { issuer: oidc.issuer.to_string(), at: Instant::now(), said: said.clone() });
+        said
+    }
+}
+
+/// Returns whom a verified ID token names.
+fn person(oidc: &Oidc, claims: &Claims) -> Result<Person, Failed> {
+    let others = &claims.additional_claims().0;
+    let name = match oidc.claim.as_str() {
+        "sub" => Some(claims.subject().as_str()),
+        "email" => {
+            let email = claims.email().map(|email| email.as_str());
+            if email.is_some() && claims.email_verified() != Some(true) {
+                return Err(Failed::Unverified);
+            }
+            email
+        }
+        "preferred_username" => claims.preferred_username().map(|name| name.as_str()),
+        other => others.get(other).and_then(Value::as_str),
+    };
+    let name = name.filter(|name| crate::config::is_sign_in_name(name));
+    let name = name.ok_or_else(|| Failed::Nameless(oidc.claim.clone()))?.to_owned();
+    let groups = match others.get(&oidc.groups_claim) {
+        Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(group)) => vec![group.as_str()],
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => vec![],
+    };
+    let groups = groups.into_iter().map(str::to_owned).collect();
+    Ok(Person { issuer: oidc.issuer.to_string(), name, groups })
+}
+
+/// Returns an error with what it comes from.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}
+
+/// Time limit for one request to the provider.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Most bytes of an answer.
+const LONGEST: usize = 1024 * 1024;
+
+/// Why a request to the provider failed.
+#[derive(Debug, thiserror::Error)]
+enum FetchError {
+    #[error("`{0}` is no address of a server that is encrypted, or on this machine")]
+    Address(String),
+    #[error("`{0}` did not answer in time")]
+    Late(String),
+    #[error("`{0}` cannot be reached: {1}")]
+    Unreachable(String, io::Error),
+    #[error("`{0}` cannot be reached: {1} (what the unit has to allow stands in docs/http.md)")]
+    Beyond(String, io::Error),
+    #[error(
+        "this system has no certificates of authorities: install ca-certificates, or name a file of them in SSL_CERT_FILE"
+    )]
+    NoAuthorities,
+    #[error("`{0}`: {1}")]
+    Broken(String, String),
+}
+
+/// Sends a request to the provider. It follows no redirect: an answer may lead nowhere but where it was asked for.
+async fn fetch(request: HttpRequest) -> Result<HttpResponse, FetchError> {
+    let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+    timeout(ANSWER, fetch_at_leisure(request)).await.map_err(|_| FetchError::Late(authority))?
+}
+
+async fn fetch_at_leisure(request: HttpRequest) -> Result<HttpResponse, FetchError> {
+    let uri = request.uri().clone();
+    let no_address = || FetchError::Address(uri.to_string());
+    let host = uri.host().ok_or_else(no_address)?;
+    let name = host.trim_start_matches('[').trim_end_matches(']');
+    let encrypted = uri.scheme_str() == Some("https");
+    if !encrypted && !is_here(name) {
+        return Err(no_address());
+    }
+    let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
+    let unreachable = |error| {
+        let kind = if is_here(name) { FetchError::Unreachable } else { FetchError::Beyond };
+        kind(format!("{host}:{port}"), error)
+    };
+    let stream = TcpStream::connect((name, port)).await.map_err(unreachable)?;
+    if !encrypted {
+        return exchange(stream, request, &uri).await;
+    }
+    let server = ServerName::try_from(name.to_owned()).map_err(|_| no_address())?;
+    let tls = TlsConnector::from(Arc::new(tls()?));
+    exchange(tls.connect(server, stream).await.map_err(unreachable)?, request, &uri).await
+}
+
+fn is_here(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Returns TLS with the authorities of the system, or those that `SSL_CERT_FILE` names.
+fn tls() -> Result<ClientConfig, FetchError> {
+    let mut authorities = RootCertStore::empty();
+    authorities.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if authorities.is_empty() {
+        return Err(FetchError::NoAuthorities);
+    }
+    let provider = Arc::new(crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| FetchError::Broken("TLS".to_owned(), error.to_string()))?;
+    Ok(config.with_root_certificates(authorities).with_no_client_auth())
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: HttpRequest,
+    uri: &Uri,
+) -> Result<HttpResponse, FetchError> {
+    let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
+    let broken =
+        |error: &dyn std::error::Error| FetchError::Broken(authority.clone(), in_full(error));
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+    // It ends with its only request; an error of it is one of the request, too.
+    let connection = tokio::spawn(connection);
+    let (mut parts, body) = request.into_parts();
+    let host = HeaderValue::from_str(&authority).map_err(|error| broken(&error))?;
+    parts.headers.insert(HOST, host);
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    parts.uri = path.parse().map_err(|error| broken(&error))?;
+    let request = axum::http::Request::from_parts(parts, Body::from(body));
+    let answer = sender.send_request(request).await.map_err(|error| broken(&error))?;
+    let (parts, body) = answer.into_parts();
+    let body = to_bytes(Body::new(body), LONGEST).await.map_err(|error| broken(&error))?;
+    connection.abort();
+    Ok(HttpResponse::from_parts(parts, body.to_vec()))
+}
