@@ -61,7 +61,7 @@ async def the_end(stage):
     stage.page.line("shell", "operator", "$ vestibule run &")
     ann = stage.people["Ann"]
     since = ann.mark()
-    stage.operator("end", ROOM, "--reason", REASON)
+    stage.operator("end", ROOM, "--reason", REASON, "--yes")
     gone = await ann.wait_for(lambda seen: seen.room == ROOM and seen.destroyed is not None, since=since)
     stage.expect(gone.destroyed == REASON, REASON, gone.destroyed)
     stage.page.line("heard", "Ann hears", f"that the room is gone: “{gone.destroyed}”")

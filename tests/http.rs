@@ -80,6 +80,7 @@ impl ApiBackend for Noting {
             observe: false,
             services: Vec::new(),
             unlisted: Vec::new(),
+            strangers: Vec::new(),
             rooms: 0,
             decisions: Tally::default(),
             drift: DriftTally::default(),

@@ -800,4 +800,8 @@ elseif rawget(prosody.hosts, component) then
 	watch_component();
 else
 	module:hook_global("host-activated", function (host) if host == component then watch_component(); end end);
+	module:add_timer(5, function () -- the hosts of a server are loaded one after the other
+		if rawget(prosody.hosts, component) then return; end
+		module:log("error", "vestibule_component: this server has no Component %q, so everyone is refused", component);
+	end);
 end

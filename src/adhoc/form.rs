@@ -282,6 +282,9 @@ fn read(kind: FieldKind, texts: &[String]) -> Option<Value> {
 const ROOM: usize = 160 * 1024;
 /// The columns that come first, in this order.
 const FIRST: [&str; 9] = ["seq", "at", "kind", "room", "name", "nick", "jid", "person", "role"];
+/// The single values that come first, in this order.
+const FIRST_VALUES: [&str; 8] =
+    ["room", "ready", "linked", "trouble", "file", "observe", "revision", "rooms"];
 /// The column with the name of the list that a row is from, if there are several lists.
 const LIST: &str = "list";
 
@@ -302,6 +305,10 @@ pub(super) fn outcome(command: &Command, result: &Value) -> Outcome {
         Value::Object(all) if all.is_empty() => return Outcome::default(),
         Value::Object(all) => {
             all.iter().for_each(|(name, value)| told.add(name.clone(), value));
+            told.fields.sort_by_key(|(name, _)| {
+                let place = FIRST_VALUES.iter().position(|first| first == name);
+                place.unwrap_or(FIRST_VALUES.len())
+            });
         }
         Value::Bool(_) | Value::Number(_) | Value::String(_) => {
             told.add("result".to_owned(), result);

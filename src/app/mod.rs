@@ -16,6 +16,7 @@ mod store;
 mod tasks;
 mod traffic;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -101,6 +102,8 @@ struct Shared {
     turn: Arc<Mutex<()>>,
     link: LinkHandle,
     trouble: Arc<Mutex<Option<String>>>,
+    /// Services whose gates have greeted and are refused, because the policy in force has no such service.
+    strangers: Arc<Mutex<BTreeSet<String>>>,
     file: Arc<PathBuf>,
     environment: Arc<Environment>,
     upkeep: Arc<Mutex<RuntimeConfig>>,
@@ -215,6 +218,7 @@ pub async fn run(
         turn: Arc::default(),
         link: handle,
         trouble: Arc::default(),
+        strangers: Arc::default(),
         file: Arc::new(file),
         environment: Arc::new(environment),
         upkeep: Arc::new(Mutex::new(RuntimeConfig {

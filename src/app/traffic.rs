@@ -39,6 +39,7 @@ impl Traffic {
     pub(super) fn event(&mut self, event: LinkEvent, outbox: &mut Outbox) {
         match event {
             LinkEvent::Up => {
+                self.shared.strangers.lock().clear();
                 *self.shared.trouble.lock() = None;
                 tracing::info!(domain = %self.domain, "linked to the server");
             }
@@ -90,6 +91,7 @@ impl Traffic {
                 } else {
                     ("has a file that does not name this service", "add it as [[service]]")
                 };
+                self.shared.strangers.lock().insert(from.to_owned());
                 tracing::warn!(from = ?from, "a gate greets; this component {found}: {line}");
                 let text = format!("this component {found} (`{from}`): {line}");
                 let error = StanzaError::new(ErrorType::Auth, Condition::Forbidden).with_text(text);

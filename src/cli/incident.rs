@@ -14,9 +14,10 @@ use crate::control::{ENDED, Failure, FailureKind, Length, Reply, Request, ask};
 use crate::incident::{check, page};
 
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("what").args(["room", "person", "verify"]).required(true).multiple(true))]
 pub(super) struct Arguments {
     /// The room it happened in
-    #[arg(long, value_name = "JID", required_unless_present_any = ["person", "verify"])]
+    #[arg(long, value_name = "JID")]
     room: Option<String>,
     /// The person it is about
     #[arg(long, value_name = "JID")]

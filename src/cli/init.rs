@@ -266,7 +266,8 @@ fn set_up(policy: &Path, arguments: Arguments, json: bool) -> Result<ExitCode, I
     }
     if asks && !arguments.yes {
         say(plan.diff().trim_end());
-        if !out::confirms(|| "This is going to be written.".to_owned()) {
+        let is_meant = out::confirms(|| "This is going to be written.".to_owned());
+        if !is_meant.map_err(InitError::Refused)? {
             return Err(InitError::Refused("nothing was written".to_owned()));
         }
     }

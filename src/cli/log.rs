@@ -19,6 +19,7 @@ use crate::cli::out::{note, working};
 use crate::config;
 use crate::config::Environment;
 use crate::control::{ClientError, Failure, Reply, ask};
+use crate::policy::rules::is_rule;
 use crate::store::sqlite::Sqlite;
 use crate::store::{Connection, Database as _, Entry, Kind, Query, StoreError};
 
@@ -33,7 +34,7 @@ pub(super) struct Arguments {
     /// In this room: its address, or what stands before the @
     #[arg(long, allow_hyphen_values = true)]
     room: Option<String>,
-    /// About this person: the address, or the part before the @
+    /// About this person: the address, the part before the @, the nick or the display name
     #[arg(long, allow_hyphen_values = true)]
     person: Option<String>,
     /// By this rule (lobby.admission), or one of this family (lobby)
@@ -120,6 +121,9 @@ async fn search(
         }
         None => onwards(source, &arguments.query(), 0, format).await?,
     };
+    if after == 0 {
+        note(&nothing_found(arguments.rule.as_deref()));
+    }
     if arguments.follow {
         if after == 0 {
             // Nothing was found: follow from the newest entry of all.
@@ -133,6 +137,16 @@ async fn search(
         }
     }
     Ok(())
+}
+
+/// Returns what to say if no entry matches.
+fn nothing_found(rule: Option<&str>) -> String {
+    match rule.filter(|rule| !is_rule(rule)) {
+        None => "no entry matches".to_owned(),
+        Some(rule) => {
+            format!("no entry matches: no rule, and no family of rules, is called `{rule}`")
+        }
+    }
 }
 
 /// Returns the newest `limit` entries, the oldest of them first.

@@ -30,7 +30,6 @@ use crate::config::{
     Socket,
 };
 use crate::control::{Role, Typed};
-use crate::jid::BareJid;
 use crate::password::Context;
 use crate::proof::unused_entries::{Seen, see};
 
@@ -110,7 +109,9 @@ enum Verb {
     /// Print the derived password of a room, or its derived host code
     Password {
         /// The room's address
-        room: BareJid,
+        ///
+        /// Its name alone is enough where the file names one service.
+        room: String,
         /// The host code (`moderators.code`) instead of the password
         #[arg(long)]
         code: bool,
@@ -205,7 +206,8 @@ fn carry_out(arguments: Arguments) -> Ended {
             running::by_file(&file, &loaded(&file)?, &attempt, json)
         }
         Verb::Show(arguments) => {
-            show::by_file(&file, &environment, found().ok().as_deref(), &arguments, json)
+            let room = running::room_of(&loaded(&file)?, &arguments.room)?;
+            show::by_file(&file, &environment, found().ok().as_deref(), (&room, &arguments), json)
         }
         Verb::ExplainPolicy(arguments) => {
             let socket = found().ok();
@@ -219,6 +221,7 @@ fn carry_out(arguments: Arguments) -> Ended {
         Verb::Test(arguments) => policy_tests::by_file(&file, &loaded(&file)?, &arguments, json),
         Verb::Password { room, code, at } => {
             let loaded = to_run(&file, &environment)?;
+            let room = running::room_of(&loaded, &room)?;
             let context = if code { Context::Code } else { Context::Password };
             generate::by_file(&loaded, &room, context, at.unwrap_or_else(app::now))
         }

@@ -58,15 +58,21 @@ pub(super) fn working() -> impl FnMut(u64) {
     }
 }
 
-/// Asks on the terminal whether to go on; returns `true` without a terminal.
-pub(super) fn confirms(what: impl FnOnce() -> String) -> bool {
+/// Asks on the terminal whether to go on.
+///
+/// # Errors
+/// There is no terminal to ask on: the caller has to decide beforehand.
+pub(super) fn confirms(what: impl FnOnce() -> String) -> Result<bool, String> {
+    let what = what();
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return true;
+        return Err(format!(
+            "{what} There is no terminal to ask on whether that is meant, so nothing was done: add --yes if it is"
+        ));
     }
-    let _ = write!(io::stderr(), "{} Go on? [y/N] ", what());
+    let _ = write!(io::stderr(), "{what} Go on? [y/N] ");
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+    Ok(read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// Progress of a long operation, shown on a terminal.

@@ -19,6 +19,7 @@ use crate::app::{self, commands, now};
 use crate::config::{Described, Environment, Loaded, Visible, counted};
 use crate::control::{ClientError, Failure, Reply, Request, Shown, Typed, ask as ask_component};
 use crate::doctor::in_words;
+use crate::jid::BareJid;
 use crate::policy::Policy;
 use crate::proof::policy_tests::Tried;
 use crate::secret::Secret;
@@ -49,7 +50,7 @@ fn give(socket: Result<PathBuf, String>, request: Result<Request, Failure>, json
 }
 
 /// Returns a reply for a terminal: names in it are chosen by strangers.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     text.lines().map(|line| Visible(line).to_string()).collect::<Vec<_>>().join("\n")
 }
 
@@ -134,9 +135,29 @@ pub(super) fn explained(tried: &Tried, policy: &Policy) -> Explained {
     Explained::new(&tried.explanation, &tried.facts(policy), &policy.texts)
 }
 
+/// Returns the address of a room that the file is asked about: typed as an address, or, where the file names one
+/// service, by its name alone.
+///
+/// # Errors
+/// It is no address, or on no service of the file.
+pub(super) fn room_of(loaded: &Loaded, typed: &str) -> Result<BareJid, String> {
+    let services: Vec<_> = loaded.settings.services.iter().map(|it| it.domain.as_str()).collect();
+    let whole = match services.as_slice() {
+        [only] if !typed.contains('@') => format!("{typed}@{only}"),
+        _ => typed.to_owned(),
+    };
+    let room = whole.parse::<BareJid>().ok();
+    let is_there = |room: &BareJid| room.node().is_some() && services.contains(&room.domain());
+    room.filter(is_there).ok_or_else(|| {
+        let services: Vec<_> = services.iter().map(|service| format!("`ROOM@{service}`")).collect();
+        format!("`{typed}` is no room of the file: write it as {}", services.join(" or "))
+    })
+}
+
 /// Explains an attempt by a file.
 pub(super) fn by_file(file: &Path, loaded: &Loaded, described: &Described, json: bool) -> Ended {
-    let tried = Tried::new(&loaded.policy, described, now())?;
+    let room = room_of(loaded, &described.room)?.to_string();
+    let tried = Tried::new(&loaded.policy, &Described { room, ..described.clone() }, now())?;
     let explained = explained(&tried, &loaded.policy);
     if json {
         say(&serde_json::to_string(&explained)?);
@@ -155,18 +176,24 @@ pub(super) enum Other {
     /// Let people enter a closed room again; without a room: go on in a new decision log, after the old one was moved away
     Reopen {
         /// The room's address
+        ///
+        /// Its name alone is enough where the file names one service.
         #[arg(allow_hyphen_values = true)]
         room: Option<String>,
     },
     /// Make a new password for a room; the moderators inside are told, others who come in have to type it
     Rotate {
         /// The room's address
+        ///
+        /// Its name alone is enough where the file names one service.
         #[arg(allow_hyphen_values = true)]
         room: String,
     },
     /// Give a room the password that stands in a file, or is typed; the moderators inside are told, others who come in have to type it
     SetPassword {
         /// The room's address
+        ///
+        /// Its name alone is enough where the file names one service.
         #[arg(allow_hyphen_values = true)]
         room: String,
         /// Read it from this file instead of the standard input
@@ -178,11 +205,13 @@ pub(super) enum Other {
 /// Sends a declared command, once it is confirmed where that is needed, and returns the exit status.
 pub(super) fn give_command(given: Given, socket: Result<PathBuf, String>, json: bool) -> Ended {
     let Given { request, is_confirmed } = given;
-    if !is_confirmed && request.as_ref().is_ok_and(|request| !is_meant(request, &socket)) {
-        note("nothing was done");
-        return Ok(status(false));
+    match &request {
+        Ok(asked) if !is_confirmed && !is_meant(asked, &socket)? => {
+            note("nothing was done");
+            Ok(status(false))
+        }
+        _ => give(socket, request, json),
     }
-    give(socket, request, json)
 }
 
 /// Sends one of the [`Other`] commands, and returns the exit status.
@@ -198,14 +227,17 @@ pub(super) fn give_other(other: Other, socket: Result<PathBuf, String>, json: bo
     }
 }
 
-/// Asks for confirmation, on a terminal, before what cannot be undone. Returns whether to go on.
-fn is_meant(request: &Request, socket: &Result<PathBuf, String>) -> bool {
+/// Asks for confirmation before what cannot be undone. Returns whether to go on.
+///
+/// # Errors
+/// There is no terminal to ask on.
+fn is_meant(request: &Request, socket: &Result<PathBuf, String>) -> Result<bool, String> {
     if request.name() == End::NAME {
         let room = request.arguments().get("room").and_then(|room| room.as_str());
         return confirms(|| format!("Everybody leaves {}, and it ends.", room.unwrap_or("?")));
     }
     let many = request.clone().parse::<EndMany>().ok().filter(|_| request.name() == EndMany::NAME);
-    let Some(many) = many.filter(|many| !many.dry_run) else { return true };
+    let Some(many) = many.filter(|many| !many.dry_run) else { return Ok(true) };
     confirms(|| {
         // An error is not shown here: the command itself reports it afterwards.
         let dry = commands::request(&EndMany { dry_run: true, ..many }).ok();

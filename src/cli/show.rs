@@ -19,7 +19,9 @@ use crate::policy::overrides::Override;
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
     /// The room's address
-    room: BareJid,
+    ///
+    /// Its name alone is enough where the file names one service.
+    pub(super) room: String,
     /// A claim of the opener's token
     #[arg(long = "claim", value_name = "NAME=VALUE")]
     claims: Vec<String>,
@@ -30,11 +32,11 @@ pub(super) fn by_file(
     file: &Path,
     environment: &Environment,
     socket: Option<&Path>,
-    arguments: &Arguments,
+    (room, arguments): (&BareJid, &Arguments),
     json: bool,
 ) -> Ended {
     let claims = arguments.claims.iter().map(|text| claim(text)).collect::<Result<Vec<_>, _>>()?;
-    let found = effective(file, environment, &arguments.room, &claims).map_err(broken)?;
+    let found = effective(file, environment, room, &claims).map_err(broken)?;
     if json {
         say(&to_json(&found));
         return Ok(ExitCode::SUCCESS);

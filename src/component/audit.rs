@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, oneshot};
 
 use super::decision_record::{Context, Line, VERSION};
 use super::log_writer::LogWriter;
@@ -226,6 +226,20 @@ impl Audit {
         let spool = spool.ok_or("there is no decision log: see `log.decisions` in the file")?;
         let failed = |error| format!("`{}` cannot be opened: {error}", spool.path.display());
         spool.reopen().map(|()| spool.path.clone()).map_err(failed)
+    }
+
+    /// Path of the decision log, or `None` if there is none.
+    pub fn log_path(&self) -> Option<&Path> {
+        self.spool.as_ref().map(|spool| spool.path.as_path())
+    }
+
+    /// Replaces lines of the decision log; `line` returns the new one, or `None` for one that stays. Never
+    /// blocks: sends how many were replaced, or why the log could not be read or written. `None`: there is no log.
+    pub fn rewrite_log(
+        &self,
+        line: impl Fn(&str) -> Option<String> + Send + 'static,
+    ) -> Option<oneshot::Receiver<io::Result<u64>>> {
+        self.spool.as_ref().map(|spool| spool.rewrite(line))
     }
 
     /// Returns whether anything is recorded: there is a log, a database or a subscriber.

@@ -4,13 +4,14 @@
 //! second and writes them at once. Waking that thread for each line would cost more than the line.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufRead as _, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use tokio::sync::oneshot;
 
 use crate::private::{OWNER, make_directory};
 use crate::thread::{Health, keep};
@@ -46,7 +47,18 @@ struct State {
     lost: u64,
     /// A reopened file, and how many of the waiting bytes still belong to the old one.
     fresh: Option<(Appended, usize)>,
+    /// What is done to the files of the log while nothing is written to them.
+    rewrite: Option<Rewrite>,
     stop: bool,
+}
+
+/// Something that is done to the files of the log.
+struct Rewrite(Box<dyn FnOnce(&Path) + Send>);
+
+impl std::fmt::Debug for Rewrite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Rewrite")
+    }
 }
 
 impl LogWriter {
@@ -97,6 +109,27 @@ impl LogWriter {
         Ok(())
     }
 
+    /// Replaces lines of the log, and of the file that was renamed before: `line` returns the new one, or `None` for one
+    /// that stays. New lines wait meanwhile. Never blocks: sends how many lines were replaced, or why a file could not be
+    /// read or written, which is as it was then.
+    pub(super) fn rewrite(
+        &self,
+        line: impl Fn(&str) -> Option<String> + Send + 'static,
+    ) -> oneshot::Receiver<io::Result<u64>> {
+        let (tell, told) = oneshot::channel();
+        let rewrite = Rewrite(Box::new(move |path: &Path| {
+            let all = [path.to_owned(), aside(path)];
+            let done = all
+                .iter()
+                .try_fold(0_u64, |sum, path| Ok(sum.saturating_add(rewritten(path, &line)?)));
+            // The caller may have stopped waiting.
+            let _ = tell.send(done);
+        }));
+        self.shared.state.lock().rewrite = Some(rewrite);
+        self.shared.news.notify_one();
+        told
+    }
+
     /// Returns the number of lines that were lost since the start.
     pub(super) fn lost(&self) -> u64 {
         self.shared.state.lock().lost
@@ -116,7 +149,8 @@ impl Drop for LogWriter {
 impl Shared {
     /// Waits for something to do, then a moment for more of it.
     fn gather(&self) -> MutexGuard<'_, State> {
-        let nothing = |state: &State| !state.stop && state.fresh.is_none();
+        let nothing =
+            |state: &State| !state.stop && state.fresh.is_none() && state.rewrite.is_none();
         let idle = |state: &mut State| state.bytes.is_empty() && nothing(state);
         let few = |state: &mut State| state.bytes.len() < PLENTY && nothing(state);
         let mut state = self.state.lock();
@@ -157,7 +191,7 @@ impl Writer {
             self.health.round();
             let mut state = self.shared.gather();
             std::mem::swap(&mut batch, &mut state.bytes);
-            let (stop, fresh) = (state.stop, state.fresh.take());
+            let (stop, fresh, rewrite) = (state.stop, state.fresh.take(), state.rewrite.take());
             drop(state);
             self.taken = lines(&batch);
             let mut rest = batch.as_slice();
@@ -168,6 +202,15 @@ impl Writer {
                 rest = after;
             }
             self.write(rest);
+            if let Some(Rewrite(rewrite)) = rewrite {
+                rewrite(&self.path);
+                match append(&self.path) {
+                    Ok(file) => self.file = file,
+                    Err(error) => {
+                        tracing::error!(%error, "the decision log cannot be opened again")
+                    }
+                }
+            }
             self.taken = 0;
             batch.clear();
             batch.shrink_to(PLENTY);
@@ -216,9 +259,7 @@ impl Writer {
 
     /// Rotates the file: renames it to `NAME.1`, replacing the one before, and begins a new one.
     fn rotate(&mut self) -> io::Result<()> {
-        let mut aside = self.path.clone().into_os_string();
-        aside.push(".1");
-        std::fs::rename(&self.path, aside)?;
+        std::fs::rename(&self.path, aside(&self.path))?;
         self.file = append(&self.path)?;
         Ok(())
     }
@@ -231,6 +272,43 @@ impl Writer {
         let mut state = self.shared.state.lock();
         state.lost = state.lost.saturating_add(lines);
     }
+}
+
+/// Returns the path that a full log is renamed to.
+fn aside(path: &Path) -> PathBuf {
+    let mut aside = path.to_owned().into_os_string();
+    aside.push(".1");
+    aside.into()
+}
+
+/// Replaces lines of a file, if there is one; returns how many. The file is replaced as a whole or not at all.
+fn rewritten(path: &Path, line: &impl Fn(&str) -> Option<String>) -> io::Result<u64> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let old = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        opened => opened?,
+    };
+    if !old.metadata()?.is_file() {
+        return Ok(0);
+    }
+    let fresh = path.with_extension("rewritten");
+    let mut options = OpenOptions::new();
+    let new = options.create(true).write(true).truncate(true).mode(0o600).open(&fresh)?;
+    let (mut new, mut count) = (io::BufWriter::new(new), 0_u64);
+    for text in io::BufReader::new(old).split(b'\n') {
+        let text = text?;
+        let replaced = std::str::from_utf8(&text).ok().and_then(line);
+        count = count.saturating_add(u64::from(replaced.is_some()));
+        new.write_all(replaced.as_deref().map_or(text.as_slice(), str::as_bytes))?;
+        new.write_all(b"\n")?;
+    }
+    if count == 0 {
+        std::fs::remove_file(&fresh)?;
+        return Ok(0);
+    }
+    new.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    std::fs::rename(&fresh, path)?;
+    Ok(count)
 }
 
 /// Returns the number of whole lines.
@@ -282,6 +360,23 @@ mod tests {
         }
         drop(spool);
         assert_eq!(written(&path), (0..300_000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn lines_are_replaced_in_both_files_and_later_ones_follow() {
+        let home = tempfile::tempdir().unwrap();
+        let (path, old) = (home.path().join("log"), home.path().join("log.1"));
+        std::fs::write(&old, "1\n2\n").unwrap();
+        let spool = LogWriter::open(&path).unwrap();
+        spool.line("2");
+        spool.line("3");
+        let replace = |line: &str| (line == "2").then(|| "7".to_owned());
+        assert_eq!(spool.rewrite(replace).blocking_recv().unwrap().unwrap(), 2);
+        assert_eq!(spool.rewrite(replace).blocking_recv().unwrap().unwrap(), 0);
+        spool.line("4");
+        drop(spool);
+        assert_eq!((written(&old), written(&path)), (vec![1, 7], vec![7, 3, 4]));
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -46,7 +46,9 @@ static ACTIONS: [(&str, Make); 15] = [
     ("reopen", |_| Action::Command(Word::Reopen)),
 ];
 /// Address of the person who opened the room, and who is kicked, banned, invited or admitted.
-const OTHER_PERSON: &str = "somebody@else.invalid";
+pub const OTHER_PERSON: &str = "somebody@else.invalid";
+/// Nick of a requester whose nick is not given.
+pub const UNNAMED: &str = "described";
 /// Names of the ways to log in, as [`Auth`] has them.
 pub(super) static WAYS: [&str; 5] = ["account", "token", "anonymous", "server", "component"];
 /// Passwords that may be typed, as the room sees them.
@@ -61,6 +63,8 @@ pub struct Described {
     #[arg(long = "do", default_value = "join", value_name = "WHAT")]
     pub what: String,
     /// The room's address
+    ///
+    /// Its name alone is enough where the file names one service.
     #[arg(long, value_name = "ROOM@SERVICE", allow_hyphen_values = true)]
     #[schemars(with = "schema::Room")]
     pub room: String,
@@ -225,7 +229,7 @@ impl Described {
                 auth,
                 secure: Some(!self.unencrypted),
                 address: self.address,
-                nick: self.nick.clone().unwrap_or_else(|| "described".to_owned()),
+                nick: self.nick.clone().unwrap_or_else(|| UNNAMED.to_owned()),
                 affiliation,
                 role,
                 claims,

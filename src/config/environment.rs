@@ -36,6 +36,13 @@ const VARIABLES: [(&str, &str, &str); 19] = [
 /// Variable that makes a task panic, to test the recovery: `TASK@SECONDS*TIMES`.
 const FAULT: &str = "VESTIBULE_TEST_FAULT";
 
+/// Returns the account of the person who runs this process by sudo(8) or doas(1), as these say.
+pub fn account_behind() -> Option<String> {
+    ["SUDO_USER", "DOAS_USER"]
+        .into_iter()
+        .find_map(|name| std::env::var_os(name)?.into_string().ok())
+}
+
 /// Environment variables of Vestibule, and those by which systemd passes directories.
 #[derive(Clone, Default)]
 pub struct Environment {
@@ -44,7 +51,16 @@ pub struct Environment {
     systemd: HashMap<&'static str, String>,
     /// Whether a value is not UTF-8, so that no variable could be read.
     unreadable: bool,
+    /// Variables that are set to nothing, of keys for which nothing is a value of its own.
+    empty: Vec<(&'static str, &'static str)>,
 }
+
+/// Variables of keys that switch something off where the file says `""`.
+const SWITCHES: [(&str, &str); 3] = [
+    ("VESTIBULE_LOG__DECISIONS", "log.decisions"),
+    ("VESTIBULE_STORE__FILE", "store.file"),
+    ("VESTIBULE_ADMIN__HTTP", "admin.http"),
+];
 
 impl Environment {
     /// Reads the variables of this process.
@@ -71,6 +87,8 @@ impl Environment {
             .keep_prefix(true)
             .ignore_empty(true)
             .source(variables);
+        let is_empty = |name: &str| variable(name).is_some_and(|value| value.is_empty());
+        let empty = SWITCHES.into_iter().filter(|(name, _)| is_empty(name)).collect();
         // The error is dropped: it shows the value, which may be the secret.
         let Ok(found) = source.collect() else {
             return Self { unreadable: true, systemd, ..Self::default() };
@@ -79,7 +97,7 @@ impl Environment {
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_uppercase(), value.into_string().ok()?)))
             .collect();
-        Self { ours, systemd, unreadable: false }
+        Self { ours, systemd, unreadable: false, empty }
     }
 
     /// Returns the panic that a test requests, as `TASK@SECONDS*TIMES`.
@@ -117,6 +135,11 @@ impl Environment {
         if self.unreadable {
             let message = "the value of a VESTIBULE_… variable is not UTF-8 text";
             notes.error(Place::Variable("environment".to_owned()), "", message, None);
+        }
+        for (name, key) in &self.empty {
+            let message = "it is empty, and counts as not set";
+            let suggestion = format!("write `{key} = \"\"` in the file for none");
+            notes.warning(Place::Variable((*name).to_owned()), "", message, Some(suggestion));
         }
         let mut unknown: Vec<_> = self
             .ours

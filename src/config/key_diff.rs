@@ -1,12 +1,13 @@
 //! Keys in which two policy files differ, and settings that take effect only after a restart.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
 use super::admin::Admin;
 use super::diagnostics::{Diagnostics, Place};
+use super::effective::DEFAULTS;
 use super::environment::Environment;
 use super::load::{parse_table, read_keys};
 use super::settings::{Component, Log, Settings};
@@ -51,21 +52,39 @@ pub struct KeyChange {
     pub after: Option<Said>,
 }
 
-/// Returns the keys whose values differ between two files, by line. Secrets are compared, but not shown.
+/// Returns the keys whose values differ between two files, by line; a key that a file leaves out has its default there.
+/// Secrets are compared, but not shown.
 pub fn changes(before: &str, after: &str) -> Vec<KeyChange> {
-    let (before, mut after) = (outline(before), outline(after));
+    let defaults: BTreeMap<_, _> =
+        outline(DEFAULTS).into_iter().map(|(key, value)| (of_any(&key), value)).collect();
+    let (before, after) = (outline(before), outline(after));
     let said = |written: &Written| Said { value: written.shown.clone(), line: written.line };
+    let value = |written: &Written| meaning(written.value.expose());
+    let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let mut found = Vec::new();
-    for (key, old) in before {
-        let new = after.remove(&key);
-        if new.as_ref().is_none_or(|new| new.value != old.value) {
-            found.push(KeyChange { key, before: Some(said(&old)), after: new.as_ref().map(said) });
+    for key in keys {
+        let (old, new) = (before.get(key), after.get(key));
+        let default = defaults.get(&of_any(key));
+        if old.or(default).map(value) != new.or(default).map(value) {
+            let (before, after) = (old.map(said), new.map(said));
+            found.push(KeyChange { key: key.clone(), before, after });
         }
     }
-    let added = after.into_iter();
-    found.extend(added.map(|(key, new)| KeyChange { key, before: None, after: Some(said(&new)) }));
     found.sort_by_key(|change| change.after.as_ref().or(change.before.as_ref()).map(|at| at.line));
     found
+}
+
+/// Returns a key without the names of the tables in it: all of one kind have the same defaults.
+fn of_any(key: &str) -> String {
+    let mut parts = key.split("[\"");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |whole, part| whole + part.split_once("\"]").map_or("", |(_, rest)| rest))
+}
+
+/// Returns a value as it is written in one way only, whatever quotation marks and blanks the file has.
+fn meaning(raw: &str) -> String {
+    let read = toml::from_str::<toml::Table>(&format!("value = {raw}"));
+    read.map_or_else(|_| raw.to_owned(), |table| table.to_string())
 }
 
 fn outline(text: &str) -> BTreeMap<String, Written> {
@@ -215,6 +234,21 @@ mod tests {
             ]
         );
         assert_eq!(in_words(after, after), [""; 0]);
+    }
+
+    #[test]
+    fn a_file_without_its_defaults_is_the_same_file() {
+        let service = "[[service]]\ndomain = \"rooms.example.org\"\n";
+        let whole = DEFAULTS.replace("conference.localhost", "rooms.example.org");
+        assert_eq!(in_words(&whole, service), [""; 0]);
+        let other = format!("{service}[policy.lobby]\nadmission = 'lobby'\nmax_waiting = 50\n");
+        assert_eq!(
+            in_words(service, &other),
+            ["policy.lobby.admission: default -> 'lobby'@4"],
+            "50 is the default"
+        );
+        let quoted = other.replace('\'', "\"");
+        assert_eq!(in_words(&other, &quoted), [""; 0]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod store;
 mod table_reader;
 mod texts;
 
-pub use self::attempt_args::{Described, DescribedError, claim};
+pub use self::attempt_args::{Described, DescribedError, OTHER_PERSON, UNNAMED, claim};
 pub use self::diagnostics::{Held, Problem, Severity, Visible, Written};
 pub use self::environment::{Outside, of_session};
 pub use self::key_diff::{KeyChange, Said, changes};
@@ -35,7 +35,7 @@ pub use crate::setting::kind::nearest;
 pub use crate::setting::values::{LONGEST, length};
 pub use admin::{Admin, Listen, Oidc, Proxy, Role, SocketMode, Token, is_sign_in_name};
 pub use effective::{Effective, Layer, effective};
-pub use environment::Environment;
+pub use environment::{Environment, account_behind};
 pub use file::read_file;
 pub use json_schema::json_schema;
 pub use load::{

@@ -37,6 +37,9 @@ pub struct Status {
     /// Lines to add to the file about authentication providers that it does not name and that are unknown.
     #[serde(default)]
     pub unlisted: Vec<String>,
+    /// Gates that have greeted and are refused, since the policy in force has no such service; each with what to do.
+    #[serde(default)]
+    pub strangers: Vec<String>,
     /// Number of open rooms.
     pub rooms: usize,
     /// Counts of the decisions since the start.

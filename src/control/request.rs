@@ -9,7 +9,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::command::Command;
+use super::command::{Command, FieldKind};
 use crate::config::{LONGEST, length};
 use crate::secret::Secret;
 
@@ -40,6 +40,21 @@ impl Request {
             Failure::new(FailureKind::Invalid, reason)
         })?;
         command.request(values)
+    }
+
+    /// Replaces the room that the command is about by what `whole` makes of it, if that is something. A room among
+    /// search criteria, which is optional, stays as it was typed.
+    #[must_use]
+    pub fn with_room(mut self, whole: impl Fn(&str) -> Option<String>) -> Self {
+        let rooms = self.command.fields.iter();
+        for field in rooms.filter(|field| field.required && field.kind == FieldKind::Room) {
+            if let Some(Value::String(room)) = self.arguments.get_mut(field.name)
+                && let Some(whole) = whole(room)
+            {
+                *room = whole;
+            }
+        }
+        self
     }
 
     /// Returns the command that is requested.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -15,7 +16,7 @@ use tokio_util::codec::{Framed, LinesCodec};
 
 use super::request::Line;
 use super::{Caller, Command, Failure, FailureKind, Interface, Reply, Request, Role};
-use crate::config::NOT_ALLOWED;
+use crate::config::{NOT_ALLOWED, account_behind};
 use crate::private;
 
 /// The longest request, in bytes: it may contain a policy file.
@@ -27,12 +28,15 @@ const MOST: usize = 64;
 
 /// The socket cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the socket `{}` cannot be made: set `component.socket` to a path that the component may write to", path.display()
-)]
-pub struct SocketError {
-    path: PathBuf,
-    source: io::Error,
+pub enum SocketError {
+    /// Another component listens there.
+    #[error("another component runs and listens on `{}`: stop it first, or give this one another `component.socket`", .0.display())]
+    Taken(PathBuf),
+    /// The file cannot be created.
+    #[error(
+        "the socket `{}` cannot be made: set `component.socket` to a path that the component may write to", .0.display()
+    )]
+    Other(PathBuf, #[source] io::Error),
 }
 
 /// An implementation of the operator commands.
@@ -69,7 +73,10 @@ impl ControlSocket {
         let path = socket.to_owned();
         match listen(socket).await {
             Ok(listener) => Ok(Self(Arc::new(Bound { listener, path }))),
-            Err(source) => Err(SocketError { path, source }),
+            Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
+                Err(SocketError::Taken(path))
+            }
+            Err(source) => Err(SocketError::Other(path, source)),
         }
     }
 
@@ -117,6 +124,24 @@ fn caller(stream: &UnixStream) -> Caller {
     Caller { face: Interface::CommandLine, name, role: Role::Operator }
 }
 
+/// Key of a request on the socket, next to `do`: the account of the person who became another one to make it. The
+/// caller says so themself; nobody but root and the component's own account may open the socket.
+const BEHIND: &str = "behind";
+/// Longest name of an account that is believed, in characters, as useradd(8) has it.
+const LONGEST_ACCOUNT: usize = 32;
+
+/// Returns the caller with the account of the person behind them, if a request names one.
+fn with_account(caller: &Caller, values: &mut Map<String, Value>) -> Caller {
+    let mut caller = caller.clone();
+    if let Some(Value::String(account)) = values.remove(BEHIND)
+        && (1..=LONGEST_ACCOUNT).contains(&account.len())
+        && account.bytes().all(|byte| byte.is_ascii_graphic())
+    {
+        caller.name = format!("{account} ({})", caller.name);
+    }
+    caller
+}
+
 async fn sign_of_life(lines: &mut Framed<UnixStream, LinesCodec>, since: Duration) {
     if let Ok(line) = serde_json::to_string(&Line::Working(since.as_secs())) {
         // A client that does not read must not delay the command.
@@ -129,10 +154,13 @@ async fn converse(stream: UnixStream, handler: &impl Handler) {
     let invalid = |reason: String| Reply::Failed(Failure::new(FailureKind::Invalid, reason));
     let mut lines = Framed::new(stream, LinesCodec::new_with_max_length(LONGEST));
     while let Some(line) = lines.next().await {
-        let read = |values| Request::read(handler.commands(), values);
+        let read = |mut values| {
+            let caller = with_account(&caller, &mut values);
+            Request::read(handler.commands(), values).map(|request| (caller, request))
+        };
         let reply = match line.map(|line| serde_json::from_str(&line).map(read)) {
             Ok(Ok(Err(failure))) => Reply::Failed(failure),
-            Ok(Ok(Ok(request))) => {
+            Ok(Ok(Ok((caller, request)))) => {
                 let mut handled = pin!(handler.handle(&caller, request));
                 let began = Instant::now();
                 loop {
@@ -204,8 +232,11 @@ pub(super) async fn send_request(
     mut working: impl FnMut(u64),
 ) -> Result<Reply, ClientError> {
     let (read, mut write) = stream.into_split();
-    let mut line = serde_json::to_string(request).map_err(ClientError::Nonsense)?;
-    line.push('\n');
+    let mut line = serde_json::to_value(request).map_err(ClientError::Nonsense)?;
+    if let (Some(values), Some(account)) = (line.as_object_mut(), account_behind()) {
+        values.insert(BEHIND.to_owned(), account.into());
+    }
+    let line = format!("{line}\n");
     let written = timeout(PATIENCE, write.write_all(line.as_bytes())).await;
     written.map_err(|_| ClientError::Silent)?.map_err(ClientError::BrokenOff)?;
     let mut read = BufReader::new(read);
@@ -229,7 +260,7 @@ mod tests {
 
     use schemars::JsonSchema;
     use serde::{Deserialize, Serialize};
-    use serde_json::{Map, json};
+    use serde_json::json;
 
     use super::*;
     use crate::control::{Impact, RoomDetails};

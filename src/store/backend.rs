@@ -28,6 +28,9 @@ impl StoreError {
     }
 }
 
+/// What stands for the target of a ban that was forgotten: a name of no domain.
+pub(super) const FORGOTTEN: &str = "erased.invalid";
+
 /// A database that can be connected to.
 pub trait Database: Debug + Send + Sync + 'static {
     /// Connects to the database, and brings its tables up to date. May block.
@@ -44,6 +47,13 @@ pub trait Connection: Debug + Send {
 
     /// Returns the entries that match a query, in the order of their numbers.
     fn search(&mut self, query: &Query) -> Result<Vec<Entry>, StoreError>;
+
+    /// Replaces person, nick, reason and body of entries, each found by its number and server; all or none. What stood
+    /// there is overwritten.
+    fn replace(&mut self, entries: &[Entry]) -> Result<(), StoreError>;
+
+    /// Overwrites whom these bans were on, and why. They stay for the servers that do not know yet that they were lifted.
+    fn forget_bans(&mut self, ids: &[String]) -> Result<(), StoreError>;
 
     /// Returns the greatest entry number, or 0 without entries.
     fn last(&mut self) -> Result<i64, StoreError>;

@@ -8,6 +8,7 @@
 mod addresses;
 mod backend;
 mod entry;
+mod person;
 pub mod postgres;
 mod query;
 mod queue;
@@ -19,7 +20,8 @@ mod writer;
 pub use self::addresses::Mask;
 pub use self::backend::{Connection, Database, Keep, StoreError};
 pub use self::entry::{Ban, BanState, By, Entry, Kind};
+pub use self::person::{Concern, Person, Pseudonym};
 pub use self::query::{Found, Query};
 pub use self::queue::StoreState;
 pub use self::replication::{Exchange, SharedState};
-pub use self::writer::{Sequence, Store};
+pub use self::writer::{Place, Sequence, Store};

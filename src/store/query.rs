@@ -15,7 +15,7 @@ pub struct Query {
     /// The room: its address, or only the part before the `@`.
     #[schemars(with = "Option<schema::Room>")]
     pub room: Option<String>,
-    /// The person: their address, or only the part before the `@`.
+    /// The person: their address, the part before the `@`, their nick or their display name.
     #[schemars(with = "Option<schema::Person>")]
     pub person: Option<String>,
     /// The rule (`lobby.admission`), or the family of rules (`lobby`).
@@ -36,6 +36,9 @@ pub struct Query {
     pub until: Option<Timestamp>,
     /// Text that the body or the nick contains; the case of Latin letters does not matter.
     pub text: Option<String>,
+    /// Only entries of which any text contains one of these, if there are any; the case of Latin letters does not matter.
+    #[serde(skip)]
+    pub mentions: Vec<String>,
     /// Only entries after this number, the oldest first.
     pub after: Option<i64>,
     /// Only entries before this number.
@@ -79,6 +82,10 @@ pub(super) struct Dialect {
     pub(super) moment: &'static str,
     /// Condition that an entry contains a text, with two `?` for the pattern.
     pub(super) contains: &'static str,
+    /// Expression for the display name of the person concerned, which is in the body.
+    pub(super) name: &'static str,
+    /// Condition that a text of an entry contains another one, with one `?` for the pattern.
+    pub(super) mentions: &'static str,
     /// Returns the pattern for a text that is searched for.
     pub(super) pattern: fn(&str) -> String,
 }
@@ -120,13 +127,13 @@ pub(super) struct Conditions {
 impl Conditions {
     /// Translates a query into conditions.
     pub(super) fn of(query: &Query, dialect: &Dialect) -> Self {
-        let Dialect { moment, contains, pattern } = dialect;
+        let Dialect { moment, contains, mentions, pattern, .. } = dialect;
         let mut all = Self::default();
         if let Some(room) = &query.room {
             all.address("room", room);
         }
         if let Some(person) = &query.person {
-            all.address("person", person);
+            all.person(person, dialect);
         }
         if let Some(rule) = &query.rule {
             let now = renamed(rule).filter(|now| !now.starts_with(rule.as_str()));
@@ -149,6 +156,10 @@ impl Conditions {
         all.each(&format!("at < {moment}"), query.until.map(Timestamp::as_microsecond));
         if let Some(words) = &query.text {
             all.and(contains, [pattern(words), pattern(words)]);
+        }
+        if !query.mentions.is_empty() {
+            let each = vec![*mentions; query.mentions.len()].join(" or ");
+            all.and(&format!("({each})"), query.mentions.iter().map(|text| pattern(text)));
         }
         all.each("server = ?", query.server.as_deref());
         all.each("seq > ?", query.after);
@@ -174,8 +185,28 @@ impl Conditions {
         if address.contains('@') {
             return self.and(&format!("{column} = ?"), [address]);
         }
-        // A range over what may follow the `@`: `A` is the character after it.
-        let range = format!("({column} >= ? and {column} < ?)");
-        self.and(&range, [format!("{address}@"), format!("{address}A")]);
+        self.and(&in_front_of_at(column), bounds(address));
     }
+
+    /// Adds the condition that an entry is about a person, whom an address names, or the part before the `@`, or what
+    /// others call them; the case of Latin letters in such a name does not matter.
+    fn person(&mut self, person: &str, dialect: &Dialect) {
+        if person.contains('@') {
+            return self.address("person", person);
+        }
+        let (is_in_front, name) = (in_front_of_at("person"), dialect.name);
+        let called = person.to_ascii_lowercase();
+        let values = bounds(person).into_iter().chain([called.clone(), called]);
+        self.and(&format!("({is_in_front} or lower(nick) = ? or lower({name}) = ?)"), values);
+    }
+}
+
+/// Returns the condition that a column has an address with a certain part before the `@`, with two `?` for [`bounds`].
+fn in_front_of_at(column: &str) -> String {
+    format!("({column} >= ? and {column} < ?)")
+}
+
+/// Returns the bounds of the addresses with this part before the `@`: `A` is the character after that.
+fn bounds(name: &str) -> [String; 2] {
+    [format!("{name}@"), format!("{name}A")]
 }

@@ -11,7 +11,7 @@ use rusqlite::{
     TransactionBehavior, params, params_from_iter, types,
 };
 
-use super::backend::{self, Database, Keep, StoreError};
+use super::backend::{self, Database, FORGOTTEN, Keep, StoreError};
 use super::entry::{Ban, BanState, Entry};
 use super::query::Query;
 use crate::private::{OWNER, make_directory};
@@ -158,6 +158,26 @@ impl backend::Connection for File {
         Ok(free > u64::from(PAGES))
     }
 
+    fn replace(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
+        self.overwriting(|transaction| {
+            let mut statement = transaction.prepare(REPLACE)?;
+            for Entry { seq, server, person, nick, reason, body, .. } in entries {
+                statement.execute(params![seq, server, person, nick, reason, body])?;
+            }
+            Ok(())
+        })
+    }
+
+    fn forget_bans(&mut self, ids: &[String]) -> Result<(), StoreError> {
+        self.overwriting(|transaction| {
+            let mut statement = transaction.prepare(FORGET_BAN)?;
+            for id in ids {
+                statement.execute(params![id, FORGOTTEN])?;
+            }
+            Ok(())
+        })
+    }
+
     fn last(&mut self) -> Result<i64, StoreError> {
         let last = "SELECT coalesce(max(seq), 0) FROM entries";
         Ok(self.connection.query_row(last, [], |row| row.get(0))?)
@@ -218,6 +238,30 @@ impl backend::Connection for File {
         Ok(self.connection.query_row(count, [seq], |row| row.get(0))?)
     }
 }
+
+impl File {
+    /// Carries out a transaction after which the file has no trace of what it replaced, nor has the write-ahead log.
+    fn overwriting(
+        &mut self,
+        what: impl FnOnce(&Connection) -> Result<(), Error>,
+    ) -> Result<(), StoreError> {
+        self.connection.pragma_update(None, "secure_delete", true)?;
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        what(&transaction)?;
+        transaction.commit()?;
+        self.connection.pragma_update(None, "secure_delete", "FAST")?;
+        // A reader may keep the log from being emptied; it is written over in time.
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+}
+
+/// Replaces what an entry says of people.
+const REPLACE: &str = "UPDATE entries SET person = ?3, nick = ?4, reason = ?5, body = ?6 \
+    WHERE seq = ?1 AND server = ?2";
+/// Overwrites whom a ban was on, and why.
+const FORGET_BAN: &str = "UPDATE bans SET who = ?2, reason = '' WHERE id = ?1";
 
 /// Takes the message from SQLite, and decides by its code whether a later try may succeed.
 impl From<Error> for StoreError {
@@ -332,6 +376,10 @@ fn moment(row: &Row<'_>, at: usize) -> Result<Option<Timestamp>, Error> {
 const DIALECT: Dialect = Dialect {
     moment: "?",
     contains: r"(body like ? escape '\' or nick like ? escape '\')",
+    mentions: "coalesce(person, '') || char(10) || coalesce(nick, '') || char(10) || coalesce(reason, '') || char(10) || \
+        coalesce(caller, '') || char(10) || body like ? escape '\\'",
+    name: r#"CASE WHEN body LIKE '%"name":%' AND json_valid(body)
+        THEN coalesce(json_extract(body, '$.name'), json_extract(body, '$.facts.who.name')) END"#,
     pattern,
 };
 
@@ -433,6 +481,8 @@ fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     // Space that the write-ahead log has taken during a long transaction is given back.
     connection.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
+    // What is deleted from a page that is written is overwritten: it may be what is to be erased later.
+    connection.pragma_update(None, "secure_delete", "FAST")?;
     if version(connection)? == MIGRATIONS.len() {
         return Ok(());
     }

@@ -44,6 +44,15 @@ pub struct Store {
     pub(crate) health: Health,
 }
 
+/// Where entries are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In this server's file.
+    File,
+    /// In the database that servers share.
+    Shared,
+}
+
 /// The database that servers share, for searches, and its state.
 #[derive(Debug)]
 struct Common {
@@ -123,6 +132,55 @@ impl Store {
             }
         }
         Ok(Found { entries: self.search(query).await?, note })
+    }
+
+    /// Returns the entries that match a query, in this server's file, or in the database that servers share; `None` if
+    /// there is no such database.
+    pub async fn search_in(
+        &self,
+        place: Place,
+        query: Query,
+    ) -> Option<Result<Vec<Entry>, StoreError>> {
+        match place {
+            Place::File => Some(self.search(query).await),
+            Place::Shared => {
+                let common = self.common.get()?;
+                Some(common.readers.read(move |connection| connection.search(&query)).await)
+            }
+        }
+    }
+
+    /// Replaces what entries say of people, all or none. What is there already, and not what is queued.
+    pub async fn replace_in(&self, place: Place, entries: Vec<Entry>) -> Result<(), StoreError> {
+        self.overwrite(place, move |connection| connection.replace(&entries)).await
+    }
+
+    /// Overwrites whom bans were on that have ended, and why.
+    pub async fn forget_bans_in(&self, place: Place, ids: Vec<String>) -> Result<(), StoreError> {
+        self.overwrite(place, move |connection| connection.forget_bans(&ids)).await
+    }
+
+    async fn overwrite(
+        &self,
+        place: Place,
+        what: impl FnOnce(&mut dyn Connection) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        match (place, self.common.get()) {
+            (Place::File, _) => self.write(what).await,
+            (Place::Shared, Some(common)) => common.readers.read(what).await,
+            (Place::Shared, None) => Ok(()),
+        }
+    }
+
+    /// Returns every ban, those that were lifted too.
+    pub async fn every_ban(&self) -> Result<Vec<BanState>, StoreError> {
+        let (mut all, mut after) = (Vec::new(), 0);
+        loop {
+            let page = self.ban_changes(after).await?;
+            let Some((last, _)) = page.last() else { return Ok(all) };
+            after = *last;
+            all.extend(page.into_iter().map(|(_, state)| state));
+        }
     }
 
     /// Adds the database that servers share, which is then searched too.

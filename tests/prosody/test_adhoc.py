@@ -209,6 +209,7 @@ async def test_what_there_is_to_see_is_a_table(door):
         root = await operator(crowd)
         status = await root.step("status")
         assert status.form["type"] == "result" and status.fields["ready"]["value"]
+        assert list(status.fields)[:2] == ["ready", "linked"], "what matters comes first"
         rooms = await root.step("rooms")
         (mine,) = [row for row in rooms.items if row["room"] == room]
         assert mine["occupants"] == "1" and mine["opener"] == "alice@localhost"

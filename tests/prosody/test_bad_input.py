@@ -7,7 +7,7 @@ import shutil
 from xml.etree import ElementTree
 
 import pytest
-from lab import Crowd, Vestibule
+from lab import Crowd, Prosody, Vestibule
 from lab.settings import SNIPPETS
 from storm import PASSWORD, QUICK, ROOM, SERVICE, hear, logged, meeting, policy, until
 
@@ -120,6 +120,35 @@ async def test_without_a_gate_the_component_is_not_ready(start_prosody, start, t
     assert status.returncode == 1
     assert "NOT READY" in status.stdout
     assert f"{SERVICE}: NO GATE" in status.stdout
+
+
+class Elsewhere(Prosody):
+    """A server whose gate is told of a component that is not there."""
+
+    def configuration(self):
+        return super().configuration().replace('"vestibule.localhost"\n', '"elsewhere.localhost"\n', 1)
+
+
+async def test_a_gate_that_refuses_everybody_is_said_to(start_prosody, start_vestibule, start, prosody_version):
+    """By the component where it greets from a service that the file has not, else in Prosody's log."""
+    elsewhere = start(Elsewhere(prosody_version))
+    component = start_vestibule(start_prosody(), policy().replace(SERVICE, "rooms.localhost"), ready=False)
+    refused = f"a gate on {SERVICE} has connected and is REFUSED"
+    for _ in range(100):
+        if refused in component.run("status").stdout:
+            break
+        await asyncio.sleep(0.1)
+    status = component.run("status")
+    assert status.returncode == 1 and refused in status.stdout
+    assert "or a gate there does not reach this component and refuses everybody" in status.stdout
+    for _ in range(100):
+        if "this server has no Component" in elsewhere.log():
+            break
+        await asyncio.sleep(0.1)
+    assert 'this server has no Component "elsewhere.localhost", so everyone is refused' in elsewhere.log()
+    async with Crowd(elsewhere) as crowd:
+        alice = await crowd.connect("alice@localhost")
+        assert not (await alice.join(f"tea@{SERVICE}", "Alice")).joined
 
 
 ODD_NAMES = [

@@ -257,6 +257,15 @@ async def test_what_may_not_be_banned_is_refused_with_the_reason(start_prosody, 
     assert "one of the file (line" in read(vestibule, "unban", "eve@localhost", code=1)
     assert "no operator has banned" in read(vestibule, "unban", "bob@localhost", code=1)
     assert read(vestibule, "bans") == {"bans": [], "file": 1}
+    # Who is banned already is not banned a second time, unless that lasts longer or is for more rooms.
+    first = read(vestibule, "ban", "mallory@localhost", "--for", "2 days")
+    assert not first["already"]
+    for more in ([], ["--room", "team-*"]):
+        again = read(vestibule, "ban", "mallory@localhost", "--for", "1 day", *more)
+        assert (again["already"], again["id"]) == (True, first["id"])
+    assert "banned already: mallory@localhost" in vestibule.run("ban", "mallory@localhost", "--for", "1 day").stdout
+    assert not read(vestibule, "ban", "mallory@localhost")["already"]
+    assert len(read(vestibule, "bans")["bans"]) == 2
 
 
 async def test_a_ban_that_cannot_be_stored_is_in_force_and_says_so(start_prosody, start_vestibule):

@@ -1,6 +1,7 @@
 """What a command replies is what it found and did."""
 
 import asyncio
+import re
 
 import pytest
 from lab import SERVICE, Crowd
@@ -230,8 +231,99 @@ async def test_a_nick_cannot_be_read_as_the_reply(door):
             await guest.leave(room, nick)
 
 
-def test_the_name_of_a_room_is_no_address_and_that_is_said(door):
-    assert "write `tea@SERVICE`" in say(door, "remove", "tea", "--all", code=1)
+async def test_the_name_of_a_room_is_enough_where_there_is_one_service(door):
+    async with Crowd(door.server) as crowd:
+        room, _, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
+        name = room.partition("@")[0]
+        for verb in ("room", "close", "reopen", "suspend", "resume"):
+            assert room in say(door, verb, name), verb
+        assert bob.bare in say(door, "remove", name, "Bob")
+        explained = say(door, "explain", "--live", "--room", name, "--jid", "alice@localhost")
+        assert explained == say(door, "explain", "--live", "--room", room, "--jid", "alice@localhost")
+        assert f"`{room}`" not in say(door, "end", name)
+        assert f"there is no room `{room}`" in say(door, "end", name, code=1)
+        # The address is what is written down.
+        assert "end" in {line["event"] for line in await door.decisions(room=room) if "event" in line}
+
+
+def test_a_service_is_no_name_of_a_room(door):
+    assert "SERVICE" in say(door, "room", door.server.service, code=1)
+
+
+def test_a_room_of_no_service_of_the_file_is_none(door):
+    config = ["--config", door.component.config_path]
+    for room in ("tea@confrence.localhost", "@", "tea@"):
+        for verb in (["password", room], ["show", room], ["explain", "--room", room, "--jid", "bob@localhost"]):
+            assert "`ROOM@conference.localhost`" in say(door, *config, *verb, code=2), verb
+    shown = say(door, *config, "show", "tea")
+    assert shown == say(door, *config, "show", "tea@conference.localhost")
+
+
+async def test_what_cannot_be_undone_is_confirmed_beforehand_where_nobody_can_be_asked(door):
+    async with Crowd(door.server) as crowd:
+        room, _, _ = await door.meeting(crowd, "alice@localhost", "bob@localhost")
+        for command in (["end", room], ["end-many", "--all"], ["end-many", "--match", "*"]):
+            done = door.component.run(*command, asks=True)
+            assert done.returncode == 2 and "add --yes" in done.stderr, done
+            assert read(door, "room", room)["room"] == room
+        assert "would" in door.component.run("end-many", "--all", "--dry-run", asks=True).stdout
+        say(door, "end", room, "--yes")
+
+
+async def test_who_is_behind_sudo_is_written_down_with_the_reason(door):
+    async with Crowd(door.server) as crowd:
+        room, _, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
+        for account, written in [("pat", "pat (uid 0)"), ("p\n", "uid 0"), ("x" * 33, "uid 0")]:
+            env = {"SUDO_USER": account}
+            done = door.component.run("suspend", room, "--reason", f"fire {len(account)}", env=env)
+            assert done.returncode == 0, done.stderr
+            line = f"suspend done, by {written} (operator, command-line), because \"fire {len(account)}\""
+            await shown(door, line, "--room", room)
+        door.component.run("ban", "mallory@localhost", "--reason", "trolls", env={"DOAS_USER": "pat"})
+        await shown(door, "ban mallory@localhost done, by pat (uid 0)", "--kind", "action")
+        assert "by pat (uid 0)" in say(door, "unban", "mallory@localhost")
+
+
+async def test_a_person_is_found_in_the_log_by_what_they_are_called(door):
+    async with Crowd(door.server) as crowd:
+        room, _, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
+        guest = await crowd.connect("guest.localhost")
+        await guest.join(room, "Zoe Zebra", SECRET)
+        await shown(door, guest.bare, "--person", "zoe zebra")
+        assert bob.bare not in say(door, "log", "--person", "Zoe Zebra")
+        said = say(door, "log", "--rule", "lobbi.admission")
+        assert "no entry matches: no rule, and no family of rules, is called `lobbi.admission`" in said
+        for filters in (["--room", "nosuch"], ["--rule", "hours.open"], ["--person", "Zebra"]):
+            assert say(door, "log", *filters) == "no entry matches\n", filters
+            assert say(door, "log", "--json", *filters) == "no entry matches\n", filters
+
+
+async def shown(door, line, *filters):
+    """The log has that line: entries take a moment."""
+    for _ in range(100):
+        if line in say(door, "log", *filters):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{line!r} is not in {say(door, 'log', *filters)}")
+
+
+async def test_an_explanation_is_about_who_is_called_so(door):
+    async with Crowd(door.server) as crowd:
+        room, _, bob = await door.meeting(crowd, "alice@localhost", "bob@localhost")
+        asked = ["explain", "--live", "--room", room, "--jid"]
+        words = say(door, *asked, "Bob")
+        assert words == say(door, *asked, bob.bare) and f"jid {bob.bare}" in words
+        assert NOBODY in say(door, *asked, "Bobb", code=1)
+        assert "class: federated" in say(door, *asked, "elsewhere.example")
+        # In units that people read, and without what was not given.
+        alone = say(door, "--config", door.component.config_path, "explain", "--room", room, "--jid", "new@localhost")
+        for text in (words, alone, say(door, *asked, "new@localhost")):
+            assert not re.search(r"\d\.\d{3,}Z|, v \d|described|else\.invalid", text), text
+
+
+def test_an_incident_without_a_subject_is_told_what_it_needs(door):
+    said = say(door, "incident", code=2)
+    assert "--room" in said and "--person" in said
 
 
 async def test_close_and_reopen_say_how_it_was_and_what_still_keeps_people_out(door):

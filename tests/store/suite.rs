@@ -19,6 +19,8 @@ macro_rules! suite {
             whoever_reads_the_bans_is_told_when_they_change
             bans_are_the_same_in_whatever_order_they_are_merged
             entries_are_counted_from_a_number_on
+            an_entry_is_replaced_and_no_other
+            whom_a_ban_was_on_is_forgotten_and_that_it_was_lifted_is_not
         }
     };
 }
@@ -120,6 +122,23 @@ pub(crate) fn entries_are_found_by_each_of_their_columns(database: impl Database
     assert_eq!(found(person("bob@example.org")), [0]);
     assert_eq!(found(person("bob")), [0]);
     assert!(found(person("ob")).is_empty());
+    let called = |nick: Option<&str>, body: &str, second| Entry {
+        nick: nick.map(str::to_owned),
+        body: body.into(),
+        ..entry(second, "called", "mallory")
+    };
+    append(
+        &database,
+        [
+            called(Some("Zoe"), "{}", 50),
+            called(None, r#"{"name":"Zoe"}"#, 51),
+            called(None, r#"{"facts":{"who":{"name":"zoe"}}}"#, 52),
+            called(None, r#"{"name":"Zoe B."}"#, 53),
+            called(None, r#""name": is no JSON object""#, 54),
+        ],
+    );
+    assert_eq!(found(person("zoe")), [50, 51, 52]);
+    assert!(found(person("zoe@example.org")).is_empty(), "an address is no name");
     let rule = |rule| Query { rule: some(rule), ..Query::default() };
     assert_eq!(found(rule("access.create")), [0]);
     assert_eq!(found(rule("access")), [0, 40]);
@@ -127,7 +146,7 @@ pub(crate) fn entries_are_found_by_each_of_their_columns(database: impl Database
     assert_eq!(found(Query { verdict: some("deny"), ..Query::default() }), [0]);
     assert_eq!(found(Query { id: some("c41-19"), ..Query::default() }), [0]);
     let server = |server| Query { server: some(server), ..Query::default() };
-    assert_eq!(found(server("vestibule.example.org")).len(), 19);
+    assert_eq!(found(server("vestibule.example.org")).len(), 24);
     assert!(found(server("vestibule")).is_empty());
     for (kind, second) in Kind::ALL.into_iter().zip(10..).skip(1) {
         assert_eq!(found(Query { kind: Some(kind), ..Query::default() }), [second]);
@@ -141,6 +160,57 @@ pub(crate) fn entries_are_found_by_each_of_their_columns(database: impl Database
     assert_eq!(found(between), [1, 2]);
     let both = Query { verdict: some("deny"), ..room("tea-time") };
     assert!(found(both).is_empty());
+}
+
+pub(crate) fn an_entry_is_replaced_and_no_other(database: impl Database) {
+    let other = Entry { server: "other.example.org".into(), ..everything() };
+    let with = |second, body: &str| Entry { body: body.into(), ..entry(second, "tea", "eve") };
+    append(&database, [everything(), other.clone(), with(1, r#"{"x":"BOB@example.org"}"#)]);
+    append(
+        &database,
+        [with(2, "{}"), Entry { reason: Some("of bob@example.org".into()), ..with(3, "{}") }],
+    );
+    let mentions = |texts: &[&str]| {
+        let texts = texts.iter().map(|text| (*text).to_owned()).collect();
+        find(&database, Query { mentions: texts, ..Query::default() }).len()
+    };
+    assert_eq!(mentions(&["bob@example.org"]), 4);
+    assert_eq!(mentions(&["no@example.org", "of bob@", "%"]), 1);
+    let new = Entry {
+        person: Some("x@erased.invalid".into()),
+        nick: None,
+        reason: Some("erased".into()),
+        body: r#"{"event":"erased"}"#.into(),
+        ..everything()
+    };
+    database.connect().unwrap().replace(std::slice::from_ref(&new)).unwrap();
+    let server = |name: &str| Query { server: Some(name.into()), ..Query::default() };
+    assert_eq!(find(&database, server("other.example.org")), [other]);
+    assert_eq!(
+        find(&database, Query { limit: Some(4), ..server("vestibule.example.org") })[0],
+        new
+    );
+    assert_eq!(mentions(&["bob@example.org"]), 3);
+}
+
+pub(crate) fn whom_a_ban_was_on_is_forgotten_and_that_it_was_lifted_is_not(
+    database: impl Database,
+) {
+    let mut connection = database.connect().unwrap();
+    for id in ["a-1", "a-2"] {
+        connection.add_ban(&ban(id, "bob@example.org", None)).unwrap();
+    }
+    connection.lift_bans(&["a-1".to_owned()]).unwrap();
+    connection.forget_bans(&["a-1".to_owned()]).unwrap();
+    let changes = connection.ban_changes(0).unwrap();
+    let states = changes.iter().map(|(_, state)| (&*state.ban.id, &*state.ban.who, state.lifted));
+    let mut states: Vec<_> = states.collect();
+    states.sort_unstable();
+    assert_eq!(states, [("a-1", "erased.invalid", true), ("a-2", "bob@example.org", false)]);
+    // A server that still knows whom it was on does not bring it back.
+    let known = BanState { ban: ban("a-1", "bob@example.org", None), lifted: false };
+    assert_eq!(connection.merge_bans(&[known]).unwrap(), 0);
+    assert_eq!(connection.bans().unwrap().len(), 1);
 }
 
 pub(crate) fn pages_go_forward_and_back_over_every_entry_once(database: impl Database) {

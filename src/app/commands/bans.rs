@@ -123,6 +123,9 @@ pub struct Banishment {
     /// The ban that was made.
     #[serde(flatten)]
     pub ban: BanShown,
+    /// Whether it is one from before, which holds for these rooms and at least as long, so that none was made.
+    #[serde(default)]
+    pub already: bool,
     /// People who were inside and were removed.
     pub removed: Vec<At>,
     /// People who waited and were turned away.
@@ -193,7 +196,8 @@ impl Answer for Banishment {
         let names = self.called.iter().flat_map(|it| called("", it));
         let mut lines: Vec<_> =
             names.map(|name| format!("{name:?} is {}", self.ban.ban.who)).collect();
-        lines.push(format!("banned: {}", self.ban));
+        let banned = if self.already { "banned already" } else { "banned" };
+        lines.push(format!("{banned}: {}", self.ban));
         for At { room, jid, called } in &self.removed {
             lines.push(format!("  removed from {room}: {}", called.with_jid(jid)));
         }
@@ -292,14 +296,23 @@ impl Call<'_> {
         let room = rooms.map(|rooms| rooms.pattern);
         let ban = StoredBan { id, who: whom.to_string(), room, until, reason, by, at };
         let (marks, anonymous) = self.marks_to_ban(&whom);
-        let mut bans = vec![ban.clone()];
+        let mut book = self.shared.bans.lock().await;
+        let before = book.all().find(|other| holds(other, at) && covers(other, &ban)).cloned();
+        let already = before.is_some();
+        let ban = before.unwrap_or(ban);
+        let mut bans: Vec<_> = (!already).then(|| ban.clone()).into_iter().collect();
         for mark in marks.keys() {
             let (id, who) = (self.shared.engine().next_id(), Banned::Mark(*mark).to_string());
-            bans.push(StoredBan { id, who, ..ban.clone() });
+            let on_mark = StoredBan { id, who, ..ban.clone() };
+            if !book.all().any(|other| covers(other, &on_mark)) {
+                bans.push(on_mark);
+            }
         }
-        let mut book = self.shared.bans.lock().await;
         let store = self.store();
-        let mut stored = Ok(());
+        let mut stored = match book.unstored.iter().any(|other| other.id == ban.id) {
+            true => Err("the audit database has not taken it yet".to_owned()),
+            false => Ok(()),
+        };
         for ban in bans {
             match stored {
                 Ok(()) => stored = keep(&mut book, store.as_deref(), ban).await,
@@ -333,6 +346,7 @@ impl Call<'_> {
         });
         Ok(Banishment {
             ban: shown(&ban, &whom),
+            already,
             removed: removed.iter().map(at).collect(),
             turned_away: turned_away.iter().map(at).collect(),
             failed: failed.collect(),
@@ -682,6 +696,13 @@ fn loopback() -> [IpNet; 2] {
 /// Returns what bans that were made together have in common: the time, as precisely as it is stored, and the operator.
 fn made<T>(ban: &StoredBan, by: T) -> (i64, T) {
     (ban.at.as_microsecond(), by)
+}
+
+/// Returns whether a ban makes another one on the same target superfluous: it is for the same rooms or all, and ends
+/// no sooner.
+fn covers(ban: &StoredBan, other: &StoredBan) -> bool {
+    let lasts = ban.until.is_none_or(|until| other.until.is_some_and(|other| other <= until));
+    ban.who == other.who && (ban.room.is_none() || ban.room == other.room) && lasts
 }
 
 fn is_on_mark(ban: &StoredBan) -> bool {

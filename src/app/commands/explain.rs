@@ -14,7 +14,7 @@ use crate::app::Shared;
 use crate::app::clock::now;
 use crate::app::rooms::{RoomError, connected, each_room, room};
 use crate::component::decision_record::{Line, VERSION};
-use crate::config::{Described, Visible};
+use crate::config::{Described, OTHER_PERSON, UNNAMED, Visible};
 use crate::control::{Answer, Failure};
 use crate::jid::BareJid;
 use crate::policy::Policy;
@@ -44,6 +44,13 @@ fn session_of(shared: &Shared, jid: &BareJid) -> Option<Requester> {
     found
 }
 
+/// Returns whether a text can only be what a person is called: it is no address, and no host of this server or another.
+fn is_name(shared: &Shared, text: &str) -> bool {
+    let engine = shared.engine();
+    let mut hosts = engine.services().filter_map(|(_, hello)| hello).flat_map(|it| &it.hosts.hosts);
+    !text.contains(['@', '.']) && !hosts.any(|host| host.name == text)
+}
+
 verb! {
     /// Explain what would be decided on an attempt, and why
     Explain("explain", "Explain", Viewer, ReadOnly) -> Explained {
@@ -59,9 +66,13 @@ verb! {
 impl Explain {
     /// Explains the attempt with the current state of the room and the person; the reply lists what was assumed.
     async fn carry_out(self, call: &Call<'_>) -> Result<Explained, Failure> {
-        let described = &self.attempt;
-        let mut attempt = described.attempt().map_err(invalid)?;
+        let mut described = self.attempt;
         let jid = described.room().map_err(invalid)?;
+        if is_name(&call.shared, &described.jid) {
+            described.jid = call.whom(&jid, &described.jid).await?.to_string();
+        }
+        let described = &described;
+        let mut attempt = described.attempt().map_err(invalid)?;
         let Some(person) = attempt.requester.jid.clone() else {
             return Err(invalid("nobody is described"));
         };
@@ -219,7 +230,7 @@ impl Explained {
         let place = |line: u32| match (line, file) {
             (0, _) => "built-in default".to_owned(),
             (line, Some(file)) => format!("{}:{line}", file.display()),
-            (line, None) => format!("line {line} of its file"),
+            (line, None) => format!("line {line}"),
         };
         let by = match &self.ban {
             Some(id) => format!("ban {id} (made at run time)"),
@@ -284,15 +295,30 @@ fn plain(value: &Value) -> String {
         Value::Array(values) => format!("[{}]", all(&mut values.iter().map(plain))),
         Value::Object(values) => {
             let time = |name: &str, value: &Value| {
-                let seconds = value.as_i64().filter(|_| name == "until")?;
-                Timestamp::from_second(seconds).ok().map(|it| it.to_string())
+                if let Some(seconds) = value.as_i64().filter(|_| name == "until") {
+                    return Timestamp::from_second(seconds).ok().map(|it| it.to_string());
+                }
+                let moment: Timestamp = value.as_str()?.parse().ok()?;
+                Some(format!("{moment:.0}"))
             };
+            let told = values.iter().filter(|(name, value)| !is_filler(name, value));
             let shown =
                 |name: &str, value: &Value| time(name, value).unwrap_or_else(|| inner(value));
-            all(&mut values.iter().map(|(name, value)| format!("{name} {}", shown(name, value))))
+            all(&mut told.map(|(name, value)| format!("{name} {}", shown(name, value))))
         }
         Value::Null => "?".to_owned(),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+/// Returns whether a fact says nothing about the attempt: the schema of the record, and what stands for a name that was
+/// not given.
+fn is_filler(name: &str, value: &Value) -> bool {
+    match name {
+        "v" => true,
+        "nick" => value == UNNAMED,
+        "opener" => value == OTHER_PERSON,
+        _ => false,
     }
 }
 
@@ -474,7 +500,7 @@ impl Answer for Reason {
         let Entry { id, at, revision, verdict, .. } = &self.entry;
         let [id, revision] = [id, revision].map(|it| it.as_deref().unwrap_or("?"));
         let verdict = verdict.as_deref().unwrap_or("?");
-        let mut lines = vec![format!("decision {id} at {at}, by policy {revision}: {verdict}")];
+        let mut lines = vec![format!("decision {id} at {at:.0}, by policy {revision}: {verdict}")];
         lines.extend(self.note.iter().map(|note| format!("note: {note}")));
         lines.extend(self.explanation.iter().map(Explained::words));
         lines.join("\n")
@@ -533,6 +559,15 @@ mod tests {
             plain(&facts),
             "moderators 9, removed [fingerprints [f], until 1970-01-01T00:00:09Z]"
         );
+        let record = serde_json::json!({ "opened": "2026-01-01T12:00:00.366434772Z", "v": 2 });
+        assert_eq!(plain(&record), "opened 2026-01-01T12:00:00Z");
+    }
+
+    #[test]
+    fn a_name_that_was_not_given_is_not_told() {
+        let facts =
+            serde_json::json!({ "opener": OTHER_PERSON, "nick": UNNAMED, "auth": "account" });
+        assert_eq!(plain(&facts), "auth account");
     }
 
     #[test]

@@ -92,10 +92,18 @@ fn what(entry: &Entry) -> String {
             let reason = entry.reason.as_deref().unwrap_or_default();
             match text("event") {
                 "carried-out" => reason.to_owned(),
+                event if reason.is_empty() => format!("{event} by the gate{}", rule(entry)),
                 event => format!("{event} by the gate: {reason}{}", rule(entry)),
             }
         }
-        Kind::Timer => format!("by itself: {}{}{}", text("done"), rule(entry), observed(entry)),
+        Kind::Timer => {
+            let people = body.get("people").and_then(Value::as_array).map(Vec::as_slice);
+            let people = people.filter(|_| entry.person.is_none()).unwrap_or_default();
+            let people: Vec<_> = people.iter().filter_map(Value::as_str).collect();
+            let people =
+                if people.is_empty() { String::new() } else { format!(" {}", people.join(", ")) };
+            format!("by itself: {}{people}{}{}", text("done"), rule(entry), observed(entry))
+        }
         Kind::Drift => {
             let repaired = body.get("repaired") == Some(&Value::Bool(true));
             let then = if repaired { "repaired" } else { "not repaired" };
@@ -154,13 +162,19 @@ fn action(entry: &Entry) -> String {
         "policy" => ", by the policy".to_owned(),
         face => format!(", by {} ({}, {face})", by.name, by.role),
     });
-    let reason = entry.reason.as_deref().map(|reason| format!(": {reason}"));
+    let body: Value = serde_json::from_str(&entry.body).unwrap_or_default();
+    let given = |name: &str| body.get(name).and_then(Value::as_str).filter(|it| !it.is_empty());
+    let whom = given("who").map(|who| format!(" {who}"));
+    let why = given("reason").map(|reason| format!(", because {reason:?}"));
+    let failure = entry.reason.as_deref().map(|reason| format!(": {reason}"));
     format!(
-        "{} {}{}{}",
+        "{}{} {}{}{}{}",
         entry.command.as_deref().unwrap_or("?"),
+        whom.unwrap_or_default(),
         entry.outcome.as_deref().unwrap_or("?"),
         by.unwrap_or_default(),
-        reason.unwrap_or_default()
+        why.unwrap_or_default(),
+        failure.unwrap_or_default()
     )
 }
 
@@ -281,6 +295,18 @@ mod tests {
             name: None,
             ..entry(Kind::Action)
         };
+        let done = Entry {
+            command: Some("suspend".into()),
+            outcome: Some("done".into()),
+            reason: None,
+            body: r#"{"reason":"fire alarm","room":"tea@conference.example.org"}"#.into(),
+            ..failed.clone()
+        };
+        assert!(
+            line(&done).ends_with("  suspend done, by anna (duty, http), because \"fire alarm\"")
+        );
+        let ban = Entry { room: None, body: r#"{"who":"bob@example.org"}"#.into(), ..done };
+        assert!(line(&ban).ends_with("Z  suspend bob@example.org done, by anna (duty, http)"));
         assert!(line(&failed).ends_with(
             "tea@conference.example.org  close failed, by anna (duty, http): there is no room"
         ));

@@ -10,6 +10,8 @@ macro_rules! verb {
         verb! {
             $(#[$about])* $name $row -> $reply {
                 /// The room's address
+                ///
+                /// Its name alone is enough where the file names one service.
                 #[arg(allow_hyphen_values = true)]
                 #[schemars(with = "crate::schema::Room")]
                 pub room: String,
@@ -167,7 +169,9 @@ commands! {
         Status, Rooms, Room, Why, Bans, Close, Suspend, Resume, End, Admit, Reject, Remove, Hold, Ban, Unban, Say,
         Invite, Code, EndMany,
     }
-    others { Doctor, Log, Explain, Reopen, Password, Incident, Plan, Reload, Page, ReopenLog }
+    others {
+        Doctor, Log, Explain, Reopen, Password, Incident, Plan, Reload, Page, ReopenLog
+    }
 }
 
 /// Returns every command, those that only read first.
@@ -292,6 +296,14 @@ impl Operator {
     pub(super) const fn shared(&self) -> &Shared {
         &self.shared
     }
+
+    /// Returns the address of a room of which only the name was given, if the component has one service only.
+    fn whole_room(&self, name: &str) -> Option<String> {
+        let engine = self.shared.engine();
+        let mut services = engine.services().map(|(service, _)| service);
+        let only = services.next().filter(|_| services.next().is_none())?;
+        (!name.contains('@') && name != only).then(|| format!("{name}@{only}"))
+    }
 }
 
 impl Handler for Operator {
@@ -300,6 +312,7 @@ impl Handler for Operator {
     }
 
     async fn handle(&self, caller: &Caller, request: Request) -> Reply {
+        let request = request.with_room(|room| self.whole_room(room));
         let deed = Deed::new(caller, &request);
         let call = Call { operator: self, caller, deed: &deed };
         let outcome = match request.command().authorise(caller) {

@@ -44,6 +44,8 @@ pub(super) struct Plan {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, Args, JsonSchema)]
 pub struct Whom {
     /// The room's address
+    ///
+    /// Its name alone is enough where the file names one service.
     #[arg(allow_hyphen_values = true)]
     #[schemars(with = "schema::Room")]
     pub room: String,

@@ -1,5 +1,7 @@
 //! `status`, `doctor`, `page` and `reopen-log`: commands on the running component.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +60,7 @@ impl Answer for control::Status {
             .map(|down| format!("{} is DOWN since {:.0}: {}", down.task, down.since, down.reason));
         lines.extend(down);
         lines.extend(self.file.clone());
-        lines.extend(self.unlisted.iter().cloned());
+        lines.extend(self.unlisted.iter().chain(&self.strangers).cloned());
         for service in &self.services {
             let how = match (&service.gate, &service.server, &service.refused) {
                 (Some(gate), Some(server), _) => format!(
@@ -68,7 +70,9 @@ impl Answer for control::Status {
                 ),
                 _ if !self.linked => "not known without a link".to_owned(),
                 (_, _, Some(why)) => format!("the gate is REFUSED, and lets nobody in: {why}"),
-                _ => "NO GATE has connected, its rooms are under no policy".to_owned(),
+                _ => "NO GATE has connected: its rooms are under no policy; or a gate there does not reach this component \
+                      and refuses everybody, as Prosody's log says then"
+                    .to_owned(),
             };
             lines.push(format!("{}: {how}", service.domain));
         }
@@ -140,6 +144,13 @@ impl Operator {
         let down = self.shared.down.all().into_iter();
         let down = down.chain(threads_down(engine.audit())).collect();
         let policy = engine.policy();
+        let strangers = if linked { self.shared.strangers.lock().clone() } else { BTreeSet::new() };
+        let strangers = strangers.into_iter().map(|from| {
+            format!(
+                "a gate on {from} has connected and is REFUSED, so that it refuses everybody: the policy in force has no such \
+                 service; write [[service]] domain = \"{from}\" into the file, and restart this component"
+            )
+        });
         let service = |(domain, hello): (&str, Option<&Hello>)| {
             let opened_by = |open| hello.map(|hello| opening(policy, open, domain, &hello.hosts));
             let neighbours = engine.neighbours(domain).iter();
@@ -168,6 +179,7 @@ impl Operator {
             observe: engine.mode() == Mode::Observe,
             services: engine.services().map(service).collect(),
             unlisted: engine.unlisted(),
+            strangers: strangers.collect(),
             rooms: engine.live().count_rooms(),
             decisions: engine.tally(),
             drift: engine.drift.tally(),

@@ -15,7 +15,7 @@ const SHOWN = new Set(['version', 'ready', 'linked', 'trouble', 'revision', 'fil
 const LABELS = {
   by_gate: 'Settled by a gate alone', audits: 'Comparisons since the start', found: 'Differences found', present: 'Differences there now',
   repaired: 'Repaired', rooms: 'Rooms, the last time', store: 'Audit database', lost: 'Entries lost', trouble: 'What is wrong',
-  elections: 'Times that another server took over', unlisted: 'Log-ins that the file does not name', down: 'Parts that are down', doctor: 'What the doctor found last',
+  elections: 'Times that another server took over', unlisted: 'Log-ins that the file does not name', strangers: 'Gates that are refused', down: 'Parts that are down', doctor: 'What the doctor found last',
 };
 const named_ = value => Object.fromEntries(Object.entries(value).map(([name, each]) =>
   [LABELS[name] ?? name, each && typeof each === 'object' && !Array.isArray(each) ? named_(each) : each]));

@@ -198,6 +198,13 @@ pub fn named(name: &str) -> impl Iterator<Item = usize> {
     (0..).zip(SWITCHES.iter()).filter(move |(_, switch)| is_one(switch)).map(|(at, _)| at)
 }
 
+/// Returns whether a rule, of the file or a built-in one, or a family of rules has that name, or had it.
+pub fn is_rule(name: &str) -> bool {
+    named(name).next().is_some()
+        || fixed::FIXED.iter().any(|rule| rule.name == name)
+        || renamed(name).is_some()
+}
+
 /// The mode of each rule. The default enforces all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Modes(Vec<Setting<Mode>>);

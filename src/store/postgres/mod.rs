@@ -88,6 +88,14 @@ impl Connection for Used {
         self.does(async |session| session.search(query).await)
     }
 
+    fn replace(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
+        self.does(async |session| session.replace(entries).await)
+    }
+
+    fn forget_bans(&mut self, ids: &[String]) -> Result<(), StoreError> {
+        self.does(async |session| session.forget_bans(ids).await)
+    }
+
     fn last(&mut self) -> Result<i64, StoreError> {
         self.does(async |session| session.last().await)
     }

@@ -10,7 +10,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row};
 
 use super::session::{Session, in_time};
-use crate::store::backend::StoreError;
+use crate::store::backend::{FORGOTTEN, StoreError};
 use crate::store::entry::{Ban, BanState, Entry, Kind};
 use crate::store::query::{Conditions, Dialect, Query, Value};
 use crate::store::renames::renamed_rules;
@@ -90,6 +90,29 @@ impl Session {
             found.reverse();
         }
         Ok(found)
+    }
+
+    /// Replaces person, nick, reason and body of entries, all or none.
+    pub(crate) async fn replace(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
+        let of = |value: fn(&Entry) -> Option<&str>| column(entries, move |it| maybe(value(it)));
+        let columns: Columns = vec![
+            column(entries, |it| text(&it.server)),
+            column(entries, |it| it.seq),
+            of(|it| it.person.as_deref()),
+            of(|it| it.nick.as_deref()),
+            of(|it| it.reason.as_deref()),
+            column(entries, |it| json(&it.body).into_owned()),
+        ];
+        self.write(REPLACE, columns, false).await.map(drop)
+    }
+
+    /// Overwrites whom these bans were on, and why.
+    pub(crate) async fn forget_bans(&mut self, ids: &[String]) -> Result<(), StoreError> {
+        let columns: Columns = vec![column(ids, |id| text(id))];
+        let forget = format!(
+            "update vestibule_ban set who = '{FORGOTTEN}', reason = '' where id = any($1::text[])"
+        );
+        self.write(&forget, columns, false).await.map(drop)
     }
 
     /// Returns the greatest entry number, or 0 without entries.
@@ -200,6 +223,13 @@ const INSERT: &str = "insert into vestibule_entry (server, seq, at, kind, id, ro
     as given (server, seq, at, kind, id, room, person, nick, attempt_kind, class, verdict, rule, line, denial, observed, \
     revision, command, interface, caller, role, outcome, reason, body) \
     order by seq";
+
+/// Replaces what entries say of people; each parameter is an array with one column of all of them.
+const REPLACE: &str = "update vestibule_entry as kept \
+    set person = given.person, nick = given.nick, reason = given.reason, body = given.body::json \
+    from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[]) \
+    as given (server, seq, person, nick, reason, body) \
+    where kept.server = given.server and kept.seq = given.seq";
 
 /// Columns of a ban, as [`ban`] reads them.
 const BAN: &str = "id, who, room, (extract(epoch from until) * 1000000)::bigint, reason, made_by, \
@@ -326,6 +356,8 @@ fn moment(micro: i64) -> Timestamp {
 
 const DIALECT: Dialect = Dialect {
     moment: "'epoch'::timestamptz + ?::bigint * interval '1 microsecond'",
+    mentions: "position(?::text in lower(concat_ws(chr(10), person, nick, reason, caller, body::text))) > 0",
+    name: "coalesce(body ->> 'name', body #>> '{facts,who,name}')",
     contains: "(position(?::text in lower(body::text)) > 0 or position(?::text in lower(nick)) > 0)",
     pattern: str::to_lowercase,
 };

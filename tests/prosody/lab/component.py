@@ -23,6 +23,10 @@ def program():
 PRINTS_SECRETS = {"password", "token", "page", "invite", "code"}
 
 
+# Commands that ask whether they are meant.
+CONFIRMED = {"end", "end-many"}
+
+
 # In a file: it says itself whether there is a decision log. Every other component keeps one for the tests.
 LOGS = re.compile(r'^\[log\]\ndecisions = |^decisions = "[^"]', re.MULTILINE)
 
@@ -133,12 +137,14 @@ class Vestibule(Process):
         finally:
             self.remove()
 
-    def run(self, *arguments, seconds=20, stdin=None):
+    def run(self, *arguments, seconds=20, stdin=None, env=None, asks=False):
         """Runs `vestibule ARGUMENTS` beside the component; returns the finished process,
-        with `returncode`, `stdout` and `stderr` as text."""
+        with `returncode`, `stdout` and `stderr` as text. What it would ask about on a
+        terminal is agreed to, unless it `asks`."""
+        agreed = ["--yes"] if not asks and "--yes" not in arguments and CONFIRMED.intersection(map(str, arguments[:2])) else []
         done = subprocess.run(
-            [str(word) for word in (program(), *arguments)],
-            env=environment(self.env),
+            [str(word) for word in (program(), *arguments, *agreed)],
+            env=environment({**self.env, **(env or {})}),
             input=stdin,
             capture_output=True,
             text=True,
