@@ -142,6 +142,21 @@ fn the_file_with_every_key_has_the_policy_as_it_is_declared() {
 }
 
 #[test]
+fn how_long_data_is_kept_is_what_the_file_says() {
+    let file: toml::Table = read("component.toml").parse().unwrap();
+    let mut said = 0;
+    for row in rows_after(&read("docs/data-protection.md"), "\n## The keys that decide it\n") {
+        let cells: Vec<_> = row.split('`').collect();
+        let (table, key) = cells[1].split_once('.').unwrap();
+        let whole = file.get(table).or_else(|| file["policy"].get(table)).unwrap();
+        let value: toml::Table = format!("value = {}", cells[3]).parse().unwrap();
+        assert_eq!(value["value"], whole[key], "{row}");
+        said += 1;
+    }
+    assert!(said > 5, "{said} rows");
+}
+
+#[test]
 fn the_schema_for_editors_is_that_of_the_program() {
     let path = "docs/component.schema.json";
     let expected = format!("{:#}\n", json_schema());

@@ -104,7 +104,7 @@ mod tests {
     }
 
     /// Commands that have another name on the command line.
-    const OTHER_WORDS: [&str; 2] = ["password", "reopen-log"];
+    const OTHER_WORDS: [&str; 4] = ["password", "reopen-log", "person-export", "person-erase"];
 
     #[test]
     fn each_command_has_a_man_page_and_is_completed() {

@@ -7,6 +7,7 @@ mod init;
 mod log;
 mod out;
 mod page;
+mod person;
 mod policy_tests;
 mod replay;
 mod running;
@@ -154,6 +155,9 @@ enum Verb {
     Other(running::Other),
     /// Put everything about an incident into one file, after a ban, or after closing or ending the room, if asked to
     Incident(incident::Arguments),
+    /// Hand out, or erase, what is kept on one person
+    #[command(subcommand)]
+    Person(person::Asked),
     /// Say what another file would do to the rooms and people that are there, and change nothing
     Plan {
         /// The file
@@ -193,6 +197,7 @@ fn carry_out(arguments: Arguments) -> Ended {
     };
     let loaded = |file: &Path| config::load_to_look(file, &environment).map_err(broken);
     match verb {
+        Verb::Person(asked) => person::run(asked, found(), json),
         Verb::Incident(arguments) => incident::run(&arguments, found(), json),
         Verb::Init(arguments) => init::run(&file, arguments, json),
         Verb::Run { observe } => run(file, environment, observe),

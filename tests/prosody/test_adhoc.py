@@ -28,7 +28,7 @@ KINDS = {
     "reload": {"force": "boolean"},
 }
 # What makes no sense from afar.
-ONLY_SOCKET = {"page", "token", "reopen-log"}
+ONLY_SOCKET = {"page", "token", "reopen-log", "person-export", "person-erase"}
 
 
 def known(door):

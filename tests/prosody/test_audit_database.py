@@ -1,10 +1,19 @@
-"""The audit database beside other programs that open it."""
+"""The audit database beside other programs that open it, and what it says of one person."""
 
 import contextlib
+import json
 import sqlite3
+import stat
+import time
 
-from lab import SERVICE
+from lab import SERVICE, Crowd
+from lab.knocking import knocking
+from lab.policy import OPERATOR, PRESET, SECRET
 from lab.process import wait_until
+from lab.replies import read, say
+
+POLICY = SERVICE + OPERATOR + PRESET
+BOB = "bob@localhost"
 
 
 def revisions(component):
@@ -19,3 +28,103 @@ def test_whoever_reads_it_takes_nothing_of_what_is_written_later(door):
     for number in (2, 3, 4):
         door.enforce(f"{SERVICE}# {number}\n")
         wait_until(lambda: revisions(component) == number, 5, "an entry", component.tail)
+
+
+def kept(component):
+    """Everything that the component has on its disk."""
+    return {path.name: path.read_bytes() for path in component.state_dir.rglob("*") if path.is_file()}
+
+
+async def a_day(door, crowd):
+    """A room with Alice in it, in which Bob was, and was banned for a while; and a guest who waits."""
+    door.enforce(POLICY)
+    room, alice, bob = await door.meeting(crowd, "alice@localhost", BOB)
+    guest = await knocking(crowd, room)
+    await bob.leave(room, "Bob")
+    say(door, "ban", BOB, "--reason", "Bob shouts")
+    say(door, "unban", BOB)
+    await door.flushed()
+    wait_until(lambda: "unban" in say(door, "log", "--kind", "action"), 5, "the entries")
+    return room, alice, guest
+
+
+async def test_a_person_is_handed_what_is_kept_on_them(door, tmp_path):
+    async with Crowd(door.server) as crowd:
+        room, alice, guest = await a_day(door, crowd)
+        out = tmp_path / "bob.json"
+        assert "for the eyes of this person only" in say(door, "person", "export", BOB, "--out", out)
+        assert stat.S_IMODE(out.stat().st_mode) == 0o600
+        found = json.loads(out.read_text())
+        assert found["addresses"] == [BOB] and found["missing"] is None
+        kinds = {entry["kind"] for entry in found["entries"] if entry.get("room") == room}
+        assert {"decision", "joined", "left"} <= kinds
+        assert {entry["command"] for entry in found["entries"] if entry["kind"] == "action"} >= {"ban", "unban"}
+        assert BOB in {ban["who"] for ban in found["bans"]}
+        assert {line["jid"] for line in found["decision_log"] if "jid" in line} == {BOB}
+        assert [(it["room"], it["opened"]) for it in found["rooms"] if it["room"] == room] == [(room, False)]
+        assert guest.bare not in out.read_text()
+        assert say(door, "person", "export", "-x1_y@guest.localhost", code=1).startswith("nothing is kept")
+
+
+async def test_a_name_is_no_person(door):
+    async with Crowd(door.server) as crowd:
+        await a_day(door, crowd)
+        before = kept(door.component)["decisions.jsonl"]
+        for verb in (["export"], ["erase", "--dry-run"], ["erase"], ["erase", "--yes"]):
+            told = say(door, "person", verb[0], "Bob", *verb[1:], code=1)
+            assert f"a name may be anybody's, so it is not enough; people who were called so: {BOB}" in told, told
+        # That it was asked for is written down, and of whom is not.
+        assert kept(door.component)["decisions.jsonl"].startswith(before)
+        assert "is no address" in say(door, "person", "erase", "@", "--yes", code=2)
+
+
+async def test_a_person_is_erased_and_what_happened_stays(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, guest = await a_day(door, crowd)
+        entries = read_log(door, "--room", room)
+        counted = json.loads(say(door, "--json", "person", "erase", BOB, "--dry-run"))
+        assert counted["dry_run"] and counted["about"] > 3 and counted["lines"] > 1 and counted["bans"] >= 1
+        # Without a terminal nobody can be asked.
+        assert "add --yes" in say(door, "person", "erase", BOB, code=2)
+        assert read_log(door, "--room", room) == entries
+        erased = json.loads(say(door, "--json", "person", "erase", BOB, "--yes"))
+        for name in ("about", "named", "lines", "bans"):
+            assert erased[name] == counted[name], name
+        for name, data in kept(door.component).items():
+            assert b"bob@localhost" not in data and b"Bob" not in data, name
+        after = read_log(door, "--room", room)
+        assert [(it["seq"], it["kind"], it.get("verdict"), it.get("rule")) for it in after] == [
+            (it["seq"], it["kind"], it.get("verdict"), it.get("rule")) for it in entries
+        ]
+        gone = {entry["person"] for entry in after if entry.get("person", "").endswith("@erased.invalid")}
+        assert len(gone) == 1, "what happened to one person is seen to have happened to one"
+        assert {alice.bare, guest.bare} <= {entry.get("person") for entry in after}
+        # That it took place stands in the audit, and not of whom.
+        wait_until(lambda: "person-erase done, by uid 0" in say(door, "log", "--kind", "action"), 5, "the entry")
+        assert BOB not in say(door, "log", "--kind", "action")
+        assert say(door, "person", "export", BOB, code=1).startswith("nothing is kept")
+        assert "nothing is kept that has to be erased" in say(door, "person", "erase", BOB, "--yes", code=1)
+        decided = next(entry for entry in after if entry["kind"] == "decision" and entry["person"] in gone)
+        assert "was not kept" in say(door, "why", decided["id"])
+
+
+async def test_a_ban_in_force_and_an_open_room_are_named_and_stay(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, _ = await a_day(door, crowd)
+        mallory = await crowd.connect("mallory@localhost")
+        assert not (await mallory.join(room, "Mallory", "wrong")).joined
+        ban = read(door, "ban", mallory.bare)["id"]
+        told = say(door, "person", "erase", mallory.bare, "--yes")
+        assert f"stays: the ban {ban}, in force until it is lifted" in told
+        assert (await mallory.join(room, "Mallory", SECRET)).condition == "forbidden"
+        say(door, "unban", mallory.bare)
+        assert "1 ban that has ended" in say(door, "person", "erase", mallory.bare, "--yes")
+        # Who is inside stays inside, and moderates.
+        assert f"stays: what the room {room} remembers of them" in say(door, "person", "erase", alice.bare, "--yes")
+        shown = read(door, "room", room)
+        assert [(it["jid"], it["role"]) for it in shown["occupants"]] == [(alice.bare, "moderator")]
+
+
+def read_log(door, *filters):
+    time.sleep(0.2)
+    return [json.loads(line) for line in say(door, "log", "--json", *filters).splitlines()]

@@ -264,3 +264,44 @@ async def test_the_log_is_that_of_all_servers_and_of_one_while_the_database_is_a
         finally:
             shared.start()
         await until(lambda: found() == (["one", "two"], ""), 20, "the entries of both again")
+
+
+async def test_who_is_erased_is_gone_from_the_database_of_all_servers_and_from_the_file_of_one(
+    start_prosody, start_vestibule, shared, database
+):
+    (here, elsewhere), (one, other) = await two(start_prosody, start_vestibule, shared, database)
+    naming = "select server, count(*) from vestibule_entry where concat_ws(' ', person, nick, reason, body::text) "
+    naming += "like '%bob@localhost%' group by server order by server"
+
+    def files():
+        """Of each component, the files that name Bob, without what SQLite adds to the name of its log."""
+        return {
+            name: {path.name.partition("-")[0] for path in component.state_dir.iterdir() if b"bob@localhost" in path.read_bytes()}
+            for name, component in (("one", one), ("two", other))
+        }
+
+    async with Crowd(here) as home, Crowd(elsewhere) as away_from_home:
+        for crowd in (home, away_from_home):
+            await inside(crowd, "alice")
+            bob = await inside(crowd, "bob")
+            await bob.leave(ROOM, "Bob")
+        does(other, "ban", "bob@localhost", "--reason", "shouting")
+        does(other, "unban", "bob@localhost")
+        lifted = "select lifted from vestibule_ban"
+        await until(lambda: shared.sql(lifted, database) == [["t"]] and banned(one) == [], 10, "the end of the ban")
+        left = "select server from vestibule_entry where kind = 'left' and person = 'bob@localhost' order by 1"
+        await until(lambda: shared.sql(left, database) == [["one"], ["two"]], 10, "the entries of both")
+        exported = does(one, "person", "export", "bob@localhost")
+        assert {entry["server"] for entry in exported["entries"]} == {"one", "two"}
+        stays = does(one, "person", "erase", "bob@localhost", "--yes")["stays"]
+        assert "what the files of the other servers have: give the command on each of them, too" in stays
+        assert shared.sql(naming, database) == []
+        assert shared.sql("select who, reason, lifted from vestibule_ban", database) == [["erased.invalid", "", "t"]]
+        assert files() == {"one": set(), "two": {"decisions.jsonl", "vestibule.db"}}
+        does(other, "person", "erase", "bob@localhost", "--yes")
+        assert files() == {"one": set(), "two": set()}
+        # What was erased does not come back with what is sent next.
+        does(other, "say", ROOM, "hello")
+        said = "select server from vestibule_entry where command = 'say'"
+        await until(lambda: shared.sql(said, database) == [["two"]], 10, "the next entry")
+        assert shared.sql(naming, database) == []

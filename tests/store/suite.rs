@@ -134,7 +134,6 @@ pub(crate) fn entries_are_found_by_each_of_their_columns(database: impl Database
             called(None, r#"{"name":"Zoe"}"#, 51),
             called(None, r#"{"facts":{"who":{"name":"zoe"}}}"#, 52),
             called(None, r#"{"name":"Zoe B."}"#, 53),
-            called(None, r#""name": is no JSON object""#, 54),
         ],
     );
     assert_eq!(found(person("zoe")), [50, 51, 52]);
@@ -146,7 +145,7 @@ pub(crate) fn entries_are_found_by_each_of_their_columns(database: impl Database
     assert_eq!(found(Query { verdict: some("deny"), ..Query::default() }), [0]);
     assert_eq!(found(Query { id: some("c41-19"), ..Query::default() }), [0]);
     let server = |server| Query { server: some(server), ..Query::default() };
-    assert_eq!(found(server("vestibule.example.org")).len(), 24);
+    assert_eq!(found(server("vestibule.example.org")).len(), 23);
     assert!(found(server("vestibule")).is_empty());
     for (kind, second) in Kind::ALL.into_iter().zip(10..).skip(1) {
         assert_eq!(found(Query { kind: Some(kind), ..Query::default() }), [second]);
@@ -163,7 +162,8 @@ pub(crate) fn entries_are_found_by_each_of_their_columns(database: impl Database
 }
 
 pub(crate) fn an_entry_is_replaced_and_no_other(database: impl Database) {
-    let other = Entry { server: "other.example.org".into(), ..everything() };
+    let seq = at(9).as_microsecond();
+    let other = Entry { seq, server: "other.example.org".into(), ..everything() };
     let with = |second, body: &str| Entry { body: body.into(), ..entry(second, "tea", "eve") };
     append(&database, [everything(), other.clone(), with(1, r#"{"x":"BOB@example.org"}"#)]);
     append(

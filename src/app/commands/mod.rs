@@ -84,6 +84,7 @@ mod log;
 mod outcome;
 mod password;
 mod people;
+mod person;
 mod policy;
 mod rooms;
 mod status;
@@ -106,6 +107,7 @@ pub use self::listing::{Room, Rooms};
 pub use self::log::{Entries, Log, line};
 pub use self::password::{Code, Invite, Password};
 pub use self::people::{Admit, Hold, Reject, Remove};
+pub use self::person::{Erasure, Kept, PersonErase, PersonExport, called};
 pub use self::policy::{Plan, Reload};
 pub use self::rooms::{Close, End, EndMany, Reopen, Say};
 pub use self::status::{Doctor, Page, ReopenLog, Session, Status};
@@ -170,7 +172,7 @@ commands! {
         Invite, Code, EndMany,
     }
     others {
-        Doctor, Log, Explain, Reopen, Password, Incident, Plan, Reload, Page, ReopenLog
+        Doctor, Log, Explain, Reopen, Password, Incident, Plan, Reload, Page, ReopenLog, PersonExport, PersonErase,
     }
 }
 

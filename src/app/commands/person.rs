@@ -1,0 +1,478 @@
+//! `person`: what is kept on one person, to be handed to them, or erased.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Call, invalid, unavailable};
+use crate::app::bans::holds;
+use crate::app::clock::now;
+use crate::app::rooms::{each_room, room};
+use crate::config::counted;
+use crate::control::{Answer, Failure};
+use crate::jid::BareJid;
+use crate::schema;
+use crate::store::{
+    Ban, BanState, Concern, Entry, Person, Place, Pseudonym, Query, Store, StoreError,
+};
+
+/// Time within which what was on its way to the database is there.
+const SETTLED: Duration = Duration::from_millis(600);
+/// Most rooms that are asked what they remember.
+const MOST_ROOMS: usize = 200;
+/// Most people who are named that were called like the text.
+const NAMED: usize = 5;
+
+verb! {
+    /// Collect what is kept on a person
+    PersonExport("person-export", "Export what is kept on a person", Operator, ReadOnly, local) -> Kept {
+        /// The person's address, or the value of the claim that names them in tokens (`removal.subject_claim`)
+        #[schemars(with = "schema::Hidden")]
+        pub who: String,
+        /// Only entries after this number, for the next page
+        pub after: Option<i64>,
+    }
+    |it, call| it.carry_out(call).await
+}
+
+verb! {
+    /// Erase what is kept on a person; what stays is named
+    PersonErase("person-erase", "Erase what is kept on a person", Operator, Irreversible, local) -> Erasure {
+        /// The person's address, or the value of the claim that names them in tokens (`removal.subject_claim`)
+        #[schemars(with = "schema::Hidden")]
+        pub who: String,
+        /// Only count, and erase nothing
+        #[arg(long)]
+        #[serde(default)]
+        pub dry_run: bool,
+    }
+    |it, call| it.carry_out(call).await
+}
+
+/// What is kept on a person: a page of the entries, and with the first one everything else.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Kept {
+    /// Addresses by which the person was found.
+    pub addresses: Vec<String>,
+    /// Entries of the audit that are about the person, or name them, in the order of their numbers.
+    pub entries: Vec<Entry>,
+    /// Number to continue after; null: this is the last page.
+    pub next: Option<i64>,
+    /// Bans on the person, also lifted ones.
+    pub bans: Vec<Ban>,
+    /// What open rooms remember of the person.
+    pub rooms: Vec<Remembered>,
+    /// Path of the decision log; null: there is none.
+    pub log: Option<String>,
+    /// People who are or were called like the text; only if nothing names a person by it.
+    pub called: Vec<String>,
+    /// What was not searched, and why; null: everything was.
+    pub note: Option<String>,
+}
+
+/// What an open room remembers of a person.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Remembered {
+    /// Bare JID of the room.
+    pub room: String,
+    /// Bare JID of the person there.
+    pub jid: String,
+    /// Whether the person opened the room.
+    pub opened: bool,
+    /// Affiliation of the person.
+    pub affiliation: String,
+    /// The room's own notes on the person, as in docs/protocol.md; null: none.
+    pub notes: Option<Map<String, Value>>,
+}
+
+impl Answer for Kept {
+    fn words(&self) -> String {
+        let entries = self.entries.iter().map(super::line);
+        entries.collect::<Vec<_>>().join("\n")
+    }
+
+    fn is_complete(&self) -> bool {
+        self.note.is_none()
+    }
+}
+
+/// What was erased, and what stays. It does not name the person.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Erasure {
+    /// Whether it was only counted.
+    pub dry_run: bool,
+    /// Number of addresses by which the person was found.
+    pub addresses: usize,
+    /// Number of audit entries about the person: address, names and everything that they rested on is erased.
+    pub about: u64,
+    /// Number of audit entries on something else from which the person is erased.
+    pub named: u64,
+    /// Number of lines of the decision log.
+    pub lines: u64,
+    /// Number of bans on the person that have ended.
+    pub bans: usize,
+    /// What names the person and stays, and why.
+    pub stays: Vec<String>,
+    /// People who are or were called like the text; only if nothing names a person by it.
+    pub called: Vec<String>,
+    /// What could not be erased, and why; null: nothing.
+    pub failed: Option<String>,
+}
+
+impl Erasure {
+    const fn is_nothing(&self) -> bool {
+        self.about == 0 && self.named == 0 && self.lines == 0 && self.bans == 0
+    }
+}
+
+impl Answer for Erasure {
+    fn is_complete(&self) -> bool {
+        self.failed.is_none() && !(self.is_nothing() && self.stays.is_empty())
+    }
+
+    fn words(&self) -> String {
+        let mut lines = vec![match (self.is_nothing(), self.dry_run) {
+            (true, _) => "nothing is kept that has to be erased".to_owned(),
+            (false, is_dry) => format!(
+                "{}: {} about the person, {} on something else that {} them, {} of the decision log, {}",
+                if is_dry { "would be erased" } else { "erased" },
+                counted(self.about, "entry", "entries"),
+                counted(self.named, "entry", "entries"),
+                if self.named == 1 { "names" } else { "name" },
+                counted(self.lines, "line", "lines"),
+                counted(self.bans, "ban that has ended", "bans that have ended"),
+            ),
+        }];
+        if self.addresses > 1 {
+            lines.push(format!("  under {} addresses", self.addresses));
+        }
+        lines.extend(self.stays.iter().map(|what| format!("  stays: {what}")));
+        lines.extend(called(&self.called));
+        lines.extend(self.failed.iter().map(|why| format!("  NOT ERASED everywhere: {why}")));
+        lines.join("\n")
+    }
+}
+
+/// Returns what to say of people who are called like a text that names nobody.
+pub fn called(people: &[String]) -> Option<String> {
+    let told = "a name may be anybody's, so it is not enough; people who were called so";
+    (!people.is_empty()).then(|| format!("  {told}: {}", people.join(", ")))
+}
+
+/// What the entries in one place have to do with a person.
+#[derive(Debug, Default)]
+struct Counts {
+    about: u64,
+    named: u64,
+    gave: u64,
+    policies: u64,
+    rooms: BTreeSet<String>,
+}
+
+impl Counts {
+    fn add(&mut self, concern: Concern, entry: &Entry) {
+        let count = match concern {
+            Concern::About => &mut self.about,
+            Concern::Names => &mut self.named,
+            Concern::Gave => &mut self.gave,
+            Concern::Policy => &mut self.policies,
+        };
+        *count = count.saturating_add(1);
+        if concern == Concern::About {
+            self.rooms.extend(entry.room.clone());
+        }
+    }
+}
+
+/// Entries in one place that name a person, page by page.
+struct Pages<'a> {
+    store: &'a Store,
+    place: Place,
+    after: i64,
+}
+
+impl<'a> Pages<'a> {
+    const fn of(store: &'a Store, place: Place) -> Self {
+        Self { store, place, after: 0 }
+    }
+
+    /// Returns the next page; an empty one is the last.
+    async fn next(&mut self, person: &Person) -> Result<Vec<Entry>, StoreError> {
+        let query = Query {
+            mentions: person.needles(),
+            after: Some(self.after),
+            limit: Some(Query::MOST),
+            ..Query::default()
+        };
+        let found = self.store.search_in(self.place, query).await.transpose()?;
+        let page = found.unwrap_or_default();
+        self.after = page.last().map_or(self.after, |last| last.seq);
+        Ok(page)
+    }
+}
+
+/// Counts what the entries have to do with a person, and learns under which other addresses they came.
+async fn look(store: &Store, place: Place, person: &mut Person) -> Result<Counts, StoreError> {
+    loop {
+        let (mut counts, mut is_new) = (Counts::default(), false);
+        let mut pages = Pages::of(store, place);
+        loop {
+            let page = pages.next(person).await?;
+            if page.is_empty() {
+                break;
+            }
+            for entry in &page {
+                is_new |= person.learn(entry);
+                person.concern(entry).into_iter().for_each(|concern| counts.add(concern, entry));
+            }
+        }
+        if !is_new {
+            return Ok(counts);
+        }
+    }
+}
+
+/// Erases a person from all entries in one place.
+async fn erase(
+    store: &Store,
+    place: Place,
+    person: &Person,
+    by: &Pseudonym,
+) -> Result<(), StoreError> {
+    let mut pages = Pages::of(store, place);
+    loop {
+        let page = pages.next(person).await?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        let new: Vec<_> = page.iter().filter_map(|entry| person.erased(entry, by)).collect();
+        if !new.is_empty() {
+            store.replace_in(place, new).await?;
+        }
+    }
+}
+
+fn read(who: &str) -> Result<Person, Failure> {
+    if who.trim().is_empty() {
+        return Err(invalid("nobody is named: give an address, or what names them in tokens"));
+    }
+    // The reply goes into the audit, which must not name the person.
+    Person::named(who).map_err(|_| invalid("that has an `@`, and is no address"))
+}
+
+impl PersonExport {
+    async fn carry_out(self, call: &Call<'_>) -> Result<Kept, Failure> {
+        let mut person = read(&self.who)?;
+        let store = call.audit_database()?;
+        let here = look(&store, Place::File, &mut person).await.map_err(unavailable)?;
+        let shared = look(&store, Place::Shared, &mut person).await;
+        let note = shared
+            .as_ref()
+            .err()
+            .map(|error| format!("only the entries of this server were searched: {error}"));
+        let place = match (&shared, store.state().shared) {
+            (Ok(_), Some(_)) => Place::Shared,
+            _ => Place::File,
+        };
+        let mut pages = Pages { store: &store, place, after: self.after.unwrap_or_default() };
+        let page = pages.next(&person).await.map_err(unavailable)?;
+        let next = page.last().map(|last| last.seq);
+        let entries: Vec<_> = page.into_iter().filter(|it| person.concern(it).is_some()).collect();
+        let mut kept = Kept {
+            addresses: person.jids().map(str::to_owned).collect(),
+            entries,
+            next,
+            bans: Vec::new(),
+            rooms: Vec::new(),
+            log: call.shared.engine().audit().log_path().map(|path| path.display().to_string()),
+            called: Vec::new(),
+            note,
+        };
+        if self.after.is_none() {
+            let bans = store.every_ban().await.map_err(unavailable)?;
+            let bans = bans.into_iter().map(|state| state.ban);
+            kept.bans = bans.filter(|ban| person.is_in(&ban.who)).collect();
+            let rooms = here.rooms.into_iter().chain(shared.unwrap_or_default().rooms).collect();
+            kept.rooms = call.remembered(&person, rooms).await;
+            if kept.entries.is_empty() && kept.bans.is_empty() {
+                kept.called = call.called_so(&store, &self.who).await;
+            }
+        }
+        Ok(kept)
+    }
+}
+
+impl PersonErase {
+    async fn carry_out(self, call: &Call<'_>) -> Result<Erasure, Failure> {
+        let mut person = read(&self.who)?;
+        let store = call.audit_database()?;
+        let here = look(&store, Place::File, &mut person).await.map_err(unavailable)?;
+        let shared = look(&store, Place::Shared, &mut person).await;
+        let mut random = [0; 8];
+        getrandom::fill(&mut random)
+            .map_err(|error| unavailable(format!("the system gives no random numbers: {error}")))?;
+        let by = Pseudonym::of(random);
+        let bans = store.every_ban().await.map_err(unavailable)?;
+        let bans = bans.into_iter().filter(|state| person.is_in(&state.ban.who));
+        let (ended, in_force): (Vec<_>, Vec<_>) =
+            bans.partition(|BanState { ban, lifted }| *lifted || !holds(ban, now()));
+        let mut failed = shared.as_ref().err().map(|error| {
+            format!("the servers' database cannot be reached: {error}; give the command again")
+        });
+        if !self.dry_run {
+            let ids: Vec<_> = ended.iter().map(|state| state.ban.id.clone()).collect();
+            let done = erase_in(&store, Place::File, (&person, &by), ids.clone()).await;
+            done.map_err(unavailable)?;
+            // What was on its way into the file or into the servers' database.
+            tokio::time::sleep(SETTLED).await;
+            for place in [Place::File, Place::Shared] {
+                let done = erase_in(&store, place, (&person, &by), ids.clone()).await;
+                failed = failed.or(done.err().map(|error| error.to_string()));
+            }
+        }
+        let lines = match self.lines(call, &person, by).await {
+            Ok(lines) => lines,
+            Err(why) => {
+                failed.get_or_insert(format!("the decision log: {why}"));
+                0
+            }
+        };
+        let all = match (&shared, store.state().shared) {
+            (Ok(all), Some(_)) => all,
+            _ => &here,
+        };
+        let rooms = here.rooms.iter().chain(shared.iter().flat_map(|it| &it.rooms));
+        let mut erasure = Erasure {
+            dry_run: self.dry_run,
+            addresses: person.jids().count(),
+            about: all.about,
+            named: all.named,
+            lines,
+            bans: ended.len(),
+            stays: in_force.iter().map(|state| stays(&state.ban)).collect(),
+            called: Vec::new(),
+            failed,
+        };
+        let rooms = call.remembered(&person, rooms.cloned().collect()).await;
+        erasure.stays.extend(
+            rooms
+                .iter()
+                .map(|it| format!("what the room {} remembers of them, until it ends", it.room)),
+        );
+        erasure.stays.extend(more_that_stays(all, store.state().shared.is_some()));
+        if erasure.is_nothing() && erasure.stays.is_empty() {
+            erasure.called = call.called_so(&store, &self.who).await;
+        }
+        Ok(erasure)
+    }
+
+    /// Erases the person from the decision log, or counts the lines that name them; returns how many.
+    async fn lines(&self, call: &Call<'_>, person: &Person, by: Pseudonym) -> Result<u64, String> {
+        let (person, is_dry) = (person.clone(), self.dry_run);
+        let count = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&count);
+        let rewriting = call.shared.engine().audit().rewrite_log(move |line| {
+            let erased = person.erased_line(line, &by)?;
+            counted.fetch_add(1, Ordering::Relaxed);
+            (!is_dry).then_some(erased)
+        });
+        if let Some(rewriting) = rewriting {
+            let ended = |_| "the thread that writes it has ended".to_owned();
+            rewriting.await.map_err(ended)?.map_err(|error| error.to_string())?;
+        }
+        Ok(count.load(Ordering::Relaxed))
+    }
+}
+
+/// Erases a person from the entries in one place, and from the bans of these ids.
+async fn erase_in(
+    store: &Store,
+    place: Place,
+    (person, by): (&Person, &Pseudonym),
+    bans: Vec<String>,
+) -> Result<(), StoreError> {
+    erase(store, place, person, by).await?;
+    if bans.is_empty() { Ok(()) } else { store.forget_bans_in(place, bans).await }
+}
+
+/// Describes a ban in force, which stays.
+fn stays(ban: &Ban) -> String {
+    let until = ban.until.map_or("until it is lifted".to_owned(), |it| format!("until {it:.0}"));
+    format!(
+        "the ban {}, in force {until} (`vestibule unban` ends it; then give this command again)",
+        ban.id
+    )
+}
+
+/// Describes what else stays.
+fn more_that_stays(counts: &Counts, is_shared: bool) -> Vec<String> {
+    let Counts { gave, policies, .. } = counts;
+    let gave = (*gave > 0).then(|| {
+        let commands = counted(*gave, "command", "commands");
+        format!("{commands} that they gave as an operator: who did what with others' meetings")
+    });
+    let policies = (*policies > 0).then(|| {
+        let files = counted(*policies, "policy file", "policy files");
+        format!("{files} that named them, kept with the decisions made by it")
+    });
+    let others = is_shared.then(|| {
+        "what the files of the other servers have: give the command on each of them, too".to_owned()
+    });
+    [gave, policies, others].into_iter().flatten().collect()
+}
+
+impl Call<'_> {
+    /// Returns what open rooms remember of a person: those that they have opened or are at, and those of `rooms`.
+    async fn remembered(&self, person: &Person, mut rooms: BTreeSet<String>) -> Vec<Remembered> {
+        let theirs = |jid: Option<&BareJid>| jid.is_some_and(|jid| person.is_in(jid.as_str()));
+        let mut open = BTreeSet::new();
+        each_room(&self.shared, |_, jid, room| {
+            let mut people = room.occupants.values().chain(room.waiting.values());
+            let opener = room.view.record.as_ref().map(|record| record.opener.as_str());
+            if people.any(|known| theirs(known.who.jid.as_ref()))
+                || opener.is_some_and(|opener| person.is_in(opener))
+            {
+                rooms.insert(jid.to_string());
+            }
+            if rooms.contains(jid.as_str()) {
+                open.insert(jid.clone());
+            }
+        });
+        let mut all = Vec::new();
+        let jids: Vec<_> = person.jids().filter_map(BareJid::stamped).collect();
+        let pairs = open.into_iter().flat_map(|at| jids.iter().map(move |jid| (at.clone(), jid)));
+        let pairs: Vec<_> = pairs.take(MOST_ROOMS).collect();
+        for (at, jid) in pairs {
+            // A room that has ended meanwhile remembers nothing.
+            let Ok(live) = room(&self.shared, &at, Some(jid)).await else { continue };
+            let opener = live.view.record.as_ref().map(|record| record.opener.as_str());
+            let notes = live.person.as_ref().and_then(|it| serde_json::to_value(it).ok());
+            let remembered = Remembered {
+                room: at.to_string(),
+                jid: jid.to_string(),
+                opened: opener == Some(jid.as_str()),
+                affiliation: live.affiliation.name().to_owned(),
+                notes: notes.and_then(|notes| notes.as_object().cloned()),
+            };
+            if remembered.opened || remembered.notes.is_some() || remembered.affiliation != "none" {
+                all.push(remembered);
+            }
+        }
+        all
+    }
+
+    /// Returns people who are or were called like a text, which names nobody.
+    async fn called_so(&self, store: &Store, text: &str) -> Vec<String> {
+        let query = Query { person: Some(text.trim().to_owned()), ..Query::default() };
+        let found = store.search_all(query).await.map(|found| found.entries).unwrap_or_default();
+        let people: BTreeSet<_> = found.into_iter().filter_map(|entry| entry.person).collect();
+        let erased = |jid: &String| jid.ends_with("@erased.invalid");
+        let people = people.into_iter().filter(|jid| !erased(jid));
+        people.take(NAMED).collect()
+    }
+}

@@ -1,0 +1,151 @@
+//! `vestibule person`: hands out, or erases, what is kept on one person.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::out::{Ended, confirms, note, say, status};
+use super::running::{reply, visible};
+use crate::app::commands::{Erasure, Kept, PersonErase, PersonExport, called, request};
+use crate::app::{now, write_new};
+use crate::control::Answer as _;
+use crate::store::Person;
+
+/// What is to be done with what is kept on a person.
+#[derive(Debug, Subcommand)]
+pub(super) enum Asked {
+    /// Write everything that is kept on a person into one JSON file
+    ///
+    /// Entries of the audit that are about them or name them, bans, what open rooms remember, and lines of the decision log.
+    Export {
+        /// The person's address, or the value of the claim that names them in tokens
+        #[arg(allow_hyphen_values = true)]
+        who: String,
+        /// The file to write, which must not be there; by default the standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Erase what is kept on a person, after it was counted; what happened stays, without them
+    ///
+    /// A ban in force stays, and is named.
+    Erase {
+        /// The person's address, or the value of the claim that names them in tokens
+        #[arg(allow_hyphen_values = true)]
+        who: String,
+        /// Only count
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask again
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+/// Exports or erases a person.
+pub(super) fn run(asked: Asked, socket: Result<PathBuf, String>, json: bool) -> Ended {
+    let socket = socket?;
+    match asked {
+        Asked::Export { who, out } => export(&who, out.as_deref(), &socket),
+        Asked::Erase { who, dry_run, yes } => erase(&who, (dry_run, yes), &socket, json),
+    }
+}
+
+fn erase(who: &str, (dry_run, yes): (bool, bool), socket: &Path, json: bool) -> Ended {
+    let ask = |dry_run| -> Result<(Value, Erasure), Box<dyn std::error::Error>> {
+        let request = request(&PersonErase { who: who.to_owned(), dry_run })?;
+        let value = reply(Ok(socket.to_owned()), &request)??;
+        Ok((value.clone(), serde_json::from_value(value)?))
+    };
+    let show = |(value, erasure): (Value, Erasure)| {
+        if json {
+            say(&value)
+        } else {
+            say(&visible(&erasure.words()))
+        }
+        Ok(status(erasure.is_complete()))
+    };
+    if dry_run {
+        return show(ask(true)?);
+    }
+    if !yes {
+        let counted = ask(true)?.1;
+        note(&visible(&counted.words()));
+        if !counted.is_complete() {
+            return Ok(status(false));
+        }
+        if !confirms(|| "Nothing brings it back.".to_owned())? {
+            note("nothing was done");
+            return Ok(status(false));
+        }
+    }
+    show(ask(false)?)
+}
+
+fn export(who: &str, out: Option<&Path>, socket: &Path) -> Ended {
+    let (mut first, mut entries, mut after) = (None::<Kept>, Vec::new(), None);
+    loop {
+        let request = request(&PersonExport { who: who.to_owned(), after })?;
+        let value = reply(Ok(socket.to_owned()), &request)??;
+        let mut page: Kept = serde_json::from_value(value)?;
+        entries.append(&mut page.entries);
+        after = page.next;
+        first.get_or_insert(page);
+        if after.is_none() {
+            break;
+        }
+    }
+    let Some(kept) = first else { return Ok(status(false)) };
+    let person = Person::named(who).map_err(|error| error.to_string())?;
+    let person = person.with(kept.addresses.iter().map(String::as_str));
+    let lines = kept.log.as_deref().map(|path| lines(Path::new(path), &person)).transpose()?;
+    kept.note.iter().for_each(note);
+    let is_nothing = entries.is_empty() && kept.bans.is_empty() && kept.rooms.is_empty();
+    if is_nothing && lines.as_ref().is_none_or(Vec::is_empty) {
+        note("nothing is kept that names a person by that address or token");
+        called(&kept.called).iter().for_each(note);
+        return Ok(status(false));
+    }
+    let all = json!({
+        "person": who,
+        "addresses": kept.addresses,
+        "at": now(),
+        "entries": entries,
+        "bans": kept.bans,
+        "rooms": kept.rooms,
+        "decision_log": lines,
+        "missing": kept.note,
+    });
+    match out {
+        None => say(&format!("{all:#}")),
+        Some(path) => {
+            write_new(path, &format!("{all:#}\n"))
+                .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+            note(&format!("{}: for the eyes of this person only", path.display()));
+        }
+    }
+    Ok(status(kept.note.is_none()))
+}
+
+/// Returns the lines of the decision log that name a person, those of the file that was renamed before first.
+fn lines(path: &Path, person: &Person) -> Result<Vec<Value>, String> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".1");
+    let mut found = Vec::new();
+    for path in [Path::new(&aside), path] {
+        let failed = |error| format!("cannot read {}: {error}", path.display());
+        let file = match File::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            opened => opened.map_err(failed)?,
+        };
+        for line in BufReader::new(file).lines() {
+            let line = line.map_err(failed)?;
+            if person.is_in_line(&line) {
+                found.extend(serde_json::from_str::<Value>(&line).ok());
+            }
+        }
+    }
+    Ok(found)
+}
