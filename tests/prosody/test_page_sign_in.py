@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from lab import SERVICE, Crowd
 from lab.front import Front, site
 from lab.http import Api
+from lab.process import ROOT
 from lab.provider import Provider, Visitor
 
 TOKEN = "0f" * 32
@@ -365,3 +366,16 @@ async def test_a_session_is_used_by_the_page_alone_and_leads_nowhere_else(door):
         assert status(cookies={"__Host-vestibule-session": session}) == 401
         over = visitor.ask("GET", "/sign-in", cookies={"__Host-vestibule-session": session})[2]
         assert json.loads(over)["reason"] == "Your session is over. Sign in again."
+
+
+async def test_the_files_that_the_documentation_shows_are_valid(door, tmp_path):
+    text = (ROOT / "docs/http.md").read_text()
+    shown = [block for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if "sign_in" in block]
+    assert len(shown) == 2
+    secret = tmp_path / "secret"
+    secret.write_text(f"{PROXY_SECRET}\n")
+    for block in shown:
+        file = tmp_path / "component.toml"
+        file.write_text(POLICY + re.sub(r'"/etc/vestibule/.*?"', f'"{secret}"', block))
+        done = door.component.run("check", "--config", str(file))
+        assert done.returncode == 0, done.stderr
