@@ -1,6 +1,7 @@
 //! The command line: the arguments of every command, and what it runs.
 
 mod explain_policy;
+mod fix;
 mod generate;
 mod incident;
 mod init;

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use tokio::runtime::Builder;
 
+use super::fix;
 use super::out::{Ended, confirms, note, note_error, say, status, working};
 use super::to_run;
 use crate::app::commands::{
@@ -76,7 +77,7 @@ pub(super) fn not_done(failure: &Failure) -> ExitCode {
 }
 
 /// Arguments of `doctor`.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct Arguments {
     /// Show the last report of the component instead of having it check now
     #[arg(long)]
@@ -87,6 +88,21 @@ pub(super) struct Arguments {
     /// Print a shell script that looks at the server from another machine
     #[arg(long)]
     probe: bool,
+    /// Show what a change of files on this machine repairs, ask, and change them
+    #[arg(long, conflicts_with_all = ["last", "all", "probe"])]
+    fix: bool,
+    /// Take back what --fix has changed
+    #[arg(long, conflicts_with_all = ["last", "all", "probe", "fix"])]
+    undo: bool,
+    /// Do not ask
+    #[arg(long, short, requires = "fix")]
+    pub(super) yes: bool,
+    /// Prosody's main configuration file
+    #[arg(long, value_name = "FILE", requires = "fix")]
+    pub(super) prosody_config: Option<PathBuf>,
+    /// Prosody's command
+    #[arg(long, value_name = "FILE", default_value = "prosodyctl")]
+    pub(super) prosodyctl: PathBuf,
 }
 
 /// Shows the report of the running component. Without one, checks only the file and this machine.
@@ -97,6 +113,9 @@ pub(super) fn look(
     arguments: Arguments,
     json: bool,
 ) -> Ended {
+    if arguments.undo {
+        return fix::undo(file, arguments);
+    }
     let reply = match socket {
         Err(reason) => Err(reason),
         Ok(socket) => {
@@ -116,6 +135,10 @@ pub(super) fn look(
             app::alone(file, environment, &to_run(file, environment)?, &reason)
         }
     };
+    if arguments.fix {
+        let loaded = to_run(file, environment)?;
+        return fix::fix(file, environment, &loaded.settings, &report, arguments);
+    }
     if arguments.probe {
         let script =
             report.probe.ok_or("the name of the server is not known: no gate has told it")?;

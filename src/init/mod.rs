@@ -11,6 +11,7 @@
 //! | `changes` | before and after of a file, differences, and how a change is taken back |
 //! | `docker`, `dotenv` | a folder of docker-jitsi-meet, and its `.env` |
 //! | `journal` | writing all or none, and what was there before |
+//! | `repair` | single settings of these and other files, for `vestibule doctor --fix` |
 
 mod changes;
 mod docker;
@@ -19,6 +20,7 @@ mod journal;
 mod lua;
 mod policy_file;
 mod prosody;
+mod repair;
 mod site;
 mod survey;
 
@@ -38,6 +40,7 @@ use crate::secret::Secret;
 pub use self::docker::{Containers, docker_folders};
 pub use self::policy_file::{PRESETS, Preset};
 pub use self::prosody::{Manual, MucService, Server};
+pub use self::repair::{Repair, Repairs, take_back_repairs};
 pub use self::site::Site;
 
 /// Where Prosody's main file is.
@@ -433,6 +436,15 @@ pub fn take_back(places: &Places, dry_run: bool) -> Result<Vec<TakenBack>, InitE
             }
         };
     }
+    taken_back(places, &mut journal, dry_run)
+}
+
+/// Takes back what the journal has. With `dry_run`, only returns what would be done.
+fn taken_back(
+    places: &Places,
+    journal: &mut Journal,
+    dry_run: bool,
+) -> Result<Vec<TakenBack>, InitError> {
     let plan = journal.plan_undo()?;
     let secrets = secrets(&plan);
     let hide = |diff: String| {

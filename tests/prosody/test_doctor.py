@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 from lab import SERVICE, Prosody
 from lab.canary import note
-from lab.process import wait_until
+from lab.process import ROOT, wait_until
 from lab.settings import lua
 
 STRONG = note("f0c6a1d2b7e94835a6d1c0ffee5eed42")
@@ -357,3 +357,48 @@ def test_no_secret_of_the_server_is_told(look):
     for told in (component.run("doctor", "--json", "--all"), component.run("doctor", "--all")):
         assert hush not in told.stdout and STRONG not in told.stdout
     assert lua(hush) in component.server.configuration()
+
+
+PRODYCTL = {"0.12": "/usr/bin/prosodyctl", "13": ROOT / "target/prosody13/prosodyctl"}
+SITE = """server {
+    location = /xmpp-websocket {
+        proxy_pass http://prosody/xmpp-websocket;
+    }
+}
+"""
+
+
+def test_what_a_change_of_a_file_repairs_is_repaired_and_taken_back(look, tmp_path, prosody_version):
+    site = tmp_path / "site.conf"
+    site.write_text(SITE)
+    config = FOCUS + ACCOUNTS + f'[doctor]\nnginx_config = "{site}"\n'
+    component = look(config, **merged(muc_options={**JITSI, "muc_room_cache_size": 50, "vestibule_grace": 0}))
+    component.state_dir.chmod(0o755)
+    main = component.server.config_path
+    before = (main.read_bytes(), site.read_bytes())
+    broken = {"room-cache", "web-server", "state-files"}
+    assert broken <= found(examined(component)[0])
+
+    options = ["--prosody-config", main, "--prosodyctl", PRODYCTL[prosody_version]]
+    fix = ["--config", component.config_path, "doctor", "--fix", *options]
+    shown = component.run(*fix)
+    assert shown.returncode == 2 and "--yes" in shown.stderr, shown
+    for part in ("+        proxy_set_header X-Forwarded-For", "muc_room_cache_size = 10000", "0755 -> 0750"):
+        assert part in shown.stdout, shown.stdout
+    # What no change of one option repairs for sure is left to the operator, with the line.
+    assert "grace: prosody.cfg.lua: vestibule_grace = 5" in shown.stderr
+    assert (main.read_bytes(), site.read_bytes()) == before
+
+    done = component.run(*fix, "--yes")
+    assert done.returncode == 0 and "restart prosody" in done.stdout, done
+    assert component.state_dir.stat().st_mode & 0o777 == 0o750
+    assert not {"web-server", "state-files"} & found(examined(component)[0])
+    again = component.run(*fix, "--yes")
+    assert "muc_room_cache_size" not in again.stdout or "right already" in again.stderr, again
+    assert main.read_text().count("muc_room_cache_size") == 1
+
+    undone = component.run("--config", component.config_path, "doctor", "--undo")
+    assert undone.returncode == 0, undone
+    assert (main.read_bytes(), site.read_bytes()) == before
+    assert component.state_dir.stat().st_mode & 0o777 == 0o755
+    assert component.run("--config", component.config_path, "doctor", "--undo").returncode != 0
