@@ -203,7 +203,7 @@ reload_units
 cat <<END
 Installed. What is left to do:
   1. sudo vestibule init
-     (by hand instead: $doc/README.md)
+     (by hand instead: $doc/docs/install.md)
   2. sudo systemctl restart prosody && sudo systemctl enable --now vestibule
      (the restart ends the meetings that are on)
   3. sudo vestibule status
