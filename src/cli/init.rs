@@ -24,7 +24,8 @@ pub(super) struct Arguments {
     /// An account that may do everything, in every room; may be given several times
     #[arg(long = "operator", value_name = "JID")]
     operators: Vec<String>,
-    /// A MUC service to guard, if not all in which people meet; may be given several times
+    /// A MUC service to guard, if not all in which people meet; may be given several times. Where there is none yet, this
+    /// one is made
     #[arg(long = "service", value_name = "DOMAIN")]
     services: Vec<String>,
     /// The address of meetings for invitations, with {room} in it, if not the one that Jitsi has
@@ -99,6 +100,14 @@ enum Target {
 }
 
 impl Target {
+    /// Returns the domain for a first MUC service, where there is none.
+    fn first_service(&self) -> Option<&str> {
+        match self {
+            Self::Prosody(site) => site.server.first_service.as_deref(),
+            Self::Docker(_) => None,
+        }
+    }
+
     fn services(&self) -> &[MucService] {
         match self {
             Self::Prosody(site) => &site.server.services,
@@ -293,7 +302,7 @@ Left to do:
   2. sudo systemctl restart prosody && sudo systemctl enable --now vestibule
      (the restart ends the meetings that are on)
   3. sudo vestibule status
-     (and `vestibule doctor` for what else on this server bypasses the policy)
+     (ready a few seconds after the restart; `vestibule doctor` looks for what else bypasses the policy)
 `vestibule init --undo` takes all of it back.";
 
 const LEFT_TO_DO_IN_DOCKER: &str = "
@@ -324,6 +333,9 @@ fn answers(target: &Target, arguments: &Arguments, asks: bool) -> Result<Answers
         }
         if services.is_empty() && target.services().len() > 1 {
             services = ask_services(target.services())?;
+        }
+        if let Some(first) = target.first_service().filter(|_| services.is_empty()) {
+            services = vec![ask_first_service(first)?];
         }
     }
     for operator in &operators {
@@ -385,6 +397,15 @@ fn ask_operators(admins: &[String]) -> Result<Vec<String>, InitError> {
             check_operator(operator).map_err(|error| error.to_string())?;
         }
         Ok(if given.is_empty() { admins.to_vec() } else { given })
+    })
+}
+
+fn ask_first_service(first: &str) -> Result<String, InitError> {
+    let question = format!("\nThere is no MUC service yet. The domain for rooms (Enter: {first}):");
+    ask(&question, |answer| {
+        let domain = if answer.is_empty() { first } else { answer };
+        let is_domain = BareJid::prepared(domain).is_ok_and(|jid| jid.node().is_none());
+        is_domain.then(|| domain.to_owned()).ok_or_else(|| format!("`{domain}` is no domain"))
     })
 }
 

@@ -188,7 +188,7 @@ fn version(case: &Case<'_>, looked: &mut Looked) {
             Some(theirs) => looked.find(
                 &server.service,
                 format!("the gate is {theirs}, the component {ours}"),
-                (SHELL, "cp -r prosody-snippets/mod_vestibule_gate FOLDER-OF-PLUGINS/ && systemctl restart prosody"),
+                (SHELL, "install program and gate of one release (docs/install.md), then: systemctl restart prosody vestibule"),
             ),
             None => looked.not_told(server, "its version"),
         }

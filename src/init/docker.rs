@@ -59,6 +59,7 @@ fn domains(env: &str) -> Domains {
             focus: Some(format!("focus@{auth}")),
             trusted: vec![format!("{recorder}@{hidden}"), format!("{transcriber}@{hidden}")],
             gateways: jigasi.map(|node| format!("{node}@{auth}")).into_iter().collect(),
+            is_new: false,
         },
         link,
     }

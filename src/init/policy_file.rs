@@ -135,6 +135,7 @@ mod tests {
             focus: Some("focus@auth.meet.example.org".to_owned()),
             trusted: vec!["recorder@recorder.meet.example.org".to_owned()],
             gateways: vec!["jigasi@auth.meet.example.org".to_owned()],
+            is_new: false,
         }
     }
 

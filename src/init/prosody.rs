@@ -53,6 +53,22 @@ pub struct MucService {
     pub trusted: Vec<String>,
     /// Accounts by which telephones join.
     pub gateways: Vec<String>,
+    /// Whether the configuration has no such service yet.
+    pub is_new: bool,
+}
+
+impl MucService {
+    /// Returns a service that the server does not have yet.
+    pub(super) fn new(domain: &str) -> Self {
+        Self {
+            domain: domain.to_owned(),
+            host: None,
+            focus: None,
+            trusted: Vec::new(),
+            gateways: Vec::new(),
+            is_new: true,
+        }
+    }
 }
 
 /// What is on the server.
@@ -68,6 +84,8 @@ pub struct Server {
     pub admins: Vec<String>,
     /// Whether people can log in, so that not everybody is a guest.
     pub has_accounts: bool,
+    /// The domain for a first MUC service, where there is none.
+    pub first_service: Option<String>,
 }
 
 /// Returns what is on the server. `has_account` returns whether an account exists.
@@ -93,14 +111,7 @@ pub(super) fn server(survey: &Survey, has_account: &dyn Fn(&str, &str) -> bool) 
     let (others, services): (Vec<_>, Vec<_>) = mucs.partition(|domain| is_other(domain));
     let service = |domain: &str| {
         if !is_jitsi {
-            let none = Vec::new();
-            return MucService {
-                domain: domain.to_owned(),
-                host: None,
-                focus: None,
-                trusted: none.clone(),
-                gateways: none,
-            };
+            return MucService { is_new: false, ..MucService::new(domain) };
         }
         let host = people_of(survey, domain);
         let accounts = |nodes: &[&str], prefixes: &[&str]| -> Vec<String> {
@@ -119,19 +130,29 @@ pub(super) fn server(survey: &Survey, has_account: &dyn Fn(&str, &str) -> bool) 
             focus: focus(survey, domain),
             trusted: accounts(&["recorder", "transcriber"], &["recorder.", "hidden."]),
             gateways: accounts(&["jigasi"], &["auth."]),
+            is_new: false,
         }
     };
     let mut admins = texts(survey.own(GLOBAL, "admins"));
     admins.retain(|admin| BareJid::prepared(admin).is_ok_and(|jid| jid.node().is_some()));
     let services: Vec<_> = services.into_iter().map(service).collect();
     let has_accounts = has_accounts(survey, &services);
+    let first_service = first_service(survey).filter(|_| services.is_empty());
     Server {
         is_jitsi,
         services,
         others: others.into_iter().map(str::to_owned).collect(),
         admins,
         has_accounts,
+        first_service,
     }
+}
+
+/// Returns the usual domain for rooms: `conference` below the first virtual host, one other than `localhost` if there is.
+fn first_service(survey: &Survey) -> Option<String> {
+    let hosts = || survey.hosts().filter(|host| survey.module(host).is_none());
+    let host = hosts().find(|host| *host != "localhost").or_else(|| hosts().next())?;
+    Some(format!("conference.{host}"))
 }
 
 /// Returns whether there is a host to which people log in, by accounts or tokens.
@@ -368,7 +389,7 @@ fn module_entries(base: &Survey, wish: &Wish<'_>, notes: &mut Vec<String>) -> Ve
             entries.push(Entry { host: host.to_owned(), option: MODULES, value: json!(module) });
         }
     };
-    for service in wish.services {
+    for service in wish.services.iter().filter(|service| !service.is_new) {
         add(&service.domain, GATE);
         let Some(host) = &service.host else { continue };
         if has_lobby(base, wish, host) {
@@ -553,6 +574,10 @@ fn own_file(base: &Survey, wish: &Wish<'_>, link: &Link) -> OwnFile {
             file.set(lobby, "muc_room_locking", json!(false), "");
             file.set(lobby, "muc_room_default_public_jids", json!(true), "");
         }
+    }
+    for service in wish.services.iter().filter(|service| service.is_new) {
+        file.component(&service.domain, Some("muc"));
+        file.set(&service.domain, MODULES, json!([GATE]), "");
     }
     if !base.config.contains_key(wish.component) {
         file.component(wish.component, None);

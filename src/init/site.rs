@@ -13,6 +13,7 @@ use super::{
     Answers, File, GATES, InitError, Places, Plan, Policy, SECRET, new_secret, no_gate, policy,
     without_accounts,
 };
+use crate::jid::BareJid;
 use crate::secret::Secret;
 
 /// A machine with a Prosody, looked at.
@@ -155,7 +156,21 @@ impl Site {
             let names: Vec<_> = there.iter().map(|service| service.domain.as_str()).collect();
             if names.is_empty() { "none".to_owned() } else { names.join(", ") }
         };
-        let named = |domain: &str| there.iter().find(|service| service.domain == domain).cloned();
+        // A first service: one that is asked for, or that an earlier run has made.
+        let made = self.survey.headers.iter().filter(|header| header.file == self.ours.0);
+        let made = made.map(|header| header.host.as_str());
+        let made: Vec<_> = made.filter(|host| self.survey.module(host) == Some("muc")).collect();
+        let is_first = |domain: &str| {
+            there.is_empty()
+                && BareJid::prepared(domain)
+                    .is_ok_and(|jid| jid.to_string() == domain && jid.node().is_none())
+                && !self.base.config.contains_key(domain)
+                && (file.is_none() || made.contains(&domain))
+        };
+        let named = |domain: &str| {
+            let found = there.iter().find(|service| service.domain == domain).cloned();
+            found.or_else(|| is_first(domain).then(|| MucService::new(domain)))
+        };
         let mut services = Vec::new();
         let wanted = match file {
             Some(file) => &file.services,
@@ -179,6 +194,9 @@ impl Site {
         }
         if file.is_none() && wanted.is_empty() {
             services.clone_from(there);
+            if there.is_empty() {
+                services.extend(made.iter().map(|domain| MucService::new(domain)));
+            }
         }
         if let Some(file) = file {
             for service in there.iter().filter(|service| !file.services.contains(&service.domain)) {
@@ -190,10 +208,10 @@ impl Site {
             }
         }
         if services.is_empty() {
+            let first = self.server.first_service.as_deref().unwrap_or("conference.DOMAIN");
             return Err(InitError::Refused(format!(
-                "there is no MUC service to guard: {} has no `Component \"conference.DOMAIN\" \"muc\"`{}",
-                self.main().display(),
-                if wanted.is_empty() { "" } else { " of that name" }
+                "there is no MUC service to guard in {}: --service {first} makes one",
+                self.main().display()
             )));
         }
         Ok(services)

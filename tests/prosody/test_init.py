@@ -30,6 +30,8 @@ PLACES["jitsi-old"] = PLACES["jitsi"]
 SERVERS = sorted(path.name for path in PREPARED.iterdir() if (path / "etc/prosody").is_dir())
 CONTAINERS = sorted(path.name for path in PREPARED.iterdir() if (path / "docker-jitsi-meet").is_dir())
 OPTIONS = ["--preset", "company", "--operator", "ann@example.org"]
+# There are no rooms yet.
+FIRST = {"fresh": ["--service", "conference.example.org"]}
 # Left to do by hand, at least in part.
 PARTLY = {"computed"}
 SHOWN = "(the text of the secret's file)"
@@ -94,13 +96,14 @@ def test_a_prepared_server_is_set_up_once_and_taken_back(machine, name):
     before = server.files()
     status = 1 if name in PARTLY else 0
 
-    dry = server.init(*OPTIONS, "--dry-run", check=status)
+    options = [*OPTIONS, *FIRST.get(name, [])]
+    dry = server.init(*options, "--dry-run", check=status)
     assert server.files() == before
-    text = f"$ vestibule init {' '.join(OPTIONS)} --dry-run\n{dry.stderr}\n{dry.stdout}"
+    text = f"$ vestibule init {' '.join(options)} --dry-run\n{dry.stderr}\n{dry.stdout}"
     compare(name, text)
 
     complained = server.complaints()
-    server.init(*OPTIONS, check=status)
+    server.init(*options, check=status)
     after = server.files()
     added = [line for line in server.complaints() if line not in complained]
     # The warning of an unknown option would name it.
@@ -285,10 +288,10 @@ async def test_a_guest_is_refused_and_an_account_comes_in(machine, start, prosod
         assert (await ann.join(room, "Ann")).joined
 
 
-@pytest.mark.parametrize("name", ["several", "no-include", "windows", "by-hand", "twice"])
+@pytest.mark.parametrize("name", ["fresh", "several", "no-include", "windows", "by-hand", "twice"])
 def test_what_is_written_makes_a_server_ready(machine, start, prosody_version, name):
     server = machine(name)
-    server.init(*OPTIONS, check=0)
+    server.init(*OPTIONS, *FIRST.get(name, []), check=0)
     prosody, component = started(server, start, prosody_version)
     assert component.run("status").returncode == 0
     services = tomllib.loads(server.read("etc/vestibule/component.toml"))["service"]
@@ -315,6 +318,15 @@ def test_the_page_shows_what_happens(machine):
     command, shown = re.search(r"^\$ sudo vestibule init (.*)\n((?:.*\n)*?)```", page, re.MULTILINE).groups()
     done = machine("debian").init(*command.split(), check=0)
     assert done.stderr + done.stdout == shown
+
+
+def test_a_server_without_rooms_gets_them_only_where_they_are_named(machine):
+    server = machine("fresh")
+    before = server.files()
+    assert "--service conference.example.org makes one" in server.init(*OPTIONS, check=1).stderr
+    for wrong in ("example.org", "ann@conference.example.org", 'conference"', "Conference.example.org"):
+        assert "makes one" in server.init(*OPTIONS, "--service", wrong, check=1).stderr or server.files() == before
+    assert server.files() == before
 
 
 def test_a_preset_that_needs_accounts_is_no_good_where_nobody_logs_in(machine):
@@ -440,9 +452,9 @@ def test_what_stands_against_it_is_told(machine, tmp_path):
     main = server.root / "etc/prosody/prosody.cfg.lua"
     good = main.read_text()
     main.write_text(good + "\nthis is no Lua\n")
-    assert "prosody.cfg.lua:27" in server.init(*OPTIONS, check=2).stderr
+    assert f"prosody.cfg.lua:{good.count(chr(10)) + 2}" in server.init(*OPTIONS, check=2).stderr
     main.write_text(re.sub(r'^Component.*\n.*\n.*"muc_mam".*', "", good, flags=re.MULTILINE))
-    assert 'has no `Component "conference.DOMAIN" "muc"`' in server.init(*OPTIONS, check=1).stderr
+    assert "there is no MUC service to guard" in server.init(*OPTIONS, check=1).stderr
     main.write_text(good)
     shutil.rmtree(server.root / MODULES)
     assert "the gate is not on this machine" in server.init(*OPTIONS, check=1).stderr
