@@ -30,7 +30,7 @@ export PROSODY
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint words typos msrv doc prosody-tests property bench screenshots fuzz fuzz-short long soak model model-mutants mutants deny static-program static image-test rocks sbom checksums packages prosody13 browser install uninstall deb install-test
+.PHONY: help demo test unit lint words typos msrv doc prosody-tests property bench screenshots fuzz fuzz-short long soak model model-mutants mutants deny static-program static image-test rocks sbom checksums packages prosody13 browser install uninstall deb install-test install-test-short
 
 help: ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -89,7 +89,7 @@ prosody-tests: prosody13 browser ## Test against real Prosody (PROSODY=0.12, 13 
 	$(PYTEST) -n $(JOBS) --dist loadscope $(CROWDS:%=--ignore=%) tests/prosody
 	$(PYTEST) $(CROWDS)
 
-test: packages prosody13 lint unit doc prosody-tests ## Run everything that must pass
+test: packages prosody13 lint unit doc prosody-tests install-test-short ## Run everything that must pass
 
 property: prosody13 ## Send 2,000 generated stanzas at real rooms on each Prosody, plain and with Jitsi's modules (SEEDS=1,2: other ones)
 	$(CARGO) build --locked
@@ -158,6 +158,10 @@ sbom: ## Write what the program is made of (CycloneDX) into target/vestibule-VER
 install-test: packages ## Live an operator's first day on fresh Debian 12 and 13 machines (SERVERS=debian12,debian13: only on these)
 	$(CARGO) build --locked
 	SERVERS=$(SERVERS) $(PYTEST) -n $(JOBS) -rs tests/install
+
+install-test-short: packages
+	$(CARGO) build --locked
+	SERVERS=debian12,debian13 $(PYTEST) -n 2 -rs tests/install/test_prosody.py
 
 image-test: ## Carry out the image's Dockerfile, with the compiler, on what it copies (without Docker)
 	$(CARGO) build --locked

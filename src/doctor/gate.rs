@@ -188,7 +188,7 @@ fn version(case: &Case<'_>, looked: &mut Looked) {
             Some(theirs) => looked.find(
                 &server.service,
                 format!("the gate is {theirs}, the component {ours}"),
-                (SHELL, "install program and gate of one release (docs/install.md), then: systemctl restart prosody vestibule"),
+                (SHELL, "systemctl restart prosody vestibule    # after installing both of one release: docs/install.md"),
             ),
             None => looked.not_told(server, "its version"),
         }
