@@ -24,8 +24,8 @@ pub(super) fn sentence(entry: &Entry) -> String {
             }
         }
         Kind::Joined => match text("breakout") {
-            Some(apart) => format!("{who} came into {apart}."),
-            None => format!("{who} came in."),
+            Some(apart) => format!("{who} joined {apart}."),
+            None => format!("{who} joined."),
         },
         Kind::Left => match text("breakout") {
             Some(apart) => format!("{who} left {apart}."),

@@ -142,7 +142,7 @@ async def test_operators_read_the_names_that_people_see(meet, tmp_path):
         made = meet.component.run("incident", "--room", room, "--out", str(bundle))
         assert made.returncode == 0, made
         html = bundle.read_text()
-        assert f"Zina, {zina.nick} ({zina.bare}) came in." in html and f"<bdi>Zoe, {zina.nick}</bdi>" in html
+        assert f"Zina, {zina.nick} ({zina.bare}) joined." in html and f"<bdi>Zoe, {zina.nick}</bdi>" in html
         assert f"on Zoe, {zina.nick} ({zina.bare})" in html
 
 
@@ -162,7 +162,7 @@ async def test_the_page_calls_people_by_name_and_lists_services_apart(meet, chro
         await page.shows("like a moderator")
         focus = "document.querySelector('.services').innerText"
         assert "Moderator" not in await page.read(focus) and "Remove" not in await page.read(focus)
-        await page.until("document.querySelector('.timeline')?.innerText.includes('Zina came in')")
+        await page.until("document.querySelector('.timeline')?.innerText.includes('Zina joined')")
         await page.shows("opened by Alice")
         # Everything fits on a telephone, and nothing has to be scrolled sideways.
         wide = "[...document.querySelectorAll('main *')].filter(each => each.getBoundingClientRect().right > innerWidth).map(each => each.outerHTML.slice(0, 120))"

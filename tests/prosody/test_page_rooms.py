@@ -219,7 +219,7 @@ async def test_a_room_tells_what_happened_in_it(door, chromium):
         await page.shows("Was told: “That password is not correct.”")
         await page.press("Escape")
         assert (await bob.join(room, "Bob", SECRET)).joined
-        await page.until("document.querySelector('.timeline').innerText.includes('Bob came in')")
+        await page.until("document.querySelector('.timeline').innerText.includes('Bob joined')")
         await page.act("close")
         await page.click("dialog [type=submit]")
         await page.until("document.querySelector('.timeline').innerText.includes('Close to newcomers by')")

@@ -21,7 +21,7 @@ export const tried = kind => DID[kind] ?? words(kind);
 export const who = entry => called(entry)[0] || parts(entry.person).local || (entry.person ? bare(entry.person) : '');
 
 const EVENTS = {
-  joined: ['allow', 'came in'], left: ['plain', 'left'], waiting: ['hold', 'waits'], gone: ['plain', 'waits no longer'],
+  joined: ['allow', 'joined'], left: ['plain', 'left'], waiting: ['hold', 'waits'], gone: ['plain', 'stopped waiting'],
   opened: ['allow', 'Room opened'], ended: ['plain', 'Room ended'], gate: ['plain', 'Gate'], timer: ['hold', 'Timer'],
   drift: ['hold', 'Drift'], doctor: ['plain', 'Doctor'], revision: ['prompt', 'Policy changed'], action: ['prompt', 'Action'],
 };
