@@ -1,8 +1,10 @@
 //! What is going to change in files: before and after, the difference, and how a change is taken back.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use diffy::DiffOptions;
+use diffy::{DiffOptions, HunkRange};
 use sha2::{Digest as _, Sha256};
 
 /// A file: its bytes, and who may read it.
@@ -98,10 +100,81 @@ pub(super) fn undo(change: &Change, now: Option<&Content>) -> Undo {
         return Undo::Kept;
     }
     let (Some(now), Some(before), Some(after)) = (now, before, after) else { return Undo::Refused };
-    match diffy::merge_bytes(&after.bytes, &now.bytes, &before.bytes) {
-        Ok(bytes) => Undo::TakeOut(Content { bytes, ..now.clone() }),
-        Err(_) => Undo::Refused,
+    match without(&before.bytes, &after.bytes, &now.bytes) {
+        Some(bytes) => Undo::TakeOut(Content { bytes, ..now.clone() }),
+        None => Undo::Refused,
     }
+}
+
+/// A run of lines that differ: where it begins and ends in the old and in the new text.
+struct Hunk {
+    old: Range<usize>,
+    new: Range<usize>,
+}
+
+fn lines(text: &[u8]) -> Vec<&[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n').collect()
+}
+
+fn hunks(old: &[u8], new: &[u8]) -> Vec<Hunk> {
+    let patch = DiffOptions::new().set_context_len(0).create_patch_bytes(old, new);
+    let range = |range: HunkRange| {
+        // A range without lines names the line before it.
+        let start = if range.is_empty() { range.start() } else { range.start().saturating_sub(1) };
+        start..start.saturating_add(range.len())
+    };
+    let hunk = |hunk: &diffy::Hunk<'_, [u8]>| Hunk {
+        old: range(hunk.old_range()),
+        new: range(hunk.new_range()),
+    };
+    patch.hunks().iter().map(hunk).collect()
+}
+
+/// Returns `now` without what was done between `before` and `after`: lines that were written go, and those that they
+/// replaced come back. `None` if one of the lines that were written has changed. Lines next to them may have.
+fn without(before: &[u8], after: &[u8], now: &[u8]) -> Option<Vec<u8>> {
+    let (old, here) = (lines(before), lines(now));
+    // Where each line of `after` is now.
+    let mut places = Vec::new();
+    let mut next = 0_usize;
+    for hunk in hunks(after, now) {
+        let kept = hunk.old.start.saturating_sub(places.len());
+        places.extend((next..next.saturating_add(kept)).map(Some));
+        places.extend(hunk.old.map(|_| None));
+        next = hunk.new.end;
+    }
+    places.extend((next..here.len()).map(Some));
+
+    let mut gone = BTreeSet::new();
+    let mut back: BTreeMap<usize, &[&[u8]]> = BTreeMap::new();
+    for hunk in hunks(before, after) {
+        let written: Option<Vec<_>> = places.get(hunk.new.clone())?.iter().copied().collect();
+        let written = written?;
+        let place = match written.first() {
+            Some(first) => *first,
+            // Nothing was written there: between its neighbours.
+            None => match hunk.new.start.checked_sub(1).and_then(|line| places.get(line)) {
+                Some(before) => (*before)?.saturating_add(1),
+                None => 0,
+            },
+        };
+        gone.extend(written);
+        back.insert(place, old.get(hunk.old)?);
+    }
+    let mut text: Vec<u8> = Vec::new();
+    let mut add = |line: &[u8]| {
+        if text.last().is_some_and(|byte| *byte != b'\n') {
+            text.push(b'\n');
+        }
+        text.extend_from_slice(line);
+    };
+    for number in 0..=here.len() {
+        back.get(&number).into_iter().copied().flatten().for_each(|line| add(line));
+        if let Some(line) = here.get(number).filter(|_| !gone.contains(&number)) {
+            add(line);
+        }
+    }
+    Some(text)
 }
 
 #[cfg(test)]
@@ -152,5 +225,46 @@ mod tests {
         assert_eq!(undo(&change(), None), Undo::Refused);
         let theirs = Change { before: None, is_theirs: true, ..change() };
         assert_eq!(undo(&theirs, Some(&now)), Undo::Kept);
+    }
+
+    fn taken_out(before: &str, after: &str, now: &str) -> Option<String> {
+        let bytes = without(before.as_bytes(), after.as_bytes(), now.as_bytes())?;
+        Some(String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn lines_next_to_ours_may_change() {
+        let (before, after) = ("a\nlist = { x }\nb\n", "a\nlist = { x, ours }\nb\n");
+        for now in [
+            "a\nnew\nlist = { x, ours }\nb\n",
+            "a\nlist = { x, ours }\nnew\nb\n",
+            "new\nlist = { x, ours }\n",
+            "a\nlist = { x, ours }\nb\nnew",
+        ] {
+            let without = now.replace(", ours", "");
+            assert_eq!(taken_out(before, after, now), Some(without), "{now}");
+        }
+        assert_eq!(taken_out(before, after, "a\nlist = { y, ours }\nb\n"), None);
+    }
+
+    #[test]
+    fn what_is_written_after_our_last_line_stays_a_line_of_its_own() {
+        let (before, after) = ("a\nb", "a\nb\nours\n");
+        assert_eq!(taken_out(before, after, "a\nb\nours\nnew\n").as_deref(), Some("a\nb\nnew\n"));
+        assert_eq!(taken_out(before, after, after).as_deref(), Some(before));
+    }
+
+    #[test]
+    fn a_line_that_we_took_out_comes_back_between_its_neighbours() {
+        let (before, after) = ("a\nb\nc\n", "a\nc\n");
+        assert_eq!(taken_out(before, after, "new\na\nc\n").as_deref(), Some("new\na\nb\nc\n"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_untouched_file_is_as_before(before in "[ab\n]{0,30}", after in "[ab\n]{0,30}") {
+            let found = taken_out(&before, &after, &after);
+            proptest::prop_assert_eq!(found, Some(before));
+        }
     }
 }

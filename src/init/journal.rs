@@ -72,6 +72,10 @@ pub(super) enum JournalError {
     Read(PathBuf, #[source] io::Error),
     #[error("{} was changed meanwhile: run it again", .0.display())]
     Changed(PathBuf),
+    #[error(
+        "{} was changed in the lines that an earlier run wrote: undo those changes, or run it with --undo first", .0.display()
+    )]
+    Edited(PathBuf),
     #[error("{} is damaged ({}): put back what it has by hand, then remove it", .0.display(), .1)]
     Damaged(PathBuf, String),
     #[error("another `vestibule init` is running")]
@@ -170,12 +174,38 @@ impl Journal {
                 after: after.clone(),
             });
             match files.iter_mut().find(|written| written.path == path) {
-                // What was there before the first run is what counts.
-                Some(written) => written.after = after,
+                // What was there before the first run is what counts, with what the operator has changed since.
+                Some(written) => {
+                    written.before = self.original(written, change)?;
+                    written.after = after;
+                }
                 None => files.push(Written { path, before, after, is_theirs }),
             }
         }
         Ok(files)
+    }
+
+    /// Returns what was there before the first run, with what the operator has changed since an earlier run wrote the
+    /// file.
+    fn original(
+        &mut self,
+        written: &Written,
+        change: &Change,
+    ) -> Result<Option<Copy>, JournalError> {
+        let copy = |copy: &Option<Copy>| copy.as_ref().map(|copy| self.kept(copy)).transpose();
+        let earlier = Change {
+            path: change.path.clone(),
+            before: copy(&written.before)?,
+            after: copy(&written.after)?,
+            is_theirs: written.is_theirs,
+        };
+        match undo(&earlier, change.before.as_ref()) {
+            Undo::PutBack(_) => Ok(written.before.clone()),
+            Undo::TakeOut(content) => self.keep(Some(&content)),
+            // Theirs, which is replaced because they ask for it; or as before, with another mode or owner.
+            Undo::Kept | Undo::Nothing => self.keep(change.before.as_ref()),
+            Undo::Refused => Err(JournalError::Edited(change.path.clone())),
+        }
     }
 
     fn write_pending(
