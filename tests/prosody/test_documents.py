@@ -13,7 +13,7 @@ import pytest
 import yaml
 from lab import Crowd, Door
 from lab.component import program
-from lab.documents import blocks, commands_in_the_text
+from lab.documents import blocks, commands_in_the_text, pages, without_blocks
 from lab.http import Api
 from lab.policy import SECRET
 from lab.process import ROOT, environment
@@ -57,6 +57,15 @@ def test_what_is_not_run_has_its_reason():
     skipped = [block for block in blocks() if block.is_skipped]
     assert [str(block) for block in skipped if not block.reason] == []
     assert len(skipped) == NOT_RUN, "\n".join(f"{block}: {block.reason}" for block in skipped)
+
+
+def test_every_link_leads_to_a_file():
+    lost = []
+    for page in pages():
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", without_blocks(page)):
+            if ":" not in target and not (page.parent / target).exists():
+                lost.append(f"{page.name}: {target}")
+    assert lost == []
 
 
 # ------------------------------------------------------------------------------------------------------- files

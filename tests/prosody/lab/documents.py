@@ -63,11 +63,15 @@ def _of(page):
         )
 
 
+def without_blocks(page):
+    """The page's text."""
+    return FENCE.sub("", page.read_text())
+
+
 def commands_in_the_text():
     """Each `vestibule …` of the running text that is a whole command, with the page that shows it."""
     for page in pages():
-        text = FENCE.sub("", page.read_text())
-        for found in SPAN.finditer(text):
+        for found in SPAN.finditer(without_blocks(page)):
             command = " ".join(found[1].split()).replace("\\|", "|")
             if not re.search(r"[…|]|\.\.\.|\[", command):
                 yield str(page.relative_to(ROOT)), command
