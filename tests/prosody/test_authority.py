@@ -18,7 +18,7 @@ PATHS = json.loads((Path(__file__).parents[2] / "docs/openapi.json").read_text()
 LEAST = {
     path.removeprefix("/api/v1/commands/"): operations["post"]["x-role"]
     for path, operations in PATHS.items()
-    if "post" in operations
+    if path.startswith("/api/v1/commands/") and "post" in operations
 }
 ROLES = ["viewer", "duty", "operator"]
 NOBODY_S_ROOM = "nobody-s@conference.localhost"

@@ -61,7 +61,7 @@ async def test_a_room_is_closed_after_a_question_and_reopened_by_one_press(door,
     async with Crowd(door.server) as crowd, chromium.sign_in(door.component, "duty") as page:
         room, alice, _, guest = await meeting(door, crowd)
         await page.go(f"room/{room}")
-        assert await page.read("document.querySelector('[data-command=close]').innerText") == "Close to newcomers…"
+        await page.until("document.querySelector('[data-command=close]')?.innerText === 'Close to newcomers…'")
         await page.act("close")
         await page.until("document.querySelector('dialog[open]')?.innerText.includes('Those inside stay.')")
         await page.press("Escape")
