@@ -30,6 +30,8 @@ PLACES["jitsi-old"] = PLACES["jitsi"]
 SERVERS = sorted(path.name for path in PREPARED.iterdir() if (path / "etc/prosody").is_dir())
 CONTAINERS = sorted(path.name for path in PREPARED.iterdir() if (path / "docker-jitsi-meet").is_dir())
 OPTIONS = ["--preset", "company", "--operator", "ann@example.org"]
+# The line of modules that Debian's server has, before and after.
+PLAIN, GATED = 'modules_enabled = { "muc_mam" }\n', 'modules_enabled = { "muc_mam", "vestibule_gate" }\n'
 # There are no rooms yet.
 FIRST = {"fresh": ["--service", "conference.example.org"]}
 # Left to do by hand, at least in part.
@@ -422,6 +424,34 @@ def test_undo_takes_only_our_lines_out_of_a_file_that_changed_since(machine):
     main.write_text("-- A line of the operator.\n" + main.read_text())
     assert "our lines taken out" in server.init("--undo", check=0).stdout
     assert main.read_text() == "-- A line of the operator.\n" + before
+
+
+def test_what_an_operator_changes_between_two_runs_is_there_after_both_are_taken_back(machine):
+    server = machine("debian")
+    main = server.root / "etc/prosody/prosody.cfg.lua"
+    before = main.read_text()
+    server.init(*OPTIONS, check=0)
+    # At the top, right below the gate's line, and a service that the second run guards as well.
+    def edited(text):
+        text = "-- Ticket 4711\n" + text.replace(GATED, GATED + "name = \"Rooms\"\n")
+        return text.replace('Include "conf.d', 'Component "more.example.org" "muc"\n\nInclude "conf.d')
+    main.write_text(edited(main.read_text()))
+    server.init("--preset", "public", "--yes", check=0)
+    assert main.read_text().count("vestibule_gate") == 2
+    server.init("--undo", check=0)
+    assert main.read_text() == edited(before.replace(PLAIN, GATED)).replace(GATED, PLAIN)
+
+
+def test_a_policy_of_an_operator_that_a_preset_replaced_comes_back(machine):
+    server = machine("debian")
+    policy = server.root / "etc/vestibule/component.toml"
+    server.init(*OPTIONS, check=0)
+    policy.write_text(policy.read_text() + '\n[[ban]]\ndomain = "spam.example"\nreason = "spam"\n')
+    mine = policy.read_text()
+    server.init("--preset", "board", "--force-with-backup", check=0)
+    assert "spam.example" not in policy.read_text()
+    server.init("--undo", check=0)
+    assert policy.read_text() == mine
 
 
 def test_undo_changes_nothing_where_our_lines_were_changed(machine):
