@@ -98,7 +98,7 @@ fn export(who: &str, out: Option<&Path>, socket: &Path) -> Ended {
         }
     }
     let Some(kept) = first else { return Ok(status(false)) };
-    let person = Person::named(who).map_err(|error| error.to_string())?;
+    let person = Person::named(who, &kept.claim).map_err(|error| error.to_string())?;
     let person = person.with(kept.addresses.iter().map(String::as_str));
     let lines = kept.log.as_deref().map(|path| lines(Path::new(path), &person)).transpose()?;
     kept.note.iter().for_each(note);
@@ -123,7 +123,7 @@ fn export(who: &str, out: Option<&Path>, socket: &Path) -> Ended {
         Some(path) => {
             write_new(path, &format!("{all:#}\n"))
                 .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-            note(&format!("{}: for the eyes of this person only", path.display()));
+            note(&format!("{}: look through it first: it names others", path.display()));
         }
     }
     Ok(status(kept.note.is_none()))

@@ -27,19 +27,48 @@ const PERSONAL: [&str; 15] = [
     "ticket",
     "unread",
 ];
+/// Keys whose value says whom an object is about. What people are called, and what is said of them, is none of these:
+/// another person may be called by their address.
+const IDENTIFYING: [&str; 5] = ["account", "jid", "person", "target", "who"];
+/// Keys with the claims of a token: pairs of a name and a value, or its fingerprint.
+const CLAIMS: [&str; 2] = ["claims", "unread"];
+/// Length of a fingerprint in hex digits.
+const MARK: usize = 16;
 /// What stands for a text about a person that was erased.
 const ERASED: &str = "erased";
 
 /// One person, by the texts that name them: an address, or the claim of a token (`removal.subject_claim`). A name that
 /// they chose is none of these: another person may have the same.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Person {
     /// Bare JIDs, as entries have them.
     jids: BTreeSet<String>,
-    /// Value of the claim by which the person was named, if it was one.
-    subject: Option<String>,
+    /// Lengths of the parts of the addresses before and after the `@`, in bytes: where in a text to look for one.
+    lengths: BTreeSet<(usize, usize)>,
+    /// The claim by which the person was named, if it was one.
+    subject: Option<Subject>,
     /// Fingerprints of addresses and claim, as 16 hex digits.
     marks: BTreeSet<String>,
+}
+
+/// The claim of a token that names a person.
+#[derive(Clone, Debug)]
+struct Subject {
+    name: String,
+    value: String,
+    /// Fingerprint of the value.
+    mark: String,
+}
+
+impl Subject {
+    /// Returns whether this is the claim, `[name, value]` or `[name, fingerprint]`.
+    fn is(&self, claim: &Value) -> bool {
+        let [Some(name), Some(value)] = [0, 1].map(|at| claim.get(at).and_then(Value::as_str))
+        else {
+            return false;
+        };
+        name == self.name && (value == self.value || value == self.mark)
+    }
 }
 
 /// What an entry has to do with a person.
@@ -71,23 +100,27 @@ impl Pseudonym {
 }
 
 impl Person {
-    /// Reads how a person is named: an address, or the value of the claim that names them in tokens.
+    /// Reads how a person is named: an address, or the value of the `claim` that names them in tokens.
     ///
     /// # Errors
     /// It has an `@`, and is no address.
-    pub fn named(text: &str) -> Result<Self, JidError> {
+    pub fn named(text: &str, claim: &str) -> Result<Self, JidError> {
         let text = text.trim();
-        let mut person = Self { jids: BTreeSet::new(), subject: None, marks: BTreeSet::new() };
+        let mut person = Self::default();
         if text.contains('@') {
             person.add(text.parse::<BareJid>()?.as_str());
         } else {
-            person.subject = Some(text.to_owned());
-            person.marks.insert(Mark::of(By::Token.name(), text).into());
+            let mark = String::from(Mark::of(By::Token.name(), text));
+            person.marks.insert(mark.clone());
+            person.subject = Some(Subject { name: claim.to_owned(), value: text.to_owned(), mark });
         }
         Ok(person)
     }
 
+    /// Adds an address; returns whether it was not known. A domain alone is nobody.
     fn add(&mut self, jid: &str) -> bool {
+        let Some((before, after)) = jid.split_once('@') else { return false };
+        self.lengths.insert((before.len(), after.len()));
         self.marks.insert(Mark::of(By::Account.name(), jid).into());
         self.jids.insert(jid.to_owned())
     }
@@ -108,9 +141,14 @@ impl Person {
 
     /// Returns texts of which an entry that names the person contains one.
     pub fn needles(&self) -> Vec<String> {
-        let subject =
-            self.subject.as_ref().map(|subject| Value::from(subject.as_str()).to_string());
-        self.jids.iter().chain(&self.marks).cloned().chain(subject).collect()
+        let escaped = self.jids.iter().filter(|jid| jid.contains('\\'));
+        let escaped = escaped.map(|jid| jid.replace('\\', r"\\"));
+        self.jids.iter().chain(&self.marks).cloned().chain(escaped).chain(self.quoted()).collect()
+    }
+
+    /// Returns the value of the claim as JSON.
+    fn quoted(&self) -> Option<String> {
+        self.subject.as_ref().map(|subject| Value::from(subject.value.as_str()).to_string())
     }
 
     /// Takes over the address that a decision has for the person: with a token or an account behind it, it may be
@@ -123,21 +161,16 @@ impl Person {
         }
     }
 
-    /// Returns whether a requester is the person: by their address, by the account that logged in for them, or by their
-    /// token.
-    fn is(&self, who: &Value) -> bool {
-        let one_of = |name: &str| {
-            who.get(name).and_then(Value::as_str).is_some_and(|jid| self.jids.contains(jid))
-        };
-        let mut claims =
-            ["claims", "unread"].into_iter().filter_map(|name| who.get(name)?.as_array());
-        one_of("jid") || one_of("account") || claims.any(|all| all.iter().any(|it| self.has(it)))
+    /// Returns whether an object, such as a requester, is about the person: by its addresses, or by the claim of its token.
+    fn is(&self, it: &Value) -> bool {
+        it.as_object().is_some_and(|it| self.owns(it))
     }
 
-    /// Returns whether this is a claim, `[name, value]`, that names the person.
-    fn has(&self, claim: &Value) -> bool {
-        let value = claim.get(1).and_then(Value::as_str);
-        value.is_some_and(|it| self.subject.as_deref() == Some(it) || self.marks.contains(it))
+    fn owns(&self, it: &Map<String, Value>) -> bool {
+        let mut texts = IDENTIFYING.iter().filter_map(|key| it.get(*key)?.as_str());
+        let mut claims = CLAIMS.iter().filter_map(|key| it.get(*key)?.as_array()).flatten();
+        texts.any(|text| self.jids.contains(text.split('/').next().unwrap_or_default()))
+            || self.subject.as_ref().is_some_and(|subject| claims.any(|claim| subject.is(claim)))
     }
 
     /// Returns whether a text, such as the target of a ban, names the person.
@@ -148,6 +181,12 @@ impl Person {
     /// Returns whether a line of the decision log names the person.
     pub fn is_in_line(&self, line: &str) -> bool {
         self.erased_line(line, &Pseudonym::of([0; 8])).is_some()
+    }
+
+    /// Returns whether a line may name the person, without reading it.
+    fn may_be_in(&self, line: &str) -> bool {
+        let plain = line.replace(r"\\", "\\");
+        self.is_in(&plain) || self.quoted().is_some_and(|value| line.contains(&value))
     }
 
     /// Returns what an entry has to do with the person; `None`: nothing.
@@ -181,6 +220,7 @@ impl Person {
         let concern = self.concern(entry)?;
         let mut body = body(entry);
         let mut kept = entry.clone();
+        let is_theirs = concern == Concern::About || self.is(&body);
         match concern {
             Concern::Gave | Concern::Policy => return None,
             Concern::About => {
@@ -195,25 +235,23 @@ impl Person {
             Concern::Names => {}
         }
         self.walk(&mut body, by);
-        let is_named = |text: &String| self.replaced(text, by).is_some();
-        if entry.kind == Kind::Action || entry.reason.as_ref().is_some_and(is_named) {
-            kept.reason = kept.reason.map(|_| ERASED.to_owned());
-        }
-        kept.nick = kept.nick.map(|nick| self.replaced(&nick, by).unwrap_or(nick));
+        // What is said of another person stays, but for the address.
+        let without = |text: String| self.replaced(&text, by).unwrap_or(text);
+        let said = |text: String| if is_theirs { ERASED.to_owned() } else { without(text) };
+        kept.reason = kept.reason.map(said);
+        kept.nick = kept.nick.map(without);
         kept.body = body.to_string();
         Some(kept)
     }
 
     /// Returns a line of the decision log without the person; `None`: it does not name them.
     pub fn erased_line(&self, line: &str, by: &Pseudonym) -> Option<String> {
-        let folded = line.to_ascii_lowercase();
-        if !self.needles().iter().any(|needle| folded.contains(&needle.to_ascii_lowercase())) {
+        if !self.may_be_in(line) {
             return None;
         }
         let mut value: Value = serde_json::from_str(line).ok()?;
-        let who = value.pointer("/facts/who");
         let own = value.get("jid").and_then(Value::as_str).is_some_and(|it| self.jids.contains(it));
-        if own || who.is_some_and(|who| self.is(who)) {
+        if own || value.pointer("/facts/who").is_some_and(|who| self.is(who)) {
             let part = |name: &str| value.get(name).cloned().unwrap_or_default();
             let (v, at, room) = (part("v"), part("at"), part("room"));
             return Some(
@@ -235,10 +273,9 @@ impl Person {
                 None => false,
             },
             Value::Array(items) => {
-                if let [Value::String(_), Value::String(claim)] = items.as_mut_slice()
-                    && self.subject.as_ref() == Some(claim)
-                {
-                    ERASED.clone_into(claim);
+                let claim = |subject: &&Subject| items.len() == 2 && subject.is(&json!(items));
+                if self.subject.as_ref().filter(claim).is_some() {
+                    *items = vec![items.swap_remove(0), ERASED.into()];
                     return true;
                 }
                 let mut found = false;
@@ -248,10 +285,7 @@ impl Person {
                 found
             }
             Value::Object(map) => {
-                let is_theirs = map.values().filter_map(Value::as_str).any(|text| {
-                    let bare = text.split('/').next().unwrap_or_default();
-                    self.jids.contains(bare)
-                });
+                let is_theirs = self.owns(map);
                 if is_theirs {
                     map.retain(|key, _| !PERSONAL.contains(&key.as_str()));
                 }
@@ -272,30 +306,45 @@ impl Person {
     /// Returns a text with each address and fingerprint of the person replaced; `None`: it has none. An address that is
     /// part of a longer one is another.
     fn replaced(&self, text: &str, by: &Pseudonym) -> Option<String> {
-        let mut now = text.to_owned();
-        let jids = self.jids.iter().map(|jid| (jid, by.jid.as_str()));
-        let marks = self.marks.iter().map(|mark| (mark, by.mark.as_str()));
-        for (needle, new) in jids.chain(marks) {
-            // Letters outside of ASCII keep their length, and so their place.
-            let folded = now.to_ascii_lowercase();
-            let needle = needle.to_ascii_lowercase();
-            let mut whole = String::new();
-            let mut from = 0;
-            for (at, found) in folded.match_indices(needle.as_str()) {
-                let end = at.saturating_add(found.len());
-                let (before, after) = (folded.get(..at).unwrap_or_default(), folded.get(end..));
-                if !ends_address(before) && !goes_on(after.unwrap_or_default()) {
-                    whole.push_str(now.get(from..at).unwrap_or_default());
-                    whole.push_str(new);
-                    from = end;
-                }
+        // Letters outside of ASCII keep their length, and so their place.
+        let folded = text.to_ascii_lowercase();
+        let (mut whole, mut from) = (String::new(), 0);
+        for (at, found) in self.found(&folded) {
+            let end = at.saturating_add(found.len());
+            let (before, after) = (folded.get(..at), folded.get(end..));
+            if at < from
+                || ends_address(before.unwrap_or_default())
+                || goes_on(after.unwrap_or_default())
+            {
+                continue;
             }
-            if from > 0 {
-                whole.push_str(now.get(from..).unwrap_or_default());
-                now = whole;
-            }
+            whole.push_str(text.get(from..at).unwrap_or_default());
+            whole.push_str(if found.contains('@') { &by.jid } else { &by.mark });
+            from = end;
         }
-        (now != text).then_some(now)
+        (from > 0).then(|| whole + text.get(from..).unwrap_or_default())
+    }
+
+    /// Returns where in a text in small letters an address or a fingerprint of the person stands, in order. However many
+    /// they are, the text is read once.
+    fn found<'a>(&self, text: &'a str) -> Vec<(usize, &'a str)> {
+        let addresses = text.match_indices('@').flat_map(|(at, _)| {
+            self.lengths.iter().filter_map(move |(before, after)| {
+                let from = at.checked_sub(*before)?;
+                Some((from, text.get(from..at.checked_add(after.checked_add(1)?)?)?))
+            })
+        });
+        let mut at = 0_usize;
+        let runs = text.split_inclusive(|c: char| !c.is_ascii_hexdigit()).map(|run| {
+            let from = at;
+            at = at.saturating_add(run.len());
+            (from, run.trim_end_matches(|c: char| !c.is_ascii_hexdigit()))
+        });
+        let runs = runs.filter(|(_, run)| run.len() == MARK && self.marks.contains(*run));
+        let addresses = addresses.filter(|(_, jid)| self.jids.contains(*jid));
+        let mut all: Vec<_> = addresses.chain(runs).collect();
+        all.sort_unstable();
+        all
     }
 }
 
@@ -338,7 +387,7 @@ mod tests {
     }
 
     fn bob() -> Person {
-        Person::named(BOB).unwrap()
+        Person::named(BOB, "id").unwrap()
     }
 
     fn entry(kind: Kind, person: Option<&str>, body: &Value) -> Entry {
@@ -426,7 +475,10 @@ mod tests {
         assert_eq!(bob().erased(&policy, &by()), None);
         let banned = Entry { reason: Some(format!("`{BOB}` is no")), ..closed };
         let kept = bob().erased(&banned, &by()).unwrap();
-        assert_eq!((kept.reason.as_deref(), kept.by), (Some("erased"), banned.by));
+        assert_eq!(
+            (kept.reason.as_deref(), kept.by),
+            (Some("`0707070707070707@erased.invalid` is no"), banned.by)
+        );
     }
 
     #[test]
@@ -441,7 +493,7 @@ mod tests {
             )
         };
         for claims in [json!({ "claims": [["id", "42"]] }), json!({ "unread": [["id", mark]] })] {
-            let mut person = Person::named("42").unwrap();
+            let mut person = Person::named("42", "id").unwrap();
             let decision = who(claims);
             assert_eq!(person.concern(&decision), Some(Concern::About));
             assert!(person.learn(&decision) && !person.learn(&decision));
@@ -449,8 +501,15 @@ mod tests {
             let joined = entry(Kind::Joined, Some("x1y2@guest.example.org"), &json!({}));
             assert_eq!(person.concern(&joined), Some(Concern::About));
         }
-        let other = who(json!({ "claims": [["id", "142"]], "nick": "42" }));
-        assert_eq!(Person::named("42").unwrap().concern(&other), None);
+        for claims in [
+            json!({ "claims": [["id", "142"]], "nick": "42" }),
+            json!({ "claims": [["role", "42"]] }),
+            json!({ "claims": [["id", "7"], ["role", "42"]], "nick": "42" }),
+        ] {
+            let (mut person, other) = (Person::named("42", "id").unwrap(), who(claims));
+            assert_eq!((person.concern(&other), person.learn(&other)), (None, false));
+            assert_eq!(person.erased_line(&other.body, &by()), None);
+        }
     }
 
     #[test]
@@ -466,5 +525,41 @@ mod tests {
         assert!(others.contains("ann@example.org") && !others.contains("bob"), "{others}");
         assert_eq!(bob().erased_line(&line("ann@example.org", "ann@example.org"), &by()), None);
         assert_eq!(bob().erased_line("{torn bob@example.org", &by()), None);
+    }
+
+    #[test]
+    fn who_is_called_by_the_address_of_another_keeps_everything() {
+        let mallory = "mallory@example.org";
+        let who = json!({ "jid": mallory, "nick": BOB, "name": BOB, "address": "192.0.2.0", "account": mallory,
+            "session": "s1", "claims": [["role", "teacher"]] });
+        let body = json!({ "v": 3, "jid": mallory, "facts": { "who": who,
+            "room": { "record": { "opener": BOB, "note": "n", "reason": "Is noisy" } } } });
+        let decision = entry(Kind::Decision, Some(mallory), &body);
+        assert_eq!(bob().concern(&decision), Some(Concern::Names));
+        let want = body.to_string().replace(BOB, "0707070707070707@erased.invalid");
+        let kept = bob().erased(&decision, &by()).unwrap();
+        assert_eq!(kept.body, want);
+        assert_eq!((kept.person.as_deref(), kept.nick.as_deref()), (Some(mallory), Some("Bobby")));
+        assert_eq!(bob().erased_line(&body.to_string(), &by()).unwrap(), want);
+        let action = Entry {
+            reason: Some("shouts".to_owned()),
+            ..entry(Kind::Action, Some(mallory), &json!({ "who": mallory, "called": BOB }))
+        };
+        assert_eq!(bob().erased(&action, &by()).unwrap().reason.as_deref(), Some("shouts"));
+    }
+
+    #[test]
+    fn a_person_with_thousands_of_addresses_is_found_as_fast() {
+        let jids: Vec<_> =
+            (0..5000).map(|number| format!("{number:x}@guest.example.org")).collect();
+        let many = bob().with(jids.iter().map(String::as_str));
+        let text = "ann@example.org, 1387@guest.example.org, 1388@guest.example.org";
+        let new = "0707070707070707@erased.invalid";
+        let begun = std::time::Instant::now();
+        for _ in 0..2000 {
+            let replaced = many.replaced(text, &by()).unwrap();
+            assert_eq!(replaced, format!("ann@example.org, {new}, 1388@guest.example.org"));
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(4), "{:?}", begun.elapsed());
     }
 }

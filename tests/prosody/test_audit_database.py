@@ -52,7 +52,7 @@ async def test_a_person_is_handed_what_is_kept_on_them(door, tmp_path):
     async with Crowd(door.server) as crowd:
         room, alice, guest = await a_day(door, crowd)
         out = tmp_path / "bob.json"
-        assert "for the eyes of this person only" in say(door, "person", "export", BOB, "--out", out)
+        assert "look through it first: it names others" in say(door, "person", "export", BOB, "--out", out)
         assert stat.S_IMODE(out.stat().st_mode) == 0o600
         found = json.loads(out.read_text())
         assert found["addresses"] == [BOB] and found["missing"] is None
@@ -128,3 +128,46 @@ async def test_a_ban_in_force_and_an_open_room_are_named_and_stay(door):
 def read_log(door, *filters):
     time.sleep(0.2)
     return [json.loads(line) for line in say(door, "log", "--json", *filters).splitlines()]
+
+
+async def test_who_is_called_by_the_address_of_another_keeps_their_entries(door):
+    async with Crowd(door.server) as crowd:
+        room, _, _ = await a_day(door, crowd)
+        mallory = await crowd.connect("mallory@localhost")
+        assert not (await mallory.join(room, BOB, "wrong")).joined
+        await door.flushed()
+        before = [it for it in read_log(door, "--room", room) if it.get("person") == mallory.bare]
+        assert before and any(it.get("nick") == BOB for it in before)
+        exported = json.loads(say(door, "person", "export", BOB))
+        assert exported["addresses"] == [BOB]
+        say(door, "person", "erase", BOB, "--yes")
+        after = [it for it in read_log(door, "--room", room) if it.get("person") == mallory.bare]
+        whole = json.dumps(before)
+        new = next(it["nick"] for it in after if it.get("nick", "").endswith("@erased.invalid"))
+        assert json.dumps(after) == whole.replace(BOB, new)
+        decided = next(it["id"] for it in after if it["kind"] == "decision")
+        assert "was not kept" not in say(door, "why", decided)
+
+
+def with_tokens(component, claim, count):
+    """Writes that somebody with this claim asked to enter from many addresses, as a guest of Jitsi does."""
+    with contextlib.closing(sqlite3.connect(component.state_dir / "vestibule.db", timeout=10)) as database, database:
+        seq = database.execute("SELECT min(seq) FROM entries").fetchone()[0]
+        for number in range(count):
+            jid = f"{claim[0]}-{number:x}@guest.localhost"
+            body = json.dumps({"jid": jid, "facts": {"who": {"jid": jid, "claims": [claim]}}})
+            database.execute(
+                "INSERT INTO entries (seq, at, server, kind, person, observed, body) VALUES (?, ?, '', 'decision', ?, 0, ?)",
+                (seq - count + number, int(time.time() * 1e6), jid, body),
+            )
+
+
+def test_a_person_by_their_token_has_hundreds_of_addresses_and_another_claim_is_not_theirs(door):
+    door.enforce(POLICY)
+    with_tokens(door.component, ["id", "teacher"], 700)
+    with_tokens(door.component, ["role", "teacher"], 3)
+    exported = json.loads(say(door, "person", "export", "teacher"))
+    assert len(exported["addresses"]) == 700 and len(exported["entries"]) == 700
+    erased = json.loads(say(door, "--json", "person", "erase", "teacher", "--yes"))
+    assert (erased["about"], erased["addresses"], erased["named"]) == (700, 700, 0)
+    assert b'["role", "teacher"]' in kept(door.component)["vestibule.db"]

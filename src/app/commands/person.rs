@@ -25,6 +25,8 @@ use crate::store::{
 const SETTLED: Duration = Duration::from_millis(600);
 /// Most rooms that are asked what they remember.
 const MOST_ROOMS: usize = 200;
+/// Most texts that the database searches for at once: with more of them, every entry is read.
+const MOST_SOUGHT: usize = 200;
 /// Most people who are named that were called like the text.
 const NAMED: usize = 5;
 
@@ -59,6 +61,8 @@ verb! {
 pub struct Kept {
     /// Addresses by which the person was found.
     pub addresses: Vec<String>,
+    /// Name of the claim that names people in tokens.
+    pub claim: String,
     /// Entries of the audit that are about the person, or name them, in the order of their numbers.
     pub entries: Vec<Entry>,
     /// Number to continue after; null: this is the last page.
@@ -203,8 +207,12 @@ impl<'a> Pages<'a> {
 
     /// Returns the next page; an empty one is the last.
     async fn next(&mut self, person: &Person) -> Result<Vec<Entry>, StoreError> {
+        let mut mentions = person.needles();
+        if mentions.len() > MOST_SOUGHT {
+            mentions.clear();
+        }
         let query = Query {
-            mentions: person.needles(),
+            mentions,
             after: Some(self.after),
             limit: Some(Query::MOST),
             ..Query::default()
@@ -257,17 +265,23 @@ async fn erase(
     }
 }
 
-fn read(who: &str) -> Result<Person, Failure> {
+fn read(who: &str, call: &Call<'_>) -> Result<Person, Failure> {
     if who.trim().is_empty() {
         return Err(invalid("nobody is named: give an address, or what names them in tokens"));
     }
     // The reply goes into the audit, which must not name the person.
-    Person::named(who).map_err(|_| invalid("that has an `@`, and is no address"))
+    Person::named(who, &claim(call)).map_err(|_| invalid("that has an `@`, and is no address"))
+}
+
+/// Returns the name of the claim that names people in tokens.
+fn claim(call: &Call<'_>) -> String {
+    let engine = call.shared.engine();
+    engine.live().rules(engine.policy(), None).removal.subject_claim.value.clone()
 }
 
 impl PersonExport {
     async fn carry_out(self, call: &Call<'_>) -> Result<Kept, Failure> {
-        let mut person = read(&self.who)?;
+        let mut person = read(&self.who, call)?;
         let store = call.audit_database()?;
         let here = look(&store, Place::File, &mut person).await.map_err(unavailable)?;
         let shared = look(&store, Place::Shared, &mut person).await;
@@ -280,11 +294,18 @@ impl PersonExport {
             _ => Place::File,
         };
         let mut pages = Pages { store: &store, place, after: self.after.unwrap_or_default() };
-        let page = pages.next(&person).await.map_err(unavailable)?;
-        let next = page.last().map(|last| last.seq);
-        let entries: Vec<_> = page.into_iter().filter(|it| person.concern(it).is_some()).collect();
+        let (mut entries, mut next) = (Vec::new(), None);
+        while entries.is_empty() {
+            let page = pages.next(&person).await.map_err(unavailable)?;
+            next = page.last().map(|last| last.seq);
+            if next.is_none() {
+                break;
+            }
+            entries.extend(page.into_iter().filter(|it| person.concern(it).is_some()));
+        }
         let mut kept = Kept {
             addresses: person.jids().map(str::to_owned).collect(),
+            claim: claim(call),
             entries,
             next,
             bans: Vec::new(),
@@ -309,7 +330,7 @@ impl PersonExport {
 
 impl PersonErase {
     async fn carry_out(self, call: &Call<'_>) -> Result<Erasure, Failure> {
-        let mut person = read(&self.who)?;
+        let mut person = read(&self.who, call)?;
         let store = call.audit_database()?;
         let here = look(&store, Place::File, &mut person).await.map_err(unavailable)?;
         let shared = look(&store, Place::Shared, &mut person).await;
