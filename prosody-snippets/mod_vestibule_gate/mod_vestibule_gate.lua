@@ -145,6 +145,12 @@ local function report(event_name, room, attr, session)
 	link.send(text);
 end
 
+-- Reports the end of this gate, also of one that the component refuses.
+local function report_end()
+	reported = reported + 1;
+	if link then link.send(write_report("unloading", {}, {})); end
+end
+
 -- Rate-limits reports of which others can cause any number.
 local BURST, PER_SECOND = 500, 20;
 local tokens, filled, left_out = BURST, os.time(), 0;
@@ -775,7 +781,7 @@ function module.unload() -- timers end with the module, so everybody is answered
 		if not is_gone(e) then refuse_unanswered(e); end
 	end
 	gate.fail_closed.unload();
-	report("unloading", {}, {});
+	report_end();
 	if not is_reloading then gate.room_data.release_all(); end
 end
 function module.save()

@@ -107,7 +107,7 @@ async fn ask(
 ) -> Result<Vec<Option<BareJid>>, RequestError> {
     let mut all = Vec::new();
     for some in texts.chunks(MOST) {
-        let reply = shared.link.request(&**service, prepare(some.iter().copied())).await?;
+        let reply = shared.ask(service, prepare(some.iter().copied())).await?;
         // Addresses that are missing from one reply must not shift those of the next.
         all.extend(prepared(&reply).into_iter().chain(std::iter::repeat(None)).take(some.len()));
     }

@@ -128,16 +128,18 @@ impl ApiBackend for Operator {
         if !shared.link.lives() {
             return vec!["no link to the server".to_owned()];
         }
+        let strangers = shared.strangers();
         let engine = shared.engine();
         let missing = engine.services().filter(|(_, hello)| hello.is_none());
         let reasons = missing.map(|(domain, _)| match engine.refusal(domain) {
             Some(refusal) => format!("the gate of {domain} is refused: {refusal}"),
-            None => format!("no gate has connected from {domain}"),
+            None => format!("no gate is connected from {domain}"),
         });
         let unread =
             engine.unread().map(|domain| format!("the rooms of {domain} are not read yet"));
         let reasons = reasons.chain(unread);
-        let reasons = reasons.chain(shared.addresses.problems()).chain(engine.unlisted());
+        let reasons =
+            reasons.chain(shared.addresses.problems()).chain(engine.unlisted()).chain(strangers);
         reasons.collect()
     }
 

@@ -143,7 +143,7 @@ async fn ask(shared: &Shared) -> Result<Vec<Server>, String> {
     for (service, hello, refused) in services {
         let posture = match &hello {
             None => Err("no gate has connected".to_owned()),
-            Some(_) => match shared.link.request(&*service, posture()).await {
+            Some(_) => match shared.ask(&service, posture()).await {
                 Ok(element) => Ok(ServerInventory::read(&element)),
                 Err(error) => Err(format!("the gate did not tell: {error}")),
             },

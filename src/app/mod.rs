@@ -38,7 +38,9 @@ use crate::control::{ControlSocket, SocketError};
 use crate::http::{Access, Server, router};
 use crate::secret::Secret;
 use crate::store::StoreError;
-use crate::xmpp::link::{Link, LinkHandle, LinkSettings};
+use crate::xmpp::Element;
+use crate::xmpp::link::{Link, LinkHandle, LinkSettings, RequestError};
+use crate::xmpp::stanza::Condition;
 
 use self::api_backend::AppMetrics;
 use self::tasks::Tasks;
@@ -162,6 +164,42 @@ impl Shared {
         // Taking turns lets other tasks in between two locks by the same task, which the mutex alone does not ensure.
         let _turn = self.turn.lock();
         self.engine.lock()
+    }
+
+    /// Sends a request to the gate of a service, and returns the payload of its reply. Where no gate answers any more,
+    /// the service has none until one greets.
+    async fn ask(&self, service: &str, payload: Element) -> Result<Element, RequestError> {
+        let life = self.engine().life(service);
+        let reply = self.link.request(service, payload).await;
+        // A gate that is there never answers so: it is the server that does, in its place.
+        if let Err(RequestError::Refused(error)) = &reply
+            && matches!(
+                error.condition,
+                Condition::ServiceUnavailable | Condition::RemoteServerNotFound
+            )
+        {
+            let mut engine = self.engine();
+            // A gate that has connected meanwhile is another one.
+            if let Some(service) = engine.service(service)
+                && engine.life(&service) == life
+            {
+                engine.gate_lost(&service, "the server answers in its place");
+            }
+        }
+        reply
+    }
+
+    /// Returns what to do about each gate that has connected from a service that the policy in force does not have.
+    fn strangers(&self) -> Vec<String> {
+        let strangers =
+            if self.link.lives() { self.strangers.lock().clone() } else { BTreeSet::new() };
+        let strangers = strangers.into_iter().map(|from| {
+            format!(
+                "a gate on {from} has connected and is REFUSED, so that it refuses everybody: the policy in force has no such \
+                 service; write [[service]] domain = \"{from}\" into the file, and restart this component"
+            )
+        });
+        strangers.collect()
     }
 }
 

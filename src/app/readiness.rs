@@ -7,9 +7,12 @@ use sd_notify::NotifyState;
 use tokio::time::{Instant, interval, sleep};
 
 use super::Shared;
+use crate::component::engine::Mode;
 
 /// The interval of warnings about a missing gate.
 const AGAIN: Duration = Duration::from_secs(60);
+/// How long a gate may be away to be loaded again.
+const RELOAD: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Reports readiness until aborted. A service without a gate is under no policy and lets everyone in, so that must not
@@ -24,6 +27,7 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
         let mut since = Instant::now();
         while shared.link.lives() {
             let (mut missing, mut problems) = (Vec::new(), shared.addresses.problems());
+            problems.extend(shared.strangers());
             {
                 let engine = shared.engine();
                 let without = engine
@@ -41,9 +45,18 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
             if missing.is_empty() && problems.is_empty() {
                 if !told {
                     told = true;
-                    tracing::info!("ready: every service is under the policy");
-                    notify(&[NotifyState::Status("ready")]);
+                    if shared.engine().mode() == Mode::Observe {
+                        tracing::info!(
+                            "every gate has connected: decisions are written down, and nothing is enforced"
+                        );
+                        notify(&[NotifyState::Status("ready, only observing")]);
+                    } else {
+                        tracing::info!("ready: every service is under the policy");
+                        notify(&[NotifyState::Status("ready")]);
+                    }
                 }
+                patience = RELOAD.min(ready_within);
+                since = Instant::now();
             } else if since.elapsed() >= patience {
                 told = false;
                 patience = AGAIN;
@@ -55,7 +68,7 @@ pub(super) async fn watch(mut shared: Shared, ready_within: Duration) {
                 }
                 tracing::error!(
                     services = missing.join(", "),
-                    "NOT READY: no gate has connected from these services, so their rooms are under no policy. \
+                    "NOT READY: no gate is connected from these services, so their rooms are under no policy. \
                      Is the folder mod_vestibule_gate in one of Prosody's plugin_paths, and \"vestibule_gate\" in modules_enabled below the Component? \
                      Prosody's own log says why a module was not loaded"
                 );

@@ -91,7 +91,7 @@ async fn service(shared: &Shared, room: &BareJid) -> Result<Arc<str>, RoomError>
     };
     for service in services {
         // Of an empty one only the gate knows: it answers for a breakout room with the main room.
-        let told = shared.link.request(&*service, glance(room, None)).await;
+        let told = shared.ask(&service, glance(room, None)).await;
         if let Some(main) = told.ok().as_ref().and_then(LiveRoom::read) {
             return Err(RoomError::Breakout(room.clone(), main.jid));
         }
@@ -128,7 +128,7 @@ async fn part(
     room: &BareJid,
     ask: Element,
 ) -> Result<Element, RoomError> {
-    match shared.link.request(service, ask).await {
+    match shared.ask(service, ask).await {
         Err(RequestError::Refused(error)) if error.condition == Condition::ItemNotFound => {
             Err(RoomError::None(room.clone()))
         }
@@ -164,7 +164,7 @@ pub(super) async fn connected(
     person: &BareJid,
 ) -> Result<Connected, RoomError> {
     let service = service(shared, room).await?;
-    let element = shared.link.request(&*service, who(room, person)).await?;
+    let element = shared.ask(&service, who(room, person)).await?;
     Ok(Connected::read(&element))
 }
 
@@ -441,7 +441,7 @@ pub(super) async fn catch_up(shared: &Shared) -> Vec<(Arc<str>, RoomError)> {
 
 async fn catch_up_with(shared: &Shared, service: &Arc<str>) -> Result<(), RoomError> {
     for _ in 0..PAGE_TRIES {
-        let reply = shared.link.request(&**service, there(&[])).await?;
+        let reply = shared.ask(service, there(&[])).await?;
         let last = reply.attr("seq").and_then(|last| last.parse().ok());
         if shared.engine().is_up_to(service, last) || read_all(shared, service).await? {
             return Ok(());
@@ -537,7 +537,7 @@ impl<'a> Pages<'a> {
     /// Reads the next page; returns `None` after the last one.
     pub(super) async fn next(&mut self) -> Result<Option<Element>, RequestError> {
         let Some(after) = &self.after else { return Ok(None) };
-        let page = self.shared.link.request(self.service, (self.ask)(after)).await?;
+        let page = self.shared.ask(self.service, (self.ask)(after)).await?;
         self.number = page.attr("seq").and_then(|number| number.parse().ok());
         let next = page.attr("next").filter(|next| *next > after.as_str()).map(str::to_owned);
         self.after = next;

@@ -195,6 +195,11 @@ impl Traffic {
     fn message(&self, stanza: &Element) {
         let Some(report) = stanza.child(NS, "report") else { return };
         let mut engine = self.shared.engine();
+        if report.attr("event") == Some("unloading")
+            && let Some(from) = stanza.attr("from")
+        {
+            self.shared.strangers.lock().remove(from);
+        }
         if let Some(service) = stanza.attr("from").and_then(|from| engine.service(from)) {
             let is_missing = engine.report(&service, report, now());
             drop(engine);
@@ -226,7 +231,7 @@ pub(super) async fn proxies(shared: &Shared) -> Vec<IpNet> {
     let services = shared.engine().greeted();
     for service in services {
         // A server that cannot be asked is left out: without the link, no one can join either.
-        let Ok(element) = shared.link.request(&*service, posture()).await else { continue };
+        let Ok(element) = shared.ask(&service, posture()).await else { continue };
         let hosts = ServerInventory::read(&element).hosts;
         let items = hosts.iter().filter_map(|hosts| hosts.global("trusted_proxies"));
         found.extend(items.flat_map(Setting::items).filter_map(|item| network(item)));
@@ -240,7 +245,7 @@ fn network(item: &str) -> Option<IpNet> {
 
 /// Looks for modules of a service that conflict with the policy, and reports them in the log and in `status`.
 pub(super) async fn look_around(shared: Shared, service: Arc<str>) {
-    let element = match shared.link.request(&*service, posture()).await {
+    let element = match shared.ask(&service, posture()).await {
         Ok(element) => element,
         Err(error) => {
             tracing::warn!(%service, %error, "the modules of the service are not known");

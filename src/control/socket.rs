@@ -30,7 +30,7 @@ const MOST: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     /// Another component listens there.
-    #[error("another component runs and listens on `{}`: stop it first, or give this one another `component.socket`", .0.display())]
+    #[error("another component runs and listens on `{}`: stop it first (`systemctl stop vestibule`), or give this one another `component.socket`", .0.display())]
     Taken(PathBuf),
     /// The file cannot be created.
     #[error(

@@ -3,6 +3,7 @@
 import asyncio
 
 from lab import Crowd
+from lab.stanza import element
 from storm import (
     MODULES,
     PASSWORD,
@@ -10,6 +11,7 @@ from storm import (
     SERVICE,
     guests,
     hear,
+    logged,
     meeting,
     one_answer_each,
     outcomes,
@@ -90,3 +92,51 @@ async def test_reloading_in_a_storm_answers_everybody_once(start_prosody, start_
         assert {answer.kind for answer in answers[60:]} == {"joined"}
         await one_answer_each(people, marks)
         await hear(bob, alice, "still here")
+
+
+def not_ready(vestibule):
+    """The status of a component that is not ready, once it is not."""
+    return (status := vestibule.run("status")).returncode == 1 and status.stdout
+
+
+async def test_a_service_whose_gate_is_unloaded_is_not_ready_until_it_is_back(start_prosody, start_vestibule):
+    server = start_prosody(**WHOLE)
+    vestibule = start_vestibule(server, policy())
+    await logged(vestibule, "ready: every service")
+    async with Crowd(server) as crowd:
+        alice, _ = await meeting(crowd)
+        await shell(alice, "unload")
+        await until(lambda: not_ready(vestibule), 5, "a status that is not ready")
+        assert f"{SERVICE}: NO GATE is connected" in not_ready(vestibule)
+        await logged(vestibule, "NOT READY: no gate is connected")
+        assert vestibule.output.read_text().count("the gate is gone") == 1
+        await shell(alice, "load")
+        await asyncio.to_thread(vestibule.wait_ready)
+        assert vestibule.run("status").returncode == 0
+
+
+async def test_a_gate_in_whose_place_the_server_answers_is_gone(start_prosody, start_vestibule):
+    server = start_prosody(**WHOLE)
+    vestibule = start_vestibule(server, policy())
+    async with Crowd(server) as crowd:
+        alice, _ = await meeting(crowd)
+        await shell(alice, "crash")
+        assert vestibule.run("status").returncode == 0, "nobody has asked it anything"
+        assert vestibule.run("room", ROOM).returncode != 0
+        assert "NO GATE is connected" in not_ready(vestibule)
+        assert vestibule.output.read_text().count("the gate is gone") == 1
+        await shell(alice, "load")
+        await asyncio.to_thread(vestibule.wait_ready)
+
+
+async def test_a_service_that_refuses_everybody_is_not_ready(start_prosody, start_vestibule):
+    gate = '\tmodules_enabled = { "vestibule_gate" }\n\tvestibule_component = "vestibule.localhost"\n'
+    server = start_prosody(**WHOLE, extra_hosts=f'Component "more.localhost" "muc"\n{gate}')
+    vestibule = start_vestibule(server, policy(), ready=False)
+    await until(lambda: "a gate on more.localhost" in str(not_ready(vestibule)), 5, "a refused gate in the status")
+    assert f"{SERVICE}: gate " in not_ready(vestibule)
+    async with Crowd(server) as crowd:
+        alice = await crowd.connect("alice@localhost")
+        reply = await alice.iq("localhost", "set", element("urn:lab", "unload", host="more.localhost"))
+        assert reply.type == "result"
+    await asyncio.to_thread(vestibule.wait_ready)

@@ -1,7 +1,5 @@
 //! `status`, `doctor`, `page` and `reopen-log`: commands on the running component.
 
-use std::collections::BTreeSet;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +68,7 @@ impl Answer for control::Status {
                 ),
                 _ if !self.linked => "not known without a link".to_owned(),
                 (_, _, Some(why)) => format!("the gate is REFUSED, and lets nobody in: {why}"),
-                _ => "NO GATE has connected: its rooms are under no policy; or a gate there does not reach this component \
+                _ => "NO GATE is connected: its rooms are under no policy; or a gate there does not reach this component \
                       and refuses everybody, as Prosody's log says then"
                     .to_owned(),
             };
@@ -140,17 +138,11 @@ impl Operator {
         let linked = self.shared.link.lives();
         let problems = self.shared.addresses.problems();
         let trouble = self.shared.trouble.lock().clone().or_else(|| problems.first().cloned());
+        let strangers = self.shared.strangers();
         let engine = self.shared.engine();
         let down = self.shared.down.all().into_iter();
         let down = down.chain(threads_down(engine.audit())).collect();
         let policy = engine.policy();
-        let strangers = if linked { self.shared.strangers.lock().clone() } else { BTreeSet::new() };
-        let strangers = strangers.into_iter().map(|from| {
-            format!(
-                "a gate on {from} has connected and is REFUSED, so that it refuses everybody: the policy in force has no such \
-                 service; write [[service]] domain = \"{from}\" into the file, and restart this component"
-            )
-        });
         let service = |(domain, hello): (&str, Option<&Hello>)| {
             let opened_by = |open| hello.map(|hello| opening(policy, open, domain, &hello.hosts));
             let neighbours = engine.neighbours(domain).iter();
@@ -171,7 +163,7 @@ impl Operator {
         };
         control::Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            ready: linked && engine.is_ready() && problems.is_empty(),
+            ready: linked && engine.is_ready() && problems.is_empty() && strangers.is_empty(),
             linked,
             trouble,
             revision: policy.revision.clone(),
@@ -179,7 +171,7 @@ impl Operator {
             observe: engine.mode() == Mode::Observe,
             services: engine.services().map(service).collect(),
             unlisted: engine.unlisted(),
-            strangers: strangers.collect(),
+            strangers,
             rooms: engine.live().count_rooms(),
             decisions: engine.tally(),
             drift: engine.drift.tally(),

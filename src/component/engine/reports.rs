@@ -23,8 +23,7 @@ impl PolicyEngine {
     /// again; true only once until they are.
     pub fn report(&mut self, service: &Arc<str>, report: &Element, now: Timestamp) -> bool {
         if report.attr("event") == Some("unloading") {
-            tracing::warn!(%service, "the gate is unloaded: the rooms of this service are under no policy");
-            self.services.insert(Arc::clone(service), None);
+            self.gate_lost(service, "it was unloaded");
             return false;
         }
         if report.attr("event") == Some("hosts") {
@@ -39,6 +38,14 @@ impl PolicyEngine {
             self.show(service, &jid, report, now);
         }
         is_missing
+    }
+
+    /// Forgets the handshake of a gate that is no more, until it greets again. `why` is for the log.
+    pub fn gate_lost(&mut self, service: &Arc<str>, why: &str) {
+        let lost = self.services.get_mut(service).and_then(Option::take);
+        if self.refused.remove(service).is_some() || lost.is_some() {
+            tracing::error!(%service, why, "the gate is gone: the rooms of this service are under no policy until it connects again");
+        }
     }
 
     /// Records a report in the audit, and remembers who left.
