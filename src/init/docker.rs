@@ -1,17 +1,23 @@
 //! A folder of docker-jitsi-meet: its `.env`, and files for the containers.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
 
 use super::changes::{Change, Content, Folder};
 use super::dotenv::{Items, merged, value};
 use super::journal::{self, Journal};
+use super::lua::quoted;
+use super::opened::is_safe_folder;
 use super::policy_file::Head;
 use super::prosody::{FILE, GATE, MucService};
 use super::{
     Answers, GATES, InitError, Places, Plan, Policy, new_secret, no_gate, policy, without_accounts,
 };
+use crate::jid::BareJid;
 use crate::secret::Secret;
 
 /// The lines for Prosody's `conf.d`, and the container.
@@ -37,40 +43,50 @@ struct Domains {
     link: Option<String>,
 }
 
-/// Returns the domains that `.env` gives; the image has defaults for them.
-fn domains(env: &str) -> Domains {
+/// Returns the domains that `.env` gives; the image has defaults for them. Each is checked: it gets into files as it is.
+fn domains(env: &str) -> Result<Domains, InitError> {
+    let checked = |name: &str, text: String, has_node: bool| {
+        let is_good = BareJid::prepared(&text).is_ok_and(|jid| jid.node().is_some() == has_node);
+        let what = if has_node { "gives no account" } else { "is no domain" };
+        is_good
+            .then_some(text)
+            .ok_or_else(|| InitError::Refused(format!("{name} in .env {what}: change it there")))
+    };
     let or = |name: &str, default: &str| value(env, name).unwrap_or(default).to_owned();
-    let domain = or("XMPP_DOMAIN", "meet.jitsi");
-    let auth = or("XMPP_AUTH_DOMAIN", "auth.meet.jitsi");
-    let hidden = or("XMPP_HIDDEN_DOMAIN", "hidden.meet.jitsi");
-    let recorder = or("JIBRI_RECORDER_USER", "recorder");
-    let transcriber = or("JIGASI_TRANSCRIBER_USER", "transcriber");
-    let jigasi = value(env, "JIGASI_SIP_URI").map(|_| or("JIGASI_XMPP_USER", "jigasi"));
+    let domain = |name: &str, default: &str| checked(name, or(name, default), false);
+    let account = |name: &str, default: &str, host: &str| {
+        checked(name, format!("{}@{host}", or(name, default)), true)
+    };
+    let auth = domain("XMPP_AUTH_DOMAIN", "auth.meet.jitsi")?;
+    let hidden = domain("XMPP_HIDDEN_DOMAIN", "hidden.meet.jitsi")?;
+    let recorder = account("JIBRI_RECORDER_USER", "recorder", &hidden)?;
+    let transcriber = account("JIGASI_TRANSCRIBER_USER", "transcriber", &hidden)?;
+    let jigasi = value(env, "JIGASI_SIP_URI").map(|_| account("JIGASI_XMPP_USER", "jigasi", &auth));
     let link = value(env, "PUBLIC_URL").map(|url| {
         let url = url.trim_end_matches('/');
         let scheme = if url.contains("://") { "" } else { "https://" };
         format!("{scheme}{url}/{{room}}")
     });
-    Domains {
-        component: format!("vestibule.{domain}"),
+    Ok(Domains {
+        component: format!("vestibule.{}", domain("XMPP_DOMAIN", "meet.jitsi")?),
         service: MucService {
-            domain: or("XMPP_MUC_DOMAIN", "muc.meet.jitsi"),
+            domain: domain("XMPP_MUC_DOMAIN", "muc.meet.jitsi")?,
             host: None,
             focus: Some(format!("focus@{auth}")),
-            trusted: vec![format!("{recorder}@{hidden}"), format!("{transcriber}@{hidden}")],
-            gateways: jigasi.map(|node| format!("{node}@{auth}")).into_iter().collect(),
+            trusted: vec![recorder, transcriber],
+            gateways: jigasi.transpose()?.into_iter().collect(),
             is_new: false,
         },
         link,
-    }
+    })
 }
 
 /// Returns the lines for Prosody, with the names of this server.
 fn lines(domains: &Domains) -> String {
     let focus = domains.service.focus.as_deref().unwrap_or_default();
     LINES
-        .replace("\"vestibule.meet.jitsi\"", &format!("\"{}\"", domains.component))
-        .replace("\"focus@auth.meet.jitsi\"", &format!("\"{focus}\""))
+        .replace("\"vestibule.meet.jitsi\"", &quoted(&domains.component))
+        .replace("\"focus@auth.meet.jitsi\"", &quoted(focus))
 }
 
 /// Returns `.env` with what Vestibule needs. `compose` are the files that Compose takes by itself.
@@ -135,7 +151,9 @@ const USUAL: [&str; 5] = [
     "/root/docker-jitsi-meet",
     "/usr/src/docker-jitsi-meet",
 ];
+/// Name of the journal's folder, and the folder of the journals of folders that are not root's.
 const JOURNAL: &str = ".vestibule-init";
+const JOURNALS: &str = "/var/lib/vestibule-init";
 
 /// Returns the folders of docker-jitsi-meet in the usual places: here, in the home, and where software is put.
 pub fn docker_folders(home: &Path) -> Vec<PathBuf> {
@@ -197,7 +215,7 @@ impl Containers {
             policy: config.join("vestibule/component.toml"),
             prosody: None,
             prosodyctl: PathBuf::new(),
-            journal: Some(folder.join(JOURNAL)),
+            journal: Some(journal_of(&folder)),
         })
     }
 
@@ -225,7 +243,7 @@ impl Containers {
             None => installed.into_iter().find(is_gate),
         };
         let config = config(&env.text(), &folder, home);
-        let domains = domains(&env.text());
+        let domains = domains(&env.text())?;
         let policy = policy(&places, &journal)?;
         let gate = gate.ok_or_else(no_gate)?;
         Ok(Self { places, folder, config, env, domains, policy, journal, gate, was_interrupted })
@@ -335,6 +353,16 @@ impl Containers {
     }
 }
 
+/// Returns where the journal of that folder is: in it, or where only root can write, if this is root and another account can
+/// write into the folder.
+fn journal_of(folder: &Path) -> PathBuf {
+    if journal::owner().0 != 0 || is_safe_folder(folder) {
+        return folder.join(JOURNAL);
+    }
+    let name = hex::encode(Sha256::digest(folder.as_os_str().as_bytes()));
+    Path::new(JOURNALS).join(name)
+}
+
 fn env_of(folder: &Path) -> Result<Content, InitError> {
     let path = folder.join(".env");
     let content = journal::read(&path)
@@ -364,14 +392,25 @@ mod tests {
     #[test]
     fn names_are_those_of_the_file_or_of_the_image() {
         let shipped = include_str!("../../prosody-snippets/docker-jitsi-meet/vestibule.cfg.lua");
-        assert_eq!(lines(&domains("")), shipped);
+        assert_eq!(lines(&domains("").unwrap()), shipped);
         let found = domains(
             "XMPP_DOMAIN=a.org\nXMPP_AUTH_DOMAIN=auth.a.org\nPUBLIC_URL=meet.a.org/\nJIGASI_SIP_URI=x\n",
-        );
+        )
+        .unwrap();
         assert_eq!(found.component, "vestibule.a.org");
         assert_eq!(found.link.as_deref(), Some("https://meet.a.org/{room}"));
         assert_eq!(found.service.gateways, ["jigasi@auth.a.org"]);
         assert!(lines(&found).contains("vestibule_trusted = { \"focus@auth.a.org\" }"));
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_refused_by_its_variable() {
+        for line in
+            ["XMPP_DOMAIN='a\"}os.exit()--'", "XMPP_AUTH_DOMAIN=a@b", "JIBRI_RECORDER_USER=a/b"]
+        {
+            let error = domains(line).unwrap_err().to_string();
+            assert!(error.starts_with(line.split('=').next().unwrap()), "{error}");
+        }
     }
 
     #[test]

@@ -4,13 +4,14 @@
 //! one that was killed, the next run does so first.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::changes::{Change, Content, Folder, Undo, undo};
+use super::opened::{self, Opened, is_safe_folder};
 use crate::private;
 
 /// Name of the journal's own file.
@@ -78,6 +79,8 @@ pub(super) enum JournalError {
     Edited(PathBuf),
     #[error("{} is damaged ({}): put back what it has by hand, then remove it", .0.display(), .1)]
     Damaged(PathBuf, String),
+    #[error("{} may have been written by another account: look at it, then remove it", .0.display())]
+    Foreign(PathBuf),
     #[error("another `vestibule init` is running")]
     Locked,
 }
@@ -97,7 +100,11 @@ impl Journal {
     /// Opens the journal in that folder, which need not be there yet.
     pub(super) fn open(folder: &Path, root: &Path) -> Result<Self, JournalError> {
         let path = folder.join(MANIFEST);
-        let manifest = match fs::read(&path) {
+        // What it says is done, as root: it has to be this account's word.
+        if folder.symlink_metadata().is_ok() && !is_safe_folder(folder) {
+            return Err(JournalError::Foreign(folder.to_owned()));
+        }
+        let manifest = match opened::own(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map_err(|error| JournalError::Damaged(folder.to_owned(), error.to_string()))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Manifest::default(),
@@ -309,7 +316,10 @@ impl Journal {
             make_folders(parent).map_err(failed)?;
         }
         private::make_directory(&self.folder, private::OWNER).map_err(failed)?;
-        let lock = File::create(self.folder.join(LOCK)).map_err(failed)?;
+        if !is_safe_folder(&self.folder) {
+            return Err(JournalError::Foreign(self.folder.clone()));
+        }
+        let lock = opened::lock(&self.folder.join(LOCK)).map_err(failed)?;
         lock.try_lock().map_err(|_| JournalError::Locked)?;
         self.lock = Some(lock);
         Ok(())
@@ -336,12 +346,15 @@ impl Journal {
     }
 
     fn kept(&self, copy: &Copy) -> Result<Content, JournalError> {
+        let damaged = |said: String| JournalError::Damaged(self.folder.clone(), said);
+        if copy.name.is_empty() || !copy.name.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(damaged(format!("`{}` is no name of a copy", copy.name)));
+        }
         let path = self.folder.join(&copy.name);
-        let bytes = fs::read(&path).map_err(|error| JournalError::Read(path.clone(), error))?;
-        let content = Content { bytes, mode: copy.mode, owner: copy.owner };
+        let bytes = opened::own(&path).map_err(|error| JournalError::Read(path.clone(), error))?;
+        let content = Content { bytes, mode: copy.mode & 0o777, owner: copy.owner };
         if content.checksum() != copy.sha256 {
-            let said = format!("{} is not what was kept", path.display());
-            return Err(JournalError::Damaged(self.folder.clone(), said));
+            return Err(damaged(format!("{} is not what was kept", path.display())));
         }
         Ok(content)
     }
@@ -374,26 +387,22 @@ fn make_folders(path: &Path) -> io::Result<()> {
 }
 
 fn make_folder(folder: &Folder) -> io::Result<()> {
-    let Folder { path, mode, owner: (user, group) } = folder;
-    if let Some(parent) = path.parent().filter(|parent| !parent.exists()) {
+    if let Some(parent) = folder.path.parent().filter(|parent| !parent.exists()) {
         make_folders(parent)?;
     }
-    fs::create_dir(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(*mode))?;
-    if (*user, *group) != owner() {
-        std::os::unix::fs::chown(path, Some(*user), Some(*group))?;
-    }
-    Ok(())
+    opened::make(folder)
 }
 
 /// Reads a file with mode and owner; `None`: it is not there.
 pub(super) fn read(path: &Path) -> io::Result<Option<Content>> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
+    let mut file = match opened::file(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let metadata = fs::metadata(path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let metadata = file.metadata()?;
     let mode = metadata.permissions().mode() & 0o7777;
     Ok(Some(Content { bytes, mode, owner: (metadata.uid(), metadata.gid()) }))
 }
@@ -404,17 +413,20 @@ pub(super) fn owner() -> (u32, u32) {
 }
 
 /// Writes a file whole, or removes it. Who reads meanwhile gets the former or the new one.
-fn write(path: &Path, content: Option<&Content>) -> io::Result<()> {
+pub(super) fn write(path: &Path, content: Option<&Content>) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let name = path.file_name().unwrap_or_default();
     let Some(content) = content else {
-        return match fs::remove_file(path) {
+        return match Opened::new(folder).and_then(|it| fs::remove_file(it.path().join(name))) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         };
     };
-    let folder = path.parent().unwrap_or(Path::new("/"));
     make_folders(folder)?;
+    let opened = Opened::new(folder)?;
+    let folder = opened.path();
     // Servers that read every file of a folder leave out those with a dot before their name.
-    let mut file = tempfile::Builder::new().prefix(".vestibule-").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(".vestibule-").tempfile_in(&folder)?;
     file.write_all(&content.bytes)?;
     let (user, group) = content.owner;
     let made = file.as_file().metadata()?;
@@ -423,7 +435,7 @@ fn write(path: &Path, content: Option<&Content>) -> io::Result<()> {
     }
     file.as_file().set_permissions(fs::Permissions::from_mode(content.mode))?;
     file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
+    file.persist(folder.join(name)).map_err(|error| error.error)?;
     File::open(folder)?.sync_all()
 }
 

@@ -11,6 +11,7 @@
 //! | `changes` | before and after of a file, differences, and how a change is taken back |
 //! | `docker`, `dotenv` | a folder of docker-jitsi-meet, and its `.env` |
 //! | `journal` | writing all or none, and what was there before |
+//! | `opened` | files and folders, opened without following another account's links |
 //! | `repair` | single settings of these and other files, for `vestibule doctor --fix` |
 
 mod changes;
@@ -18,6 +19,7 @@ mod docker;
 mod dotenv;
 mod journal;
 mod lua;
+mod opened;
 mod policy_file;
 mod prosody;
 mod repair;

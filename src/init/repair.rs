@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::changes::{Change, Content, diff};
-use super::journal::{Journal, read};
+use super::journal::{Journal, owner, read, write};
 use super::lua::{Source, edited};
+use super::opened;
 use super::survey::{Form, Loader, Overlay, Survey};
 use super::{InitError, Places, TakenBack, taken_back};
 
@@ -239,7 +240,7 @@ fn set_mode(path: &Path, mode: u32) -> Result<(), InitError> {
 }
 
 fn modes(record: &Path) -> Result<Vec<Mode>, InitError> {
-    match fs::read(record) {
+    match opened::own(record) {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| failed(record, &error.into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(failed(record, &error)),
@@ -248,7 +249,8 @@ fn modes(record: &Path) -> Result<Vec<Mode>, InitError> {
 
 fn keep(record: &Path, modes: &[Mode]) -> Result<(), InitError> {
     let bytes = serde_json::to_vec_pretty(modes).map_err(|error| failed(record, &error.into()))?;
-    fs::write(record, bytes).map_err(|error| failed(record, &error))
+    let content = Content { bytes, mode: 0o600, owner: owner() };
+    write(record, Some(&content)).map_err(|error| failed(record, &error))
 }
 
 /// Files that are edited, each as it was and as it will be.

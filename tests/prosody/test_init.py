@@ -3,6 +3,7 @@ it was. The servers are in tests/init; `UPDATE=1` writes their expected.txt agai
 
 import difflib
 import grp
+import hashlib
 import json
 import os
 import pty
@@ -243,6 +244,67 @@ Include "conf.d/*.cfg.lua"
     prosody = start(Installed(prosody_version, domain, main, **options))
     start(Vestibule(prosody, (server.config / "vestibule/component.toml").read_text()))
     assert not [line for line in prosody.complaints() if "vestibule" in line]
+
+
+def forged(folder, victim):
+    """A journal of another account: a run is said to have removed the victim, so the next one would write it."""
+    folder.mkdir()
+    (folder / "0").write_bytes(b"forged")
+    copy = {"name": "0", "sha256": hashlib.sha256(b"forged").hexdigest(), "mode": 0o4755, "owner": [0, 0]}
+    pending = [{"path": str(victim), "before": copy, "after": None}]
+    (folder / "changes.json").write_text(json.dumps({"files": [], "made": [], "pending": pending, "next": 1}))
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, 1000, 1000)
+
+
+@pytest.mark.skipif(not ROOT_USER, reason="only root has something to lose")
+def test_a_journal_of_another_account_is_not_obeyed(tmp_path):
+    server = Compose("docker", tmp_path / "docker")
+    folder, victim = server.root / "docker-jitsi-meet", tmp_path / "victim"
+    forged(folder / ".vestibule-init", victim)
+    for options in (OPTIONS, ["--undo"]):
+        assert ".vestibule-init may have been written by another account" in server.init(*options, check=2).stderr
+        assert not victim.exists()
+    # Where the folder is theirs, the journal is elsewhere.
+    os.chown(folder, 1000, 1000)
+    before = server.files()
+    server.init(*OPTIONS, check=0)
+    assert not victim.exists()
+    assert "nothing to write" in server.init(*OPTIONS, check=0).stderr
+    server.init("--undo", check=0)
+    assert server.files() == before
+    assert not victim.exists()
+
+
+@pytest.mark.skipif(not ROOT_USER, reason="only root has something to lose")
+def test_links_of_another_account_lead_nowhere(tmp_path):
+    server = Compose("docker", tmp_path / "docker")
+    victim = tmp_path / "victim"
+    victim.write_text("whole")
+    folder = server.root / "docker-jitsi-meet"
+    os.chown(folder, 1000, 1000)
+    journal = folder / ".vestibule-init"
+    journal.mkdir()
+    (journal / "lock").symlink_to(victim)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    conf = server.config / "prosody/config/conf.d"
+    shutil.rmtree(conf, ignore_errors=True)
+    conf.parent.mkdir(parents=True, exist_ok=True)
+    conf.symlink_to(elsewhere)
+    os.chown(conf.parent, 1000, 1000)
+    before = server.files()
+    assert "`conf.d` is a link in a folder that another account may change" in server.init(*OPTIONS, check=2).stderr
+    assert server.files() == before
+    assert victim.read_text() == "whole" and not list(elsewhere.iterdir())
+
+
+@pytest.mark.skipif(not ROOT_USER, reason="the storage belongs to the account of the containers")
+def test_a_domain_of_the_containers_that_is_none_is_named(tmp_path):
+    server = Compose("docker", tmp_path / "docker")
+    with (server.root / "docker-jitsi-meet/.env").open("a") as env:
+        env.write("\nXMPP_AUTH_DOMAIN='a\" }; os.exit() --'\n")
+    assert "XMPP_AUTH_DOMAIN in .env is no domain" in server.init(*OPTIONS, check=1).stderr
 
 
 # --- The servers that are really started.
