@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::out::{Ended, confirms, note, say, status};
 use super::running::{reply, visible};
-use crate::app::commands::{Erasure, Kept, PersonErase, PersonExport, called, request};
+use crate::app::commands::{Erasure, Kept, PersonErase, PersonExport, called, request, unreadable};
 use crate::app::{now, write_new};
 use crate::control::Answer as _;
 use crate::store::Person;
@@ -97,10 +97,13 @@ fn export(who: &str, out: Option<&Path>, socket: &Path) -> Ended {
             break;
         }
     }
-    let Some(kept) = first else { return Ok(status(false)) };
+    let Some(mut kept) = first else { return Ok(status(false)) };
     let person = Person::named(who, &kept.claim).map_err(|error| error.to_string())?;
     let person = person.with(kept.addresses.iter().map(String::as_str));
     let lines = kept.log.as_deref().map(|path| lines(Path::new(path), &person)).transpose()?;
+    let (lines, unread) = lines.unzip();
+    let unread = unreadable(unread.unwrap_or_default()).map(|what| format!("not in it: {what}"));
+    kept.note = kept.note.or(unread);
     kept.note.iter().for_each(note);
     let is_nothing = entries.is_empty() && kept.bans.is_empty() && kept.rooms.is_empty();
     if is_nothing && lines.as_ref().is_none_or(Vec::is_empty) {
@@ -129,23 +132,28 @@ fn export(who: &str, out: Option<&Path>, socket: &Path) -> Ended {
     Ok(status(kept.note.is_none()))
 }
 
-/// Returns the lines of the decision log that name a person, those of the file that was renamed before first.
-fn lines(path: &Path, person: &Person) -> Result<Vec<Value>, String> {
+/// Returns the lines of the decision log that name a person, those of the file that was renamed before first, and how many
+/// lines cannot be read.
+fn lines(path: &Path, person: &Person) -> Result<(Vec<Value>, u64), String> {
     let mut aside = path.as_os_str().to_owned();
     aside.push(".1");
-    let mut found = Vec::new();
+    let (mut found, mut unread) = (Vec::new(), 0_u64);
     for path in [Path::new(&aside), path] {
         let failed = |error| format!("cannot read {}: {error}", path.display());
         let file = match File::open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             opened => opened.map_err(failed)?,
         };
-        for line in BufReader::new(file).lines() {
+        for line in BufReader::new(file).split(b'\n') {
             let line = line.map_err(failed)?;
-            if person.is_in_line(&line) {
-                found.extend(serde_json::from_str::<Value>(&line).ok());
+            match Person::readable(&line) {
+                Some(line) if person.is_in_line(line) => {
+                    found.extend(serde_json::from_str::<Value>(line).ok());
+                }
+                Some(_) => {}
+                None => unread = unread.saturating_add(u64::from(!line.is_empty())),
             }
         }
     }
-    Ok(found)
+    Ok((found, unread))
 }

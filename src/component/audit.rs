@@ -237,7 +237,7 @@ impl Audit {
     /// blocks: sends how many were replaced, or why the log could not be read or written. `None`: there is no log.
     pub fn rewrite_log(
         &self,
-        line: impl Fn(&str) -> Option<String> + Send + 'static,
+        line: impl Fn(&[u8]) -> Option<String> + Send + 'static,
     ) -> Option<oneshot::Receiver<io::Result<u64>>> {
         self.spool.as_ref().map(|spool| spool.rewrite(line))
     }

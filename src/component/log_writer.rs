@@ -114,7 +114,7 @@ impl LogWriter {
     /// read or written, which is as it was then.
     pub(super) fn rewrite(
         &self,
-        line: impl Fn(&str) -> Option<String> + Send + 'static,
+        line: impl Fn(&[u8]) -> Option<String> + Send + 'static,
     ) -> oneshot::Receiver<io::Result<u64>> {
         let (tell, told) = oneshot::channel();
         let rewrite = Rewrite(Box::new(move |path: &Path| {
@@ -281,9 +281,9 @@ fn aside(path: &Path) -> PathBuf {
     aside.into()
 }
 
-/// Replaces lines of a file, if there is one; returns how many. The file is replaced as a whole or not at all.
-fn rewritten(path: &Path, line: &impl Fn(&str) -> Option<String>) -> io::Result<u64> {
-    use std::os::unix::fs::OpenOptionsExt;
+/// Replaces lines of a file, if there is one; returns how many. The file is replaced as a whole or not at all, and keeps
+/// its mode.
+fn rewritten(path: &Path, line: &impl Fn(&[u8]) -> Option<String>) -> io::Result<u64> {
     let old = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         opened => opened?,
@@ -291,23 +291,41 @@ fn rewritten(path: &Path, line: &impl Fn(&str) -> Option<String>) -> io::Result<
     if !old.metadata()?.is_file() {
         return Ok(0);
     }
-    let fresh = path.with_extension("rewritten");
-    let mut options = OpenOptions::new();
-    let new = options.create(true).write(true).truncate(true).mode(0o600).open(&fresh)?;
+    // The file itself, where the path is a link to it.
+    let path = std::fs::canonicalize(path)?;
+    let mut fresh = path.clone().into_os_string();
+    fresh.push(".rewritten");
+    let fresh = PathBuf::from(fresh);
+    let count = copied(old, &fresh, line).and_then(|count| match count {
+        0 => Ok(0),
+        _ => std::fs::rename(&fresh, &path).map(|()| count),
+    });
+    if !matches!(count, Ok(1..)) {
+        // It may not have been made.
+        let _ = std::fs::remove_file(&fresh);
+    }
+    count
+}
+
+/// Copies a file to a new one with some of its lines replaced; returns how many.
+fn copied(old: File, fresh: &Path, line: &impl Fn(&[u8]) -> Option<String>) -> io::Result<u64> {
+    use std::os::unix::fs::OpenOptionsExt;
+    // What a run that was killed has left, or a link that another program has put there: only the name goes.
+    match std::fs::remove_file(fresh) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        removed => removed?,
+    }
+    let new = OpenOptions::new().create_new(true).write(true).mode(0o600).open(fresh)?;
+    new.set_permissions(old.metadata()?.permissions())?;
     let (mut new, mut count) = (io::BufWriter::new(new), 0_u64);
     for text in io::BufReader::new(old).split(b'\n') {
         let text = text?;
-        let replaced = std::str::from_utf8(&text).ok().and_then(line);
+        let replaced = line(&text);
         count = count.saturating_add(u64::from(replaced.is_some()));
         new.write_all(replaced.as_deref().map_or(text.as_slice(), str::as_bytes))?;
         new.write_all(b"\n")?;
     }
-    if count == 0 {
-        std::fs::remove_file(&fresh)?;
-        return Ok(0);
-    }
     new.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    std::fs::rename(&fresh, path)?;
     Ok(count)
 }
 
@@ -370,13 +388,31 @@ mod tests {
         let spool = LogWriter::open(&path).unwrap();
         spool.line("2");
         spool.line("3");
-        let replace = |line: &str| (line == "2").then(|| "7".to_owned());
+        let replace = |line: &[u8]| (line == b"2").then(|| "7".to_owned());
         assert_eq!(spool.rewrite(replace).blocking_recv().unwrap().unwrap(), 2);
         assert_eq!(spool.rewrite(replace).blocking_recv().unwrap().unwrap(), 0);
         spool.line("4");
         drop(spool);
         assert_eq!((written(&old), written(&path)), (vec![1, 7], vec![7, 3, 4]));
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_rewritten_log_keeps_its_mode_and_goes_through_no_link() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let home = tempfile::tempdir().unwrap();
+        let [path, link, other] = ["log", "log.rewritten", "other"].map(|it| home.path().join(it));
+        std::fs::write(&path, b"2\n\xff\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        std::fs::write(&other, "7\n").unwrap();
+        symlink(&other, &link).unwrap();
+        let spool = LogWriter::open(&path).unwrap();
+        let replace = |line: &[u8]| (line == b"2").then(|| "3".to_owned());
+        assert_eq!(spool.rewrite(replace).blocking_recv().unwrap().unwrap(), 1);
+        drop(spool);
+        assert_eq!(std::fs::read(&path).unwrap(), b"3\n\xff\n");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!((written(&other), link.exists()), (vec![7], false));
     }
 
     #[test]

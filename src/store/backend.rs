@@ -49,11 +49,17 @@ pub trait Connection: Debug + Send {
     fn search(&mut self, query: &Query) -> Result<Vec<Entry>, StoreError>;
 
     /// Replaces person, nick, reason and body of entries, each found by its number and server; all or none. What stood
-    /// there is overwritten.
+    /// there is gone after [`wipe`](Self::wipe).
     fn replace(&mut self, entries: &[Entry]) -> Result<(), StoreError>;
 
     /// Overwrites whom these bans were on, and why. They stay for the servers that do not know yet that they were lifted.
     fn forget_bans(&mut self, ids: &[String]) -> Result<(), StoreError>;
+
+    /// Makes sure that nothing of what was replaced or deleted is left on the disk; an error says what is. A database that
+    /// is kept elsewhere does nothing.
+    fn wipe(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Returns the greatest entry number, or 0 without entries.
     fn last(&mut self) -> Result<i64, StoreError>;

@@ -178,6 +178,12 @@ impl Person {
         self.replaced(text, &Pseudonym::of([0; 8])).is_some()
     }
 
+    /// Returns a line of the decision log as text; `None`: it is no whole JSON, and nobody knows whom it names.
+    pub fn readable(line: &[u8]) -> Option<&str> {
+        let text = std::str::from_utf8(line).ok()?;
+        serde_json::from_str::<serde::de::IgnoredAny>(text).ok().map(|_| text)
+    }
+
     /// Returns whether a line of the decision log names the person.
     pub fn is_in_line(&self, line: &str) -> bool {
         self.erased_line(line, &Pseudonym::of([0; 8])).is_some()

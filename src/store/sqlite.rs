@@ -23,6 +23,8 @@ use crate::store::renames::renamed_rules;
 const PAGE: u64 = 4096;
 /// How long a connection waits for another one that writes.
 const BUSY: Duration = Duration::from_secs(5);
+/// How long the emptying of the write-ahead log waits for readers. New entries wait meanwhile.
+const BRIEFLY: Duration = Duration::from_secs(2);
 
 /// An SQLite database file.
 #[derive(Clone, Debug)]
@@ -178,6 +180,16 @@ impl backend::Connection for File {
         })
     }
 
+    fn wipe(&mut self) -> Result<(), StoreError> {
+        self.drop_free_pages()?;
+        if self.empty_log()? {
+            return Ok(());
+        }
+        let kept = "another program has the audit database open in a transaction, so its write-ahead log (`-wal`) \
+                    still has what was there; end that program, and give the command again";
+        Err(StoreError::Passing(kept.to_owned()))
+    }
+
     fn last(&mut self) -> Result<i64, StoreError> {
         let last = "SELECT coalesce(max(seq), 0) FROM entries";
         Ok(self.connection.query_row(last, [], |row| row.get(0))?)
@@ -240,7 +252,7 @@ impl backend::Connection for File {
 }
 
 impl File {
-    /// Carries out a transaction after which the file has no trace of what it replaced, nor has the write-ahead log.
+    /// Carries out a transaction after which no page of the file has a trace of what it replaced.
     fn overwriting(
         &mut self,
         what: impl FnOnce(&Connection) -> Result<(), Error>,
@@ -251,9 +263,30 @@ impl File {
         what(&transaction)?;
         transaction.commit()?;
         self.connection.pragma_update(None, "secure_delete", "FAST")?;
-        // A reader may keep the log from being emptied; it is written over in time.
-        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         Ok(())
+    }
+
+    /// Gives every free page back to the disk: it may still have what was on it. A file that cannot do that is rewritten.
+    fn drop_free_pages(&self) -> Result<(), StoreError> {
+        if number(&self.connection, "freelist_count")? > 0 {
+            let mut statement = self.connection.prepare("PRAGMA incremental_vacuum")?;
+            let mut rows = statement.query([])?;
+            while rows.next()?.is_some() {}
+        }
+        if number(&self.connection, "freelist_count")? > 0 {
+            self.connection.execute_batch("VACUUM")?;
+        }
+        Ok(())
+    }
+
+    /// Empties the write-ahead log; returns whether it is empty. A transaction of another program keeps it from that.
+    fn empty_log(&self) -> Result<bool, StoreError> {
+        self.connection.busy_timeout(BRIEFLY)?;
+        let emptied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+            row.get::<_, i64>(0).map(|busy| busy == 0)
+        });
+        self.connection.busy_timeout(BUSY)?;
+        Ok(emptied?)
     }
 }
 

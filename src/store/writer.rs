@@ -160,6 +160,11 @@ impl Store {
         self.overwrite(place, move |connection| connection.forget_bans(&ids)).await
     }
 
+    /// Makes sure that nothing of what was replaced or deleted is left in this server's file.
+    pub async fn wipe(&self) -> Result<(), StoreError> {
+        self.write(|connection| connection.wipe()).await
+    }
+
     async fn overwrite(
         &self,
         place: Place,

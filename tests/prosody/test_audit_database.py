@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sqlite3
 import stat
 import time
@@ -171,3 +172,38 @@ def test_a_person_by_their_token_has_hundreds_of_addresses_and_another_claim_is_
     erased = json.loads(say(door, "--json", "person", "erase", "teacher", "--yes"))
     assert (erased["about"], erased["addresses"], erased["named"]) == (700, 700, 0)
     assert b'["role", "teacher"]' in kept(door.component)["vestibule.db"]
+
+
+async def test_what_another_program_keeps_in_the_file_is_said(door):
+    async with Crowd(door.server) as crowd:
+        await a_day(door, crowd)
+        path = door.component.state_dir / "vestibule.db"
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM entries").fetchone()
+            told = say(door, "person", "erase", BOB, "--yes", code=1)
+            assert "NOT ERASED everywhere: another program has the audit database open" in told
+        say(door, "person", "erase", BOB, "--yes", code=1)
+        for name, data in kept(door.component).items():
+            assert BOB.encode() not in data, name
+
+
+def test_what_retention_has_removed_is_wiped_and_lines_that_nobody_can_read_are_named(door):
+    door.enforce(POLICY)
+    with_tokens(door.component, ["id", "zelda"], 700)
+    path, log = door.component.state_dir / "vestibule.db", door.component.state_dir / "decisions.jsonl"
+    with contextlib.closing(sqlite3.connect(path, timeout=10)) as database, database:
+        database.execute("PRAGMA secure_delete = FAST")
+        database.execute("DELETE FROM entries WHERE person LIKE 'id-%'")
+    with contextlib.closing(sqlite3.connect(path, timeout=10)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    assert b'"zelda"' in path.read_bytes()
+    assert "nothing is kept that has to be erased" in say(door, "person", "erase", "zelda", "--yes", code=1)
+    assert b'"zelda"' not in path.read_bytes()
+    size = log.stat().st_size
+    with log.open("ab") as lines:
+        lines.write(b'\xff zelda\n{"jid": "zelda\n')
+    told = say(door, "person", "erase", "zelda", "--dry-run")
+    assert "stays: 2 lines of the decision log that cannot be read (no UTF-8, or no whole JSON)" in told
+    assert "2 lines of the decision log" in say(door, "person", "export", "zelda", code=1)
+    os.truncate(log, size)

@@ -107,7 +107,7 @@ pub use self::listing::{Room, Rooms};
 pub use self::log::{Entries, Log, line};
 pub use self::password::{Code, Invite, Password};
 pub use self::people::{Admit, Hold, Reject, Remove};
-pub use self::person::{Erasure, Kept, PersonErase, PersonExport, called};
+pub use self::person::{Erasure, Kept, PersonErase, PersonExport, called, unreadable};
 pub use self::policy::{Plan, Reload};
 pub use self::rooms::{Close, End, EndMany, Reopen, Say};
 pub use self::status::{Doctor, Page, ReopenLog, Session, Status};

@@ -355,12 +355,14 @@ impl PersonErase {
                 let done = erase_in(&store, place, (&person, &by), ids.clone()).await;
                 failed = failed.or(done.err().map(|error| error.to_string()));
             }
+            // Also if nothing was found: what was deleted before may be on the disk still.
+            failed = failed.or(store.wipe().await.err().map(|error| error.to_string()));
         }
-        let lines = match self.lines(call, &person, by).await {
+        let (lines, unread) = match self.lines(call, &person, by).await {
             Ok(lines) => lines,
             Err(why) => {
                 failed.get_or_insert(format!("the decision log: {why}"));
-                0
+                (0, 0)
             }
         };
         let all = match (&shared, store.state().shared) {
@@ -385,6 +387,7 @@ impl PersonErase {
                 .iter()
                 .map(|it| format!("what the room {} remembers of them, until it ends", it.room)),
         );
+        erasure.stays.extend(unreadable(unread));
         erasure.stays.extend(more_that_stays(all, store.state().shared.is_some()));
         if erasure.is_nothing() && erasure.stays.is_empty() {
             erasure.called = call.called_so(&store, &self.who).await;
@@ -392,22 +395,42 @@ impl PersonErase {
         Ok(erasure)
     }
 
-    /// Erases the person from the decision log, or counts the lines that name them; returns how many.
-    async fn lines(&self, call: &Call<'_>, person: &Person, by: Pseudonym) -> Result<u64, String> {
+    /// Erases the person from the decision log, or counts the lines that name them; returns how many, and how many lines
+    /// cannot be read.
+    async fn lines(
+        &self,
+        call: &Call<'_>,
+        person: &Person,
+        by: Pseudonym,
+    ) -> Result<(u64, u64), String> {
         let (person, is_dry) = (person.clone(), self.dry_run);
-        let count = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&count);
+        let counts = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+        let counting = Arc::clone(&counts);
         let rewriting = call.shared.engine().audit().rewrite_log(move |line| {
+            let [named, unread] = &*counting;
+            let Some(line) = Person::readable(line) else {
+                unread.fetch_add(u64::from(!line.is_empty()), Ordering::Relaxed);
+                return None;
+            };
             let erased = person.erased_line(line, &by)?;
-            counted.fetch_add(1, Ordering::Relaxed);
+            named.fetch_add(1, Ordering::Relaxed);
             (!is_dry).then_some(erased)
         });
         if let Some(rewriting) = rewriting {
             let ended = |_| "the thread that writes it has ended".to_owned();
             rewriting.await.map_err(ended)?.map_err(|error| error.to_string())?;
         }
-        Ok(count.load(Ordering::Relaxed))
+        let [named, unread] = counts.each_ref().map(|count| count.load(Ordering::Relaxed));
+        Ok((named, unread))
     }
+}
+
+/// Describes lines of the decision log that cannot be read; `None`: there are none.
+pub fn unreadable(lines: u64) -> Option<String> {
+    let what = counted(lines, "line", "lines");
+    (lines > 0).then(|| {
+        format!("{what} of the decision log that cannot be read (no UTF-8, or no whole JSON)")
+    })
 }
 
 /// Erases a person from the entries in one place, and from the bans of these ids.
