@@ -42,6 +42,7 @@ fn facts(loaded: &Loaded) -> Facts<'_> {
         settings: &loaded.settings,
         room: None,
         guests_open: None,
+        tokens: None,
     }
 }
 
@@ -284,6 +285,32 @@ fn a_rule_that_is_not_enforced_is_not_promised() {
 }
 
 #[test]
+fn an_address_of_another_server_is_explained_as_one() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("component.toml"), HEADER).unwrap();
+    let explain = |jid: &str, more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_vestibule"))
+            .args(["--config", "component.toml", "explain", "--room", "tea", "--jid", jid])
+            .args(more)
+            .current_dir(home.path())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let other = explain("x@other.org", &[]);
+    assert!(other.contains("class: federated\n  assumed: other.org is another server"), "{other}");
+    assert!(explain("x@notexample.org", &[]).contains("class: federated"));
+    for (jid, more) in [
+        ("ann@example.org", &[][..]),
+        ("ann@auth.example.org", &[]),
+        ("x@other.org", &["--auth", "account"]),
+    ] {
+        let own = explain(jid, more);
+        assert!(own.contains("class: account") && !own.contains("assumed"), "{own}");
+    }
+}
+
+#[test]
 fn the_command_prints_the_page_of_a_room() {
     let home = tempfile::tempdir().unwrap();
     let room = "[[room]]\nmatch = \"board-*\"\nlobby.admission = \"password-and-lobby\"\n";
@@ -314,4 +341,29 @@ fn the_command_prints_the_page_of_a_room() {
     let first = &page["sections"][0]["sentences"][0];
     assert_eq!(first["keys"][0], "access.create");
     assert_eq!(run(&["--lang", "fr"]).0, Some(2));
+    assert_eq!(run(&["--room", "tea@elsewhere.example.org"]), (Some(2), String::new()));
+    assert!(run(&["--room", "tea"]).1.starts_with("How the meeting tea"));
+}
+
+#[test]
+fn a_sentence_holds_for_the_passwords_successors_and_tokens_that_there_are() {
+    let page = |policy: &str, header: &str| {
+        let loaded = load(&format!("{policy}\n{header}"));
+        summary(&facts(&loaded), Language::English).page(Format::Text)
+    };
+    let lobby = page("policy.lobby.admission = 'lobby'", HEADER);
+    assert!(lobby.contains("Each meeting gets a password of 4 words"), "{lobby}");
+    assert!(!lobby.contains("If a moderator has set a password"), "{lobby}");
+    let chosen = "policy.lobby.admission = 'lobby'\npolicy.password.source = 'creator'";
+    assert!(page(chosen, HEADER).contains("To join, type the password. Without it"));
+    let none = page("policy.password.required = false\npolicy.close.hold_until = []", HEADER);
+    assert!(none.contains("Moderators can set a password, with"), "{none}");
+    assert!(none.contains("see the password of the meeting, if one is set"), "{none}");
+    let accounts = page("policy.moderators.successors = ['account']", HEADER);
+    assert!(accounts.contains("Only people with an account here can take over like this."));
+    let nobody = page("policy.moderators.successors = []", HEADER);
+    assert!(nobody.contains("for 1 minute, those who wait are asked"), "{nobody}");
+    assert!(page("", HEADER).contains("whose invitation system marks them"));
+    let plain = HEADER.replace("focus = \"focus@auth.example.org\"\n", "");
+    assert!(!page("", &plain).contains("invitation system"));
 }

@@ -10,11 +10,13 @@ use serde_json::{Value, json};
 
 use super::broken;
 use super::out::{Ended, say};
-use super::show::default_opening;
+use super::running::room_of;
+use super::show::service_status;
 use crate::app::now;
 use crate::config::{Environment, claim, load_to_look};
 use crate::jid::BareJid;
 use crate::policy::class::Class;
+use crate::policy::providers::Proves;
 use crate::summary::{Facts, Format, Language, Summary, summary};
 
 /// Arguments of `explain-policy`.
@@ -22,7 +24,7 @@ use crate::summary::{Facts, Format, Language, Summary, summary};
 pub(super) struct Arguments {
     /// The address of a room that may have rules of its own
     #[arg(long, value_name = "ROOM@SERVICE")]
-    room: Option<BareJid>,
+    room: Option<String>,
     /// A claim of the token of the person who opens the room
     #[arg(long = "claim", value_name = "NAME=VALUE", requires = "room")]
     claims: Vec<String>,
@@ -55,20 +57,25 @@ pub(super) fn by_file(
 ) -> Ended {
     let claims = arguments.claims.iter().map(|text| claim(text)).collect::<Result<Vec<_>, _>>()?;
     let loaded = load_to_look(file, environment).map_err(broken)?;
-    let room = arguments.room.as_ref();
+    let room = arguments.room.as_ref().map(|room| room_of(&loaded, room)).transpose()?;
+    let room = room.as_ref();
     let rules = room.map(|room| loaded.policy.rules_for(room, &claims));
     let rules = rules.as_ref().unwrap_or(&loaded.policy.base);
     let excepted = room.map(|room| loaded.policy.exceptions.in_room(rules, room, now()));
     let service = loaded.settings.services.first().map(|service| service.domain.as_str());
     let service = room.map(BareJid::domain).or(service);
+    let status = service.and_then(|service| service_status(socket, service));
+    let opening = status.as_ref().and_then(|status| status.default_opening.as_deref());
+    let log_ins = status.as_ref().filter(|status| status.gate.is_some()).map(|it| &it.log_ins);
     let facts = Facts {
         policy: &loaded.policy,
         rules: excepted.as_deref().unwrap_or(rules),
         settings: &loaded.settings,
         room,
-        guests_open: service
-            .and_then(|service| default_opening(socket, service))
+        guests_open: opening
             .map(|opening| opening.split([',', ' ']).any(|word| word == Class::Guest.name())),
+        tokens: log_ins
+            .map(|all| all.iter().any(|it| it.proves.as_deref() == Some(Proves::Token.name()))),
     };
     let found = summary(&facts, arguments.lang);
     if json {

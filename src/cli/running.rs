@@ -22,6 +22,7 @@ use crate::control::{ClientError, Failure, Reply, Request, Shown, Typed, ask as 
 use crate::doctor::in_words;
 use crate::jid::BareJid;
 use crate::policy::Policy;
+use crate::policy::requester::Auth;
 use crate::proof::policy_tests::Tried;
 use crate::secret::Secret;
 
@@ -177,11 +178,31 @@ pub(super) fn room_of(loaded: &Loaded, typed: &str) -> Result<BareJid, String> {
     })
 }
 
+/// Supposes that a person logs in to another server if their address is of no host of a service's server, as its name
+/// shows. Returns what was supposed.
+fn suppose(loaded: &Loaded, described: &mut Described) -> Option<String> {
+    let host = described.jid.parse::<BareJid>().ok()?.domain().to_owned();
+    let is_own = |service: &str| {
+        let (_, above) = service.split_once('.').unwrap_or(("", service));
+        host.strip_suffix(above).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    let services = &loaded.settings.services;
+    let is_described = described.auth.is_some() || !described.claims.is_empty();
+    if is_described || services.iter().any(|service| is_own(service.domain.as_str())) {
+        return None;
+    }
+    described.auth = Some(Auth::Server.name().to_owned());
+    Some(format!("{host} is another server (`--auth account`: its people have accounts here)"))
+}
+
 /// Explains an attempt by a file.
 pub(super) fn by_file(file: &Path, loaded: &Loaded, described: &Described, json: bool) -> Ended {
     let room = room_of(loaded, &described.room)?.to_string();
-    let tried = Tried::new(&loaded.policy, &Described { room, ..described.clone() }, now())?;
-    let explained = explained(&tried, &loaded.policy);
+    let mut described = Described { room, ..described.clone() };
+    let note = suppose(loaded, &mut described);
+    let tried = Tried::new(&loaded.policy, &described, now())?;
+    let explained =
+        Explained { assumed: note.map(|note| vec![note]), ..explained(&tried, &loaded.policy) };
     if json {
         say(&serde_json::to_string(&explained)?);
     } else {

@@ -11,7 +11,7 @@ use super::out::{Ended, say, working};
 use super::running::block_on;
 use crate::app::commands::{self as declared, request};
 use crate::config::{Effective, Environment, Layer, claim, effective};
-use crate::control::{Reply, Status, ask};
+use crate::control::{Reply, ServiceStatus, Status, ask};
 use crate::jid::BareJid;
 use crate::policy::overrides::Override;
 
@@ -51,13 +51,18 @@ pub(super) fn by_file(
 }
 
 /// Returns who opens rooms of a service by default, as the running component reports it.
-pub(super) fn default_opening(socket: Option<&Path>, service: &str) -> Option<String> {
+fn default_opening(socket: Option<&Path>, service: &str) -> Option<String> {
+    service_status(socket, service)?.default_opening
+}
+
+/// Returns the state of a service, as the running component reports it.
+pub(super) fn service_status(socket: Option<&Path>, service: &str) -> Option<ServiceStatus> {
     let status = request(&declared::Status {}).ok()?;
     let Ok(Reply::Done(value)) = block_on(ask(socket?, &status, working())).ok()? else {
         return None;
     };
     let status: Status = serde_json::from_value(value).ok()?;
-    status.services.into_iter().find(|one| one.domain == service)?.default_opening
+    status.services.into_iter().find(|one| one.domain == service)
 }
 
 fn to_json(found: &Effective) -> Value {

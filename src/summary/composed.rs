@@ -50,9 +50,6 @@ pub(super) fn new_password(it: &Facts<'_>) -> Option<Words> {
             "Eine Besprechung hat kein Passwort, außer ein Moderator setzt eines.",
         );
     }
-    if !it.rules.lobby.admission.value.has_password() {
-        return None;
-    }
     let words = password.words.value;
     match password.source.value {
         Source::Generated => say(
@@ -104,9 +101,17 @@ pub(super) fn asks_for_password(it: &Facts<'_>) -> bool {
 
 /// Returns what it takes to come in.
 pub(super) fn admission(it: &Facts<'_>) -> Option<Words> {
-    let only_lobby = !it.rules.password.required.value;
-    match it.rules.lobby.admission.value {
-        Admission::PasswordOrLobby if only_lobby => lobby(),
+    let password = &it.rules.password;
+    let is_required = password.required.value;
+    // A password that a person has chosen is asked for whatever the file says.
+    let is_chosen = is_required && password.source.value == Source::Creator;
+    let admission = match it.rules.lobby.admission.value {
+        Admission::Lobby if is_chosen => Admission::PasswordOrLobby,
+        Admission::Open if is_chosen => Admission::Password,
+        by_policy => by_policy,
+    };
+    match admission {
+        Admission::PasswordOrLobby if !is_required => lobby(false),
         Admission::PasswordOrLobby => say(
             "To join, type the password. Without it, you wait in the lobby until a moderator lets you in.",
             "Zum Teilnehmen geben Sie das Passwort ein. Ohne Passwort warten Sie in der Lobby, bis ein Moderator Sie hereinlässt.",
@@ -118,7 +123,11 @@ pub(super) fn admission(it: &Facts<'_>) -> Option<Words> {
         Admission::Password => {
             say("To join, type the password.", "Zum Teilnehmen geben Sie das Passwort ein.")
         }
-        Admission::Lobby => lobby(),
+        Admission::Lobby => lobby(is_required),
+        Admission::Open if is_required => say(
+            "You can join without a password and without waiting, unless a moderator has chosen another password or turned on the lobby.",
+            "Sie können ohne Passwort und ohne zu warten teilnehmen, außer ein Moderator hat ein anderes Passwort gewählt oder die Lobby eingeschaltet.",
+        ),
         Admission::Open => say(
             "You can join without a password and without waiting, unless a moderator has set a password or turned on the lobby.",
             "Sie können ohne Passwort und ohne zu warten teilnehmen, außer ein Moderator hat ein Passwort gesetzt oder die Lobby eingeschaltet.",
@@ -126,7 +135,14 @@ pub(super) fn admission(it: &Facts<'_>) -> Option<Words> {
     }
 }
 
-pub(super) fn lobby() -> Option<Words> {
+/// Returns that people wait in the lobby. `has_password`: each meeting has a password, which does not open the door.
+fn lobby(has_password: bool) -> Option<Words> {
+    if has_password {
+        return say(
+            "To join, you wait in the lobby until a moderator lets you in. A password that a moderator has chosen opens the door, too.",
+            "Zum Teilnehmen warten Sie in der Lobby, bis ein Moderator Sie hereinlässt. Mit einem Passwort, das ein Moderator gewählt hat, kommen Sie auch herein.",
+        );
+    }
     say(
         "To join, you wait in the lobby until a moderator lets you in. If a moderator has set a password, it opens the door, too.",
         "Zum Teilnehmen warten Sie in der Lobby, bis ein Moderator Sie hereinlässt. Hat ein Moderator ein Passwort gesetzt, kommen Sie auch damit herein.",
@@ -155,35 +171,44 @@ pub(super) fn unattended(it: &Facts<'_>) -> Option<Words> {
     if !lobby.admission.value.has_lobby() || lobby.unattended.value.is_empty() {
         return None;
     }
-    let steps = lobby.unattended.value.iter().map(|way| match way {
-        Rescue::Occupant => Words::new(
-            "a participant becomes a moderator",
-            "wird jemand aus der Besprechung Moderator",
-        ),
-        Rescue::Knocker => Words::new(
-            "a person who waits and may take over comes in as the moderator",
-            "kommt jemand, der wartet und übernehmen darf, als Moderator herein",
-        ),
-        Rescue::Refuse => Words::new(
-            "those who wait are asked to try again later",
-            "werden die Wartenden gebeten, es später noch einmal zu versuchen",
-        ),
-    });
-    let steps: Vec<_> = steps.collect();
-    let join = |or: &str, of: fn(&Words) -> &str| steps.iter().map(of).collect::<Vec<_>>().join(or);
-    let after = lobby.unattended_after.value;
-    say(
-        format!(
-            "If nobody inside can let people in for {}, {}.",
-            time(after).en,
-            join("; or else ", |step| &step.en)
-        ),
-        format!(
-            "Wenn {} lang niemand da ist, der andere hereinlassen kann, {}.",
-            time(after).de,
-            join("; sonst ", |step| &step.de)
-        ),
-    )
+    let moderators = &it.rules.moderators;
+    let successors = moderators.successors.value;
+    let who = list(&people(it, successors));
+    let takes_over = !who.en.is_empty() && !moderators.assign.value.is_empty();
+    let ways = lobby.unattended.value.iter();
+    let ways: Vec<_> = ways.filter(|way| takes_over || **way == Rescue::Refuse).collect();
+    let after = time(lobby.unattended_after.value);
+    let mut told = Words::new("", "");
+    for (at, way) in ways.iter().enumerate() {
+        let step = match way {
+            Rescue::Occupant => Words::new(
+                "the person who has been inside longest becomes a moderator",
+                "wird Moderator, wer am längsten da ist",
+            ),
+            Rescue::Knocker => Words::new(
+                "the person who has waited longest comes in as the moderator",
+                "kommt als Moderator herein, wer am längsten wartet",
+            ),
+            Rescue::Refuse => Words::new(
+                "those who wait are asked to try again later",
+                "werden die Wartenden gebeten, es später noch einmal zu versuchen",
+            ),
+        };
+        let (en, de) = match at {
+            0 => (
+                format!("If nobody inside can let people in for {}, ", after.en),
+                format!("Wenn {} lang niemand da ist, der andere hereinlassen kann, ", after.de),
+            ),
+            _ => (" If that is not possible, ".to_owned(), " Geht das nicht, ".to_owned()),
+        };
+        told.en.push_str(&format!("{en}{}.", step.en));
+        told.de.push_str(&format!("{de}{}.", step.de));
+    }
+    if successors != ClassSet::ALL && ways.iter().any(|way| **way != Rescue::Refuse) {
+        told.en.push_str(&format!(" Only {} can take over like this.", who.en));
+        told.de.push_str(&format!(" So übernehmen können nur {}.", who.de));
+    }
+    (!ways.is_empty()).then_some(told)
 }
 
 pub(super) fn times(number: u32) -> Words {
@@ -257,8 +282,11 @@ pub(super) fn who_moderates(it: &Facts<'_>) -> Option<Words> {
         Become::Listed => {
             say("people whom the operator has named", "vom Betreiber benannte Personen")
         }
-        Become::Token if moderators.claim_values.value.is_empty() => None,
-        Become::Token => say("people whose token says so", "Personen mit einem Token dafür"),
+        Become::Token if moderators.claim_values.value.is_empty() || !it.has_tokens() => None,
+        Become::Token => say(
+            "people whose invitation system marks them as moderators",
+            "vom Einladungssystem als Moderatoren gekennzeichnete Personen",
+        ),
         Become::Account => {
             say("people with an account here", "Personen mit einem Konto auf diesem Server")
         }

@@ -14,6 +14,7 @@ pub use words::Words;
 
 use crate::config::Settings;
 use crate::jid::BareJid;
+use crate::policy::providers::Proves;
 use crate::policy::{Policy, Rules};
 
 names! {
@@ -88,6 +89,8 @@ pub struct Facts<'a> {
     pub room: Option<&'a BareJid>,
     /// Whether guests open rooms by default, where the running server has said so.
     pub guests_open: Option<bool>,
+    /// Whether a log-in can prove a token, where the running server has said so.
+    pub tokens: Option<bool>,
 }
 
 impl Facts<'_> {
@@ -95,6 +98,13 @@ impl Facts<'_> {
     fn is_jitsi(&self) -> bool {
         let focuses = &self.policy.focuses;
         self.room.map_or(!focuses.is_empty(), |room| focuses.contains_key(room.domain()))
+    }
+
+    /// Returns whether people can have tokens: as the running server says, else with Jitsi Meet or by the file.
+    fn has_tokens(&self) -> bool {
+        let mut providers = self.policy.providers.values();
+        let proves_token = providers.any(|provider| provider.proves == Proves::Token);
+        self.tokens.unwrap_or(proves_token || self.is_jitsi())
     }
 }
 
@@ -133,8 +143,8 @@ pub fn summary(facts: &Facts<'_>, language: Language) -> Summary {
         ),
     };
     let introduction = Words::new(
-        "This server has rules for meetings. This page is made from the rules in force.",
-        "Auf diesem Server gibt es Regeln für Besprechungen. Diese Seite entsteht aus den Regeln, die gerade gelten.",
+        "This server has rules for meetings. This page is made from the rules of this server.",
+        "Auf diesem Server gibt es Regeln für Besprechungen. Diese Seite entsteht aus den Regeln dieses Servers.",
     );
     let sections = Section::ALL.into_iter().filter_map(|section| {
         let sentences = SENTENCES.iter().filter(|sentence| sentence.section == section);

@@ -48,8 +48,7 @@ sentences! {
             ))
         };
         [
-            "password.required", "password.source", "password.words", "password.min_length", "password.period",
-            "lobby.admission"
+            "password.required", "password.source", "password.words", "password.min_length", "password.period"
         ] new_password;
         ["access.hidden"] |it| match it.rules.access.hidden.value {
             Some(true) => say(
@@ -86,7 +85,13 @@ sentences! {
         };
     }
     Join {
-        ["lobby.admission", "password.required"] admission;
+        ["access.enter", "access.listed", "operators"] |it| {
+            let enter = it.rules.access.enter.value;
+            (enter != ClassSet::ALL).then(|| {
+                can(it, Permitted { classes: enter, moderators: false }, "join meetings here", "hier teilnehmen")
+            })
+        };
+        ["lobby.admission", "password.required", "password.source"] admission;
         ["lobby.bypass", "password.bypass", "lobby.admission", "password.required", "access.listed", "operators"] |it| {
             let classes = it.rules.lobby.bypass.value.and(it.rules.password.bypass.value);
             (it.rules.lobby.admission.value == Admission::PasswordOrLobby)
@@ -106,12 +111,6 @@ sentences! {
             "If you are early, you wait until a moderator is there.",
             "Wenn Sie früh kommen, warten Sie, bis ein Moderator da ist.",
         ));
-        ["access.enter", "access.listed", "operators"] |it| {
-            let enter = it.rules.access.enter.value;
-            (enter != ClassSet::ALL).then(|| {
-                can(it, Permitted { classes: enter, moderators: false }, "join meetings here", "hier teilnehmen")
-            })
-        };
         ["access.encrypted"] |it| it.rules.access.encrypted.value.then(|| Words::new(
             "Your connection to the server has to be encrypted, as it is with any current browser or app.",
             "Ihre Verbindung zum Server muss verschlüsselt sein; mit jedem aktuellen Browser oder Programm ist sie das.",
@@ -135,7 +134,10 @@ sentences! {
                 format!("In der Lobby können Sie {} warten. Danach fragen Sie bitte noch einmal.", time(wait).de),
             )
         });
-        ["lobby.unattended", "lobby.unattended_after", "lobby.admission"] unattended;
+        [
+            "lobby.unattended", "lobby.unattended_after", "lobby.admission", "moderators.successors", "moderators.assign",
+            "access.listed", "operators"
+        ] unattended;
         ["lobby.max_waiting", "lobby.admission"] |it| {
             let most = it.rules.lobby.max_waiting.value;
             (it.rules.lobby.admission.value.has_lobby() && most < UNLIMITED).then(|| Words::new(
@@ -308,7 +310,7 @@ sentences! {
                 (false, false) => None,
             }
         };
-        ["password.change", "password.min_length", "password.min_score"] |it| {
+        ["password.change", "password.min_length", "password.min_score", "password.required"] |it| {
             let password = &it.rules.password;
             let length = password.min_length.value;
             let (good, gut) = if password.min_score.value > 0 {
@@ -316,21 +318,27 @@ sentences! {
             } else {
                 ("", "")
             };
+            let (a, ein) = if password.required.value { ("another", "ein anderes") } else { ("a", "ein") };
             ability(
                 password.change.value,
-                &format!("set another password, with at least {length} characters{good} (!password NEW-PASSWORD in the chat)"),
-                &format!("ein anderes Passwort setzen, mit mindestens {length} Zeichen{gut} (!password NEUES-PASSWORT im Chat)"),
+                &format!("set {a} password, with at least {length} characters{good} (!password NEW-PASSWORD in the chat)"),
+                &format!("{ein} Passwort setzen, mit mindestens {length} Zeichen{gut} (!password NEUES-PASSWORT im Chat)"),
             )
         };
-        ["password.show_to_moderators"] |it| match it.rules.password.show_to_moderators.value {
-            true => say(
-                "Moderators see the password of the meeting (!password in the chat), and an invitation to copy (!invite).",
-                "Moderatoren sehen das Passwort der Besprechung (!password im Chat) und eine Einladung zum Kopieren (!invite).",
-            ),
-            false => say(
-                "Moderators are not shown the password of the meeting.",
-                "Moderatoren wird das Passwort der Besprechung nicht gezeigt.",
-            ),
+        ["password.show_to_moderators", "password.required"] |it| {
+            let password = &it.rules.password;
+            let (set, gesetzt) =
+                if password.required.value { ("", "") } else { (", if one is set", ", falls eines gesetzt ist,") };
+            match password.show_to_moderators.value {
+                true => say(
+                    format!("Moderators see the password of the meeting{set} (!password in the chat), and an invitation to copy (!invite)."),
+                    format!("Moderatoren sehen das Passwort der Besprechung (!password im Chat){gesetzt} und eine Einladung zum Kopieren (!invite)."),
+                ),
+                false => say(
+                    format!("Moderators are not shown the password of the meeting{set}."),
+                    format!("Moderatoren wird das Passwort der Besprechung{gesetzt} nicht gezeigt."),
+                ),
+            }
         };
         ["close.by"] |it| ability(
             it.rules.close.by.value,
