@@ -22,8 +22,11 @@ use crate::secret::Secret;
 
 /// Lifetime of a session's token.
 pub(super) const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
-/// Most sessions at a time; one more ends the oldest.
-const SESSIONS: usize = 64;
+/// Most sessions that commands gave out, and most of people who signed in at the provider; one more ends the oldest of the
+/// person who has most.
+const SESSIONS: usize = 256;
+/// Most sessions of each kind of one person; one more ends the oldest of them.
+const OF_PERSON: usize = 16;
 /// Failed logins that are answered and logged at once, and the time after which one more is.
 const FAILURES: (u32, Duration) = (20, Duration::from_secs(3));
 
@@ -34,6 +37,16 @@ pub(super) struct Digest([u8; 32]);
 impl Digest {
     pub(super) fn of(token: &str) -> Self {
         Self(Sha256::digest(token).into())
+    }
+
+    pub(super) fn to_hex(self) -> String {
+        hex::encode(self.0)
+    }
+
+    pub(super) fn from_hex(text: &str) -> Option<Self> {
+        let mut digest = [0; 32];
+        hex::decode_to_slice(text, &mut digest).ok()?;
+        Some(Self(digest))
     }
 
     fn is(&self, other: &[u8; 32]) -> bool {
@@ -64,6 +77,42 @@ enum Holder {
     Given(String, Role),
     /// Of a person who signed in at the provider; their browser has its token in a cookie.
     Member(Person),
+}
+
+impl Holder {
+    /// Returns the provider, if one named the person, and their name.
+    fn person(&self) -> (Option<&str>, &str) {
+        match self {
+            Self::Given(name, _) => (None, name),
+            Self::Member(person) => (Some(&person.issuer), &person.name),
+        }
+    }
+
+    fn is_member(&self) -> bool {
+        matches!(self, Self::Member(_))
+    }
+}
+
+/// Returns the session that ends so that this person can have another one: nobody's sessions end another person's, unless
+/// there are very many people.
+fn gives_way(sessions: &[Session], holder: &Holder) -> Option<usize> {
+    let of = |person: &Holder| {
+        let is_own = move |session: &Session| session.holder.person() == person.person();
+        sessions.iter().filter(move |session| is_own(session)).count()
+    };
+    let is_oldest_of = |person: &Holder| {
+        sessions.iter().position(|session| session.holder.person() == person.person())
+    };
+    if of(holder) >= OF_PERSON {
+        return is_oldest_of(holder);
+    }
+    let pool = || sessions.iter().filter(|it| it.holder.is_member() == holder.is_member());
+    if pool().count() < SESSIONS {
+        return None;
+    }
+    // Of several maxima the last counts, which is the oldest here.
+    let most = pool().rev().max_by_key(|session| of(&session.holder))?;
+    is_oldest_of(&most.holder)
 }
 
 /// A person as the provider knows them.
@@ -115,8 +164,8 @@ impl Access {
         let token = new_token()?;
         let Digest(digest) = Digest::of(token.expose());
         let mut sessions = self.sessions();
-        if sessions.len() >= SESSIONS {
-            sessions.remove(0);
+        if let Some(oldest) = gives_way(&sessions, &holder) {
+            sessions.remove(oldest);
         }
         if let Some(until) = Instant::now().checked_add(SESSION) {
             sessions.push(Session { digest, holder, until });
@@ -124,12 +173,9 @@ impl Access {
         Ok(token)
     }
 
-    /// Ends the session of a browser that has this token in its cookie.
-    pub(super) fn end_session(&self, token: &str) {
-        let digest = Digest::of(token);
-        let is_it = |session: &Session| {
-            matches!(session.holder, Holder::Member(_)) && digest.is(&session.digest)
-        };
+    /// Ends the session of a browser that has a token of this digest in its cookie.
+    pub(super) fn end_session(&self, token: &Digest) {
+        let is_it = |session: &Session| session.holder.is_member() && token.is(&session.digest);
         self.sessions().retain(|session| !is_it(session));
     }
 
@@ -521,7 +567,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_session_ends_after_its_time_or_as_the_oldest_of_too_many() {
+    async fn a_session_ends_after_its_time_or_as_the_oldest_of_too_many_of_its_person() {
         let access = Access::new(Admin::default());
         let log_in = |name: &str| access.log_in(name.to_owned(), Role::Viewer).unwrap();
         let is_in =
@@ -533,10 +579,21 @@ mod tests {
         assert!(is_in(&first) && is_in(&second));
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(!is_in(&first) && is_in(&second));
-        let others: Vec<_> = (1..SESSIONS).map(|_| log_in("more")).collect();
-        assert!(is_in(&second) && others.iter().all(is_in));
-        log_in("one too many");
-        assert!(!is_in(&second) && others.iter().all(is_in));
+        let own: Vec<_> = (1..OF_PERSON).map(|_| log_in("second")).collect();
+        assert!(is_in(&second) && own.iter().all(is_in));
+        log_in("second");
+        assert!(!is_in(&second) && own.iter().all(is_in));
+        let other = log_in("other");
+        let guest = |n: usize| {
+            let person = Person { issuer: String::new(), name: n.to_string(), groups: Vec::new() };
+            access.begin_session(person).unwrap();
+        };
+        (0..2 * SESSIONS).for_each(guest);
+        assert!(is_in(&other) && own.iter().all(is_in), "they are of another kind");
+        let crowd: Vec<_> = (OF_PERSON..SESSIONS).map(|n| log_in(&n.to_string())).collect();
+        assert!(is_in(&other) && crowd.iter().all(is_in));
+        assert!(!is_in(&own[0]) && is_in(&own[1]), "one person has most");
+        assert_eq!(access.sessions().len(), 2 * SESSIONS);
     }
 
     fn with_provider() -> Admin {
@@ -577,7 +634,7 @@ mod tests {
         access.replace(other);
         assert_eq!([role(&anna), role(&bert)], [None, None], "another provider knows others");
         access.replace(with_provider());
-        access.end_session(bert.expose());
+        access.end_session(&Digest::of(bert.expose()));
         assert_eq!([role(&anna), role(&bert)], [Some(Role::Viewer), None]);
         tokio::time::advance(SESSION).await;
         assert_eq!(role(&anna), None);

@@ -154,12 +154,13 @@ impl Provider {
         verifier: &Secret,
     ) -> Result<Person, Failed> {
         let client = self.client(oidc).await?;
+        let is_local = is_local(oidc);
         let invalid = |error: &dyn std::error::Error| Failed::Invalid(in_full(error));
         let tokens = client
             .exchange_code(AuthorizationCode::new(code.to_owned()))
             .map_err(|error| invalid(&error))?
             .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()))
-            .request_async(&fetch)
+            .request_async(&|request| fetch(request, is_local))
             .await
             .map_err(|error| match &error {
                 RequestTokenError::Request(error) => Failed::Unreachable(in_full(error)),
@@ -208,12 +209,34 @@ impl Provider {
         {
             return said.clone();
         }
+        let is_local = is_local(oidc);
+        let fetch = |request| fetch(request, is_local);
         let said = CoreProviderMetadata::discover_async(oidc.issuer.clone(), &fetch).await;
-        let said = said.map_err(|error| in_full(&error));
+        let said = said.map_err(|error| in_full(&error)).and_then(|it| checked(it, is_local));
         *known =
             Some(Known { issuer: oidc.issuer.to_string(), at: Instant::now(), said: said.clone() });
         said
     }
+}
+
+/// Returns whether the provider is on this machine.
+fn is_local(oidc: &Oidc) -> bool {
+    oidc.issuer.url().host_str().is_some_and(is_here)
+}
+
+/// Returns whether an address that a provider names is used: one that is encrypted, or, of a provider on this machine, one on
+/// this machine. What else listens here is none of another provider's business.
+fn is_usable(scheme: &str, host: &str, is_local: bool) -> bool {
+    scheme == "https" || (scheme == "http" && is_local && is_here(host))
+}
+
+/// Returns what a provider says of itself, if browsers can be sent to where it says.
+fn checked(said: CoreProviderMetadata, is_local: bool) -> Result<CoreProviderMetadata, String> {
+    let url = said.authorization_endpoint().url();
+    if is_usable(url.scheme(), url.host_str().unwrap_or_default(), is_local) {
+        return Ok(said);
+    }
+    Err(FetchError::Address(url.to_string()).to_string())
 }
 
 /// Returns whom a verified ID token names.
@@ -261,7 +284,9 @@ const LONGEST: usize = 1024 * 1024;
 /// Why a request to the provider failed.
 #[derive(Debug, thiserror::Error)]
 enum FetchError {
-    #[error("`{0}` is no address of a server that is encrypted, or on this machine")]
+    #[error(
+        "`{0}` is no address of a server that is encrypted, or on this machine, like the issuer"
+    )]
     Address(String),
     #[error("`{0}` did not answer in time")]
     Late(String),
@@ -278,18 +303,22 @@ enum FetchError {
 }
 
 /// Sends a request to the provider. It follows no redirect: an answer may lead nowhere but where it was asked for.
-async fn fetch(request: HttpRequest) -> Result<HttpResponse, FetchError> {
+async fn fetch(request: HttpRequest, is_local: bool) -> Result<HttpResponse, FetchError> {
     let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();
-    timeout(ANSWER, fetch_at_leisure(request)).await.map_err(|_| FetchError::Late(authority))?
+    let answer = timeout(ANSWER, fetch_at_leisure(request, is_local)).await;
+    answer.map_err(|_| FetchError::Late(authority))?
 }
 
-async fn fetch_at_leisure(request: HttpRequest) -> Result<HttpResponse, FetchError> {
+async fn fetch_at_leisure(
+    request: HttpRequest,
+    is_local: bool,
+) -> Result<HttpResponse, FetchError> {
     let uri = request.uri().clone();
     let no_address = || FetchError::Address(uri.to_string());
     let host = uri.host().ok_or_else(no_address)?;
     let name = host.trim_start_matches('[').trim_end_matches(']');
     let encrypted = uri.scheme_str() == Some("https");
-    if !encrypted && !is_here(name) {
+    if !is_usable(uri.scheme_str().unwrap_or_default(), name, is_local) {
         return Err(no_address());
     }
     let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
@@ -307,6 +336,7 @@ async fn fetch_at_leisure(request: HttpRequest) -> Result<HttpResponse, FetchErr
 }
 
 fn is_here(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
@@ -348,4 +378,48 @@ async fn exchange(
     let body = to_bytes(Body::new(body), LONGEST).await.map_err(|error| broken(&error))?;
     connection.abort();
     Ok(HttpResponse::from_parts(parts, body.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_go_to_encrypted_servers_and_to_this_machine_for_a_provider_on_it() {
+        for (endpoint, elsewhere, here) in [
+            ("https://login.example.org/authorize", true, true),
+            ("https://other.example.org/authorize", true, true),
+            ("http://login.example.org/authorize", false, false),
+            ("http://127.0.0.1:8080/authorize", false, true),
+            ("http://[::1]/authorize", false, true),
+            ("http://localhost.example.org/", false, false),
+            ("javascript:alert(1)", false, false),
+            ("javascript://localhost/%0aalert(1)", false, false),
+            ("data:text/html,x", false, false),
+            ("file:///etc/passwd", false, false),
+        ] {
+            let said = |is_local| {
+                let said = serde_json::json!({
+                    "issuer": "https://login.example.org",
+                    "authorization_endpoint": endpoint,
+                    "jwks_uri": "https://login.example.org/keys",
+                    "response_types_supported": ["code"],
+                    "subject_types_supported": ["public"],
+                    "id_token_signing_alg_values_supported": ["RS256"],
+                });
+                checked(serde_json::from_value(said).unwrap(), is_local).is_ok()
+            };
+            assert_eq!([said(false), said(true)], [elsewhere, here], "{endpoint}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_of_this_machine_is_asked_for_a_provider_elsewhere() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let request = axum::http::Request::get(format!("http://{address}/")).body(vec![]).unwrap();
+        assert!(matches!(fetch(request, false).await, Err(FetchError::Address(_))));
+        let accepted = timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(accepted.is_err(), "nobody connected");
+    }
 }

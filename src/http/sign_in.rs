@@ -1,10 +1,12 @@
 //! `/sign-in`: how a browser gets into the page without a token, by a proxy or at an OpenID Connect provider.
 //!
-//! A sign-in at the provider begins at `/sign-in/oidc`, which keeps what it has to be compared with, and ends once at
-//! `/sign-in/callback` in the same browser, with a session. What the provider's answer comes to is told by a word in the
+//! A sign-in at the provider begins at `/sign-in/oidc`, and ends once at `/sign-in/callback` in the same browser, with a
+//! session. What its end is compared with is derived from a cookie of that browser, so that no number of sign-ins that begin
+//! ends another one. What the provider's answer comes to is told by a word in the
 //! address of the page, which fetches the sentence for it: nothing that stands in an address is shown.
 
 use std::collections::VecDeque;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::Json;
@@ -12,14 +14,17 @@ use axum::extract::{Query, State as Of};
 use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::Serialize;
+use sha2::Sha256;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::access::{
-    Access, SESSION, SESSION_COOKIE, SignedIn, Unproved, cookie, is_of_page, new_token, the_only,
+    Access, Digest, SESSION, SESSION_COOKIE, SignedIn, Unproved, cookie, is_of_page, new_token,
+    the_only,
 };
 use super::api::{ApiBackend, Known};
 use super::oidc::{Failed, Provider};
@@ -29,10 +34,12 @@ use crate::secret::Secret;
 
 /// How long a sign-in at the provider may take.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
-/// Most sign-ins under way; one more ends the oldest.
-const UNDER_WAY: usize = 1024;
+/// Most sign-ins that are remembered as ended. If the oldest is forgotten, its code is still good only once at the provider.
+const ENDED: usize = 1024;
 /// Most answers of the provider that are verified at a time.
 const AT_ONCE: usize = 8;
+/// How long an answer of the provider waits until it is its turn.
+const TURN: Duration = Duration::from_secs(5);
 /// Cookie of a browser that is at the provider.
 const UNDER_WAY_COOKIE: &str = "__Host-vestibule-sign-in";
 
@@ -131,10 +138,12 @@ pub(super) async fn ways<S: ApiBackend>(
     })
 }
 
-/// Sign-ins at the provider that have begun and not ended.
+/// Sign-ins at the provider.
 #[derive(Debug)]
 pub(super) struct SignIns {
-    under_way: Mutex<VecDeque<UnderWay>>,
+    key: OnceLock<Secret>,
+    started: Instant,
+    ended: Mutex<VecDeque<(Secret, Instant)>>,
     provider: Provider,
     slots: Semaphore,
 }
@@ -142,49 +151,88 @@ pub(super) struct SignIns {
 impl Default for SignIns {
     fn default() -> Self {
         Self {
-            under_way: Mutex::default(),
+            key: OnceLock::new(),
+            started: Instant::now(),
+            ended: Mutex::default(),
             provider: Provider::default(),
             slots: Semaphore::new(AT_ONCE),
         }
     }
 }
 
-/// A sign-in that has begun: what its end is compared with.
+/// A sign-in that has begun. All but the cookie is derived from the cookie, with a key that only this process has.
 #[derive(Debug)]
 struct UnderWay {
+    /// When it began (seconds after [`SignIns::started`]), a random number, and the digest of the browser's former session.
+    cookie: Secret,
     state: Secret,
-    browser: Secret,
     nonce: Secret,
     verifier: Secret,
-    begun: Instant,
 }
 
-impl SignIns {
-    fn begin(&self) -> Result<UnderWay, getrandom::Error> {
-        Ok(UnderWay {
-            state: new_token()?,
-            browser: new_token()?,
-            nonce: new_token()?,
-            verifier: new_token()?,
-            begun: Instant::now(),
+impl UnderWay {
+    fn of(key: &Secret, cookie: &str) -> Option<Self> {
+        let derived = |label: &str| {
+            let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).ok()?;
+            mac.update(format!("{label}.{cookie}").as_bytes());
+            Some(Secret::new(hex::encode(mac.finalize().into_bytes())))
+        };
+        Some(Self {
+            cookie: Secret::new(cookie),
+            state: derived("state")?,
+            nonce: derived("nonce")?,
+            verifier: derived("verifier")?,
         })
     }
 
-    fn keep(&self, sign_in: UnderWay) {
-        let mut under_way = self.under_way.lock();
-        under_way.retain(|other| other.begun.elapsed() < PATIENCE);
-        if under_way.len() >= UNDER_WAY {
-            under_way.pop_front();
-        }
-        under_way.push_back(sign_in);
+    fn begun(&self) -> Option<Duration> {
+        let seconds = self.cookie.expose().split('.').next()?;
+        seconds.parse().ok().map(Duration::from_secs)
     }
 
-    /// Takes out the sign-in of that state, and returns it if it is this browser's and in time.
-    fn take(&self, state: &Secret, browser: &Secret) -> Option<UnderWay> {
-        let mut under_way = self.under_way.lock();
-        let at = under_way.iter().position(|sign_in| sign_in.state == *state)?;
-        let sign_in = under_way.remove(at)?;
-        (sign_in.browser == *browser && sign_in.begun.elapsed() < PATIENCE).then_some(sign_in)
+    /// Returns the digest of the token of the session that the browser had when it began.
+    fn former_session(&self) -> Option<Digest> {
+        Digest::from_hex(self.cookie.expose().split('.').nth(2)?)
+    }
+}
+
+impl SignIns {
+    /// Begins a sign-in of a browser that has a session with this token. `None`: the system has no random numbers.
+    fn begin(&self, session: Option<&str>) -> Option<UnderWay> {
+        let key = match self.key.get() {
+            Some(key) => key,
+            None => {
+                let fresh = new_token().ok()?;
+                self.key.get_or_init(|| fresh)
+            }
+        };
+        let begun = self.started.elapsed().as_secs();
+        let former = session.map(|token| Digest::of(token).to_hex()).unwrap_or_default();
+        UnderWay::of(key, &format!("{begun}.{}.{former}", new_token().ok()?.expose()))
+    }
+
+    /// Returns the sign-in of that state, if it is this browser's and in time.
+    fn find(&self, state: &Secret, cookie: &str) -> Option<UnderWay> {
+        let sign_in = UnderWay::of(self.key.get()?, cookie)?;
+        if sign_in.state != *state {
+            return None;
+        }
+        let age = self.started.elapsed().checked_sub(sign_in.begun()?)?;
+        (age < PATIENCE).then_some(sign_in)
+    }
+
+    /// Ends a sign-in. Returns whether it had not ended before.
+    fn ends(&self, sign_in: &UnderWay) -> bool {
+        let mut ended = self.ended.lock();
+        ended.retain(|(_, at)| at.elapsed() < PATIENCE);
+        if ended.iter().any(|(state, _)| *state == sign_in.state) {
+            return false;
+        }
+        if ended.len() >= ENDED {
+            ended.pop_front();
+        }
+        ended.push_back((sign_in.state.clone(), Instant::now()));
+        true
     }
 }
 
@@ -202,13 +250,13 @@ pub(super) async fn begin<S: ApiBackend>(
     }
     let sign_ins = &state.sign_ins;
     let Ok(_slot) = sign_ins.slots.try_acquire() else { return refuse(Refusal::Busy) };
-    let Ok(sign_in) = sign_ins.begin() else { return refuse(Refusal::Busy) };
+    let session = cookie(&headers, SESSION_COOKIE);
+    let Some(sign_in) = sign_ins.begin(session) else { return refuse(Refusal::Busy) };
     let url =
         sign_ins.provider.address(&oidc, &sign_in.state, &sign_in.nonce, &sign_in.verifier).await;
     match url {
         Ok(url) => {
-            let cookie = set_cookie(UNDER_WAY_COOKIE, sign_in.browser.expose(), "Lax", PATIENCE);
-            sign_ins.keep(sign_in);
+            let cookie = set_cookie(UNDER_WAY_COOKIE, sign_in.cookie.expose(), "Lax", PATIENCE);
             redirect(url.as_str(), &[cookie])
         }
         Err(failed) => failure(&failed),
@@ -228,7 +276,8 @@ pub(super) async fn end<S: ApiBackend>(
     };
     let browser = cookie(&headers, UNDER_WAY_COOKIE).unwrap_or_default();
     let state_given = Secret::new(field("state").map_or("", String::as_str));
-    let Some(sign_in) = state.sign_ins.take(&state_given, &Secret::new(browser)) else {
+    let sign_ins = &state.sign_ins;
+    let Some(sign_in) = sign_ins.find(&state_given, browser) else {
         return refuse(Refusal::Expired);
     };
     // The provider names itself, so that the answer of another one is not taken for its own (RFC 9207).
@@ -237,12 +286,18 @@ pub(super) async fn end<S: ApiBackend>(
         return refuse(Refusal::Invalid);
     }
     let Some(code) = field("code") else { return refuse(Refusal::Cancelled) };
-    let Ok(_slot) = state.sign_ins.slots.try_acquire() else { return refuse(Refusal::Busy) };
-    let provider = &state.sign_ins.provider;
-    let person = match provider.person(&oidc, code, &sign_in.nonce, &sign_in.verifier).await {
-        Ok(person) => person,
-        Err(failed) => return failure(&failed),
+    let Ok(Ok(_slot)) = timeout(TURN, sign_ins.slots.acquire()).await else {
+        // The sign-in has not ended: the same address, loaded again, ends it.
+        return redirect(&refused(Refusal::Busy), &[]);
     };
+    if !sign_ins.ends(&sign_in) {
+        return refuse(Refusal::Expired);
+    }
+    let person =
+        match sign_ins.provider.person(&oidc, code, &sign_in.nonce, &sign_in.verifier).await {
+            Ok(person) => person,
+            Err(failed) => return failure(&failed),
+        };
     let name = person.name.clone();
     let Some(role) = state.access.role_of_member(&person) else {
         tracing::warn!(
@@ -253,6 +308,9 @@ pub(super) async fn end<S: ApiBackend>(
         return refuse(Refusal::Unlisted);
     };
     let Ok(token) = state.access.begin_session(person) else { return refuse(Refusal::Busy) };
+    if let Some(former) = sign_in.former_session() {
+        state.access.end_session(&former);
+    }
     tracing::info!(name, role = role.name(), "a person signed in to the page");
     let session = set_cookie(SESSION_COOKIE, token.expose(), "Strict", SESSION);
     redirect("/#/rooms", &[session, no_cookie(UNDER_WAY_COOKIE)])
@@ -268,7 +326,7 @@ pub(super) async fn out<S: ApiBackend>(
         return Err(Refused::with(StatusCode::FORBIDDEN, &reason));
     }
     if let Some(token) = cookie(&headers, SESSION_COOKIE) {
-        state.access.end_session(token);
+        state.access.end_session(&Digest::of(token));
     }
     let ended = [(SET_COOKIE, no_cookie(SESSION_COOKIE))];
     Ok((StatusCode::NO_CONTENT, ended).into_response())
@@ -306,7 +364,11 @@ fn failure(failed: &Failed) -> Response {
 
 /// Sends the browser back to the page, which shows why.
 fn refuse(refusal: Refusal) -> Response {
-    redirect(&format!("/#refused={}", refusal.name()), &[no_cookie(UNDER_WAY_COOKIE)])
+    redirect(&refused(refusal), &[no_cookie(UNDER_WAY_COOKIE)])
+}
+
+fn refused(refusal: Refusal) -> String {
+    format!("/#refused={}", refusal.name())
 }
 
 fn redirect(to: &str, cookies: &[HeaderValue]) -> Response {
@@ -341,24 +403,37 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_sign_in_ends_once_in_its_own_browser_and_in_time() {
         let sign_ins = SignIns::default();
-        let begin = || {
-            let sign_in = sign_ins.begin().unwrap();
-            let keys = (sign_in.state.clone(), sign_in.browser.clone());
-            sign_ins.keep(sign_in);
-            keys
+        let take = |state: &Secret, cookie: &Secret| {
+            sign_ins.find(state, cookie.expose()).is_some_and(|found| sign_ins.ends(&found))
         };
-        let (state, browser) = begin();
-        assert!(sign_ins.take(&state, &browser).is_some());
-        assert!(sign_ins.take(&state, &browser).is_none(), "it was used");
-        let (state, browser) = begin();
-        let (other, _) = begin();
-        assert!(sign_ins.take(&other, &browser).is_none(), "it is another browser's");
-        assert!(sign_ins.take(&Secret::new(""), &Secret::new("")).is_none());
+        assert!(!take(&Secret::new(""), &Secret::new("")), "none has begun");
+        let begin = || sign_ins.begin(None).unwrap();
+        let first = begin();
+        assert!(take(&first.state, &first.cookie));
+        assert!(!take(&first.state, &first.cookie), "it was used");
+        let (own, other) = (begin(), begin());
+        assert!(!take(&other.state, &own.cookie), "it is another browser's");
+        assert!(!take(&Secret::new(""), &Secret::new("")));
+        let later = own.cookie.expose().replacen('0', "9", 1);
+        assert!(!take(&own.state, &Secret::new(later)), "the cookie was changed");
+        let known = [&own.state, &own.nonce, &own.verifier, &other.state];
+        assert!(known.iter().enumerate().all(|(at, one)| !known[..at].contains(one)));
+        for _ in 0..ENDED * 2 {
+            let flood = begin();
+            assert!(take(&flood.state, &flood.cookie));
+        }
+        assert_eq!(sign_ins.ended.lock().len(), ENDED);
+        assert!(take(&own.state, &own.cookie), "others came and went meanwhile");
         tokio::time::advance(PATIENCE).await;
-        assert!(sign_ins.take(&state, &browser).is_none(), "it is too late");
-        let (first, browser) = begin();
-        (0..UNDER_WAY).for_each(|_| drop(begin()));
-        assert_eq!(sign_ins.under_way.lock().len(), UNDER_WAY);
-        assert!(sign_ins.take(&first, &browser).is_none(), "there were too many after it");
+        assert!(!take(&other.state, &other.cookie), "it is too late");
+    }
+
+    #[tokio::test]
+    async fn a_sign_in_knows_the_session_that_it_replaces() {
+        let sign_ins = SignIns::default();
+        let sign_in = sign_ins.begin(Some("token")).unwrap();
+        let found = sign_ins.find(&sign_in.state, sign_in.cookie.expose()).unwrap();
+        assert_eq!(found.former_session(), Some(Digest::of("token")));
+        assert_eq!(sign_ins.begin(None).unwrap().former_session(), None);
     }
 }
