@@ -1,11 +1,12 @@
 //! `vestibule doctor --fix` and `--undo`: repairs what one change of one file on this machine repairs.
 
+use std::fs;
 use std::io::{self, IsTerminal as _};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path, PathBuf, absolute};
 use std::process::ExitCode;
 
 use super::out::{self, Ended, note, say};
-use super::running::Arguments;
+use super::running::{Arguments, visible};
 use crate::config::{Environment, Settings, held};
 use crate::doctor::{Finding, Report, State};
 use crate::init::{Places, Repair, Repairs, take_back_repairs};
@@ -24,14 +25,15 @@ const MODES: [(&str, u32); 3] =
 /// Where nginx has its files.
 const NGINX: &str = "/etc/nginx";
 
-fn places(policy: &Path, arguments: Arguments) -> Places {
-    Places {
+/// Paths on the command line may be relative to the working directory; those of [`Places`] are below the root.
+fn places(policy: &Path, arguments: Arguments) -> io::Result<Places> {
+    Ok(Places {
         root: PathBuf::from("/"),
-        policy: policy.to_owned(),
-        prosody: arguments.prosody_config,
+        policy: absolute(policy)?,
+        prosody: arguments.prosody_config.map(absolute).transpose()?,
         prosodyctl: arguments.prosodyctl,
         journal: None,
-    }
+    })
 }
 
 /// Shows what can be repaired, asks, and repairs it.
@@ -52,18 +54,18 @@ pub(super) fn fix(
         }
     }
     let yes = arguments.yes;
-    let plan = Repairs::plan(&places(policy, arguments), &repairs)?;
+    let plan = Repairs::plan(&places(policy, arguments)?, &repairs)?;
     for (repair, reason) in plan.refused() {
         by_hand.push(format!("{}: {reason}", described(repair)));
     }
     if !by_hand.is_empty() {
-        note(&format!("By hand:\n  {}", by_hand.join("\n  ")));
+        note(&visible(&format!("By hand:\n  {}", by_hand.join("\n  "))));
     }
     if plan.is_empty() {
         note("Nothing here can be repaired by changing a file of this machine.");
         return Ok(out::status(by_hand.is_empty()));
     }
-    say(plan.diff().trim_end());
+    say(&visible(&plan.diff()));
     let asks = io::stdin().is_terminal() && io::stderr().is_terminal();
     if !yes && !asks {
         return Err("nothing was changed: --yes makes these changes".into());
@@ -79,12 +81,12 @@ pub(super) fn fix(
 
 /// Takes back what `fix` did.
 pub(super) fn undo(policy: &Path, arguments: Arguments) -> Ended {
-    let taken = take_back_repairs(&places(policy, arguments))?;
+    let taken = take_back_repairs(&places(policy, arguments)?)?;
     let is_refused = taken.iter().any(|file| file.is_refused);
     for file in taken.iter().filter(|file| !is_refused || file.is_refused) {
-        say(&format!("{}: {}", file.path.display(), file.what));
+        say(&visible(&format!("{}: {}", file.path.display(), file.what)));
         if file.is_refused {
-            say(file.diff.trim_end());
+            say(&visible(&file.diff));
         }
     }
     if is_refused {
@@ -109,9 +111,13 @@ impl Known {
         Self { own, state: settings.component.state_dir.clone(), site }
     }
 
-    fn is_ours(&self, path: &Path) -> bool {
-        let is_kept = path == self.state || path.parent() == Some(&self.state);
-        self.own.iter().any(|own| own == path) || is_kept
+    /// Returns the path of one of these files, without links in its folders: the component may put links into its own.
+    fn ours(&self, path: &Path) -> Option<PathBuf> {
+        let found = resolved(path)?;
+        let is = |own: &Path| resolved(own).as_ref() == Some(&found);
+        let state = fs::canonicalize(&self.state).ok();
+        let is_kept = state.is_some() && found.parent() == state.as_deref();
+        (is_kept || is(&self.state) || self.own.iter().any(|own| is(own))).then_some(found)
     }
 
     fn is_site(&self, path: &Path) -> bool {
@@ -120,16 +126,23 @@ impl Known {
     }
 }
 
+/// Returns a path whose folder has no links in it; `None` for one that goes up, or leads nowhere.
+fn resolved(path: &Path) -> Option<PathBuf> {
+    let goes_up = path.components().any(|part| part == Component::ParentDir);
+    let path = absolute(path).ok().filter(|_| !goes_up)?;
+    Some(fs::canonicalize(path.parent()?).ok()?.join(path.file_name()?))
+}
+
 /// Returns the repair of a finding, if a change of one file is one.
 fn repair(id: &str, finding: &Finding, known: &Known) -> Option<Repair> {
     if let Some((_, option, value)) = OPTIONS.iter().find(|(check, ..)| *check == id) {
         return Some(Repair::Prosody { host: finding.about.clone(), option, value });
     }
     if let Some((_, clear)) = MODES.iter().find(|(check, _)| *check == id) {
-        let path = PathBuf::from(&finding.about);
         // Where the component needs the bits to read it, the advice is another.
         let is_advice = finding.line.starts_with("chmod ");
-        return (is_advice && known.is_ours(&path)).then_some(Repair::Mode(path, *clear));
+        let path = known.ours(Path::new(&finding.about)).filter(|_| is_advice)?;
+        return Some(Repair::Mode(path, *clear));
     }
     if id == "web-server" {
         let (site, location) = finding.about.split_once(": location ")?;
@@ -162,4 +175,43 @@ fn left_to_do(repairs: &[Repair]) -> String {
         text.push_str("\nLeft to do: sudo nginx -t && sudo systemctl reload nginx");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn only_files_of_the_operator_s_folders_are_changed() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        let (state, etc) = (root.join("state"), root.join("etc"));
+        for folder in [&state, &etc, &etc.join("inner")] {
+            fs::create_dir(folder).unwrap();
+        }
+        for link in ["link", "self"] {
+            symlink(if link == "link" { &etc } else { &state }, state.join(link)).unwrap();
+        }
+        symlink(&state, root.join("other-name")).unwrap();
+        let known =
+            Known { own: vec![etc.join("secret")], state: root.join("other-name"), site: None };
+        for (path, ours) in [
+            ("etc/secret", Some("etc/secret")),
+            ("state/audit.db", Some("state/audit.db")),
+            ("other-name/audit.db", Some("state/audit.db")),
+            ("state/self/audit.db", Some("state/audit.db")),
+            ("state/..", None),
+            ("state/../etc/secret", None),
+            ("state/link/inner", None),
+            ("etc/other", None),
+            ("etc", None),
+        ] {
+            let expected = ours.map(|it| root.join(it));
+            assert_eq!(known.ours(&root.join(path)), expected, "{path}");
+        }
+        assert_eq!(known.ours(Path::new("..")), None);
+        assert_eq!(known.ours(Path::new("/")), None);
+    }
 }

@@ -149,7 +149,7 @@ pub(super) fn look(
     if json {
         say(&serde_json::to_string(&report)?);
     } else {
-        say(&in_words(&report, arguments.all));
+        say(&visible(&in_words(&report, arguments.all)));
     }
     Ok(ExitCode::from(report.exit()))
 }

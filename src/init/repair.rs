@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -102,9 +102,7 @@ impl Repairs {
 
     fn mode(&mut self, path: &Path, clear: u32) -> Result<(), String> {
         let found = fs::symlink_metadata(path).map_err(|error| error.to_string())?;
-        if found.is_symlink() {
-            return Err("it is a link".to_owned());
-        }
+        changeable(&found)?;
         let before = found.permissions().mode() & 0o7777;
         let after = before & !clear;
         let known = self.modes.iter_mut().find(|mode| mode.path == path);
@@ -162,8 +160,8 @@ impl Repairs {
                 }
             }
             keep(&self.record, &known)?;
-            for Mode { path, after, .. } in &self.modes {
-                set_mode(path, *after)?;
+            for Mode { path, before, after } in &self.modes {
+                set_mode(path, *before, *after)?;
             }
         }
         Ok(())
@@ -202,9 +200,9 @@ pub fn take_back_repairs(places: &Places) -> Result<Vec<TakenBack>, InitError> {
         }
     }
     for Mode { path, before, after } in known {
-        let now = fs::metadata(&path).map(|it| it.permissions().mode() & 0o7777).ok();
+        let now = fs::symlink_metadata(&path).map(|it| it.permissions().mode() & 0o7777).ok();
         let what = if now == Some(after) {
-            set_mode(&path, before)?;
+            set_mode(&path, after, before)?;
             "has its mode back"
         } else {
             "stays: its mode was changed since, or it is gone"
@@ -227,16 +225,38 @@ fn failed(path: &Path, error: &io::Error) -> InitError {
     InitError::System(format!("cannot change {}: {error}", path.display()))
 }
 
-/// Changes the mode of a file or folder, but not of what a link put in its place points to.
-fn set_mode(path: &Path, mode: u32) -> Result<(), InitError> {
-    let wrong = |error: io::Error| failed(path, &error);
-    let file = fs::File::open(path).map_err(wrong)?;
-    let (opened, named) =
-        (file.metadata().map_err(wrong)?, fs::symlink_metadata(path).map_err(wrong)?);
-    if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
-        return Err(InitError::System(format!("{} is a link", path.display())));
+/// Returns why a mode is not changed: the component may put anything under a name in its own folder.
+fn changeable(found: &fs::Metadata) -> Result<(), String> {
+    if found.is_symlink() {
+        return Err("it is a link".to_owned());
     }
-    file.set_permissions(Permissions::from_mode(mode)).map_err(wrong)
+    if !found.is_file() && !found.is_dir() {
+        return Err("it is no file or folder".to_owned());
+    }
+    if found.is_file() && found.nlink() > 1 {
+        return Err("it has another name, too".to_owned());
+    }
+    Ok(())
+}
+
+/// Changes the mode of a file or folder that has the mode `before`, and not of what was put in its place since.
+fn set_mode(path: &Path, before: u32, after: u32) -> Result<(), InitError> {
+    let wrong = |error: io::Error| failed(path, &error);
+    // Opening a named pipe waits for its other end.
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+        .map_err(wrong)?;
+    let found = file.metadata().map_err(wrong)?;
+    let is_before = || match found.permissions().mode() & 0o7777 {
+        mode if mode == before => Ok(()),
+        mode => Err(format!("its mode has become {mode:04o}")),
+    };
+    changeable(&found).and_then(|()| is_before()).map_err(|reason| {
+        InitError::System(format!("cannot change {}: {reason}", path.display()))
+    })?;
+    file.set_permissions(Permissions::from_mode(after)).map_err(wrong)
 }
 
 fn modes(record: &Path) -> Result<Vec<Mode>, InitError> {
@@ -453,5 +473,30 @@ mod tests {
         assert_eq!(take_back_repairs(&places).unwrap().len(), 1);
         assert_eq!(mode(), 0o644);
         assert!(take_back_repairs(&places).is_err());
+    }
+
+    #[test]
+    fn a_mode_is_changed_of_files_and_folders_only() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::write(path("file"), "x").unwrap();
+        fs::create_dir(path("folder")).unwrap();
+        for name in ["file", "folder"] {
+            fs::set_permissions(path(name), Permissions::from_mode(0o707)).unwrap();
+            assert!(set_mode(&path(name), 0o700, 0o600).is_err(), "its mode is another");
+            set_mode(&path(name), 0o707, 0o700).unwrap();
+        }
+        std::os::unix::fs::symlink(path("file"), path("link")).unwrap();
+        fs::write(path("twin"), "x").unwrap();
+        fs::hard_link(path("twin"), path("other-twin")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(path("pipe")).status().unwrap();
+        assert!(made.success());
+        for name in ["link", "twin", "socket", "pipe", "none"] {
+            let mode = fs::symlink_metadata(path(name)).map_or(0, |it| it.permissions().mode());
+            assert!(set_mode(&path(name), mode & 0o7777, 0o600).is_err(), "{name}");
+        }
+        let refused = |name: &str| changeable(&fs::symlink_metadata(path(name)).unwrap()).is_err();
+        assert!(["link", "twin", "socket", "pipe"].into_iter().all(refused));
     }
 }
