@@ -30,11 +30,11 @@ const SITE: &str = "server {
 }";
 
 fn site(text: &str) -> Each<Vec<Location>> {
-    vec![("site".to_owned(), Ok(locations(text)))]
+    vec![("site".to_owned(), locations(text))]
 }
 
 fn web_app(text: &str) -> Each<BTreeMap<String, String>> {
-    vec![("config.js".to_owned(), Ok(web_config(text)))]
+    vec![("config.js".to_owned(), web_config(text))]
 }
 
 /// One situation. Everything in it is as it should be until it is changed.
@@ -136,9 +136,9 @@ impl Situation {
                 advisories: None,
                 jicofo: Some(Ok(Jicofo { auto_owner: Some(false), conference_request: Some(false) })),
                 docker: None,
-                bridge: Some(Ok(Bridge::read("videobridge { apis { rest { enabled = true } } }"))),
-                web: vec![("config.js".to_owned(), Ok(web_config("var config = { hosts: { anonymousdomain: 'example.org' } };")))],
-                nginx: vec![("site".to_owned(), Ok(locations(SITE)))],
+                bridge: Some(Bridge::read("videobridge { apis { rest { enabled = true } } }")),
+                web: vec![("config.js".to_owned(), web_config("var config = { hosts: { anonymousdomain: 'example.org' } };"))],
+                nginx: vec![("site".to_owned(), locations(SITE))],
             },
             stored: Vec::new(),
             elections: 0,
@@ -567,7 +567,7 @@ const DEFECTS: &[(&str, Change, &str)] = &[
         "bridge-http",
         |it| {
             let text = "videobridge { apis.rest.enabled = true\nhttp-servers { private { host = 0.0.0.0 } } }";
-            it.machine.bridge = Some(Ok(Bridge::read(text)));
+            it.machine.bridge = Some(Bridge::read(text));
         },
         "/colibri",
     ),

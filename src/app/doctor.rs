@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -227,7 +227,7 @@ pub(super) fn look(
     let directory = file.parent().unwrap_or(Path::new(""));
     let named_file = |path: &Option<PathBuf>| path.as_deref().map(|path| directory.join(path));
     let (docker, own) = (&settings.doctor.docker_env, &settings.doctor);
-    let env = named(named_file(docker), dotenv);
+    let env = named(named_file(docker), |text| Ok(dotenv(text)));
     let compose = named_file(docker).and_then(|path| read(&path.with_file_name(COMPOSE)).ok());
     let usual = |path: &Option<PathBuf>, places: &[&str]| match named_file(path) {
         Some(path) => vec![path],
@@ -315,19 +315,20 @@ fn file(path: PathBuf, kind: Kind, account: Option<&Account>) -> File {
     File { mode, path, kind, needs_others }
 }
 
-fn named<T>(path: Option<PathBuf>, parse: impl Fn(&str) -> T) -> Named<T> {
+fn named<T>(path: Option<PathBuf>, parse: impl Fn(&str) -> Result<T, String>) -> Named<T> {
     let path = path?;
-    let text = read(&path).map_err(|error| format!("{}: {error}", path.display()));
-    Some(text.map(|text| parse(&text)))
+    let text = read(&path).map_err(|error| error.to_string());
+    let parsed = text.and_then(|text| parse(&text));
+    Some(parsed.map_err(|reason| format!("{}: {reason}", path.display())))
 }
 
 /// Reads the first of these files.
-fn one<T>(paths: Vec<PathBuf>, parse: impl Fn(&str) -> T) -> Named<T> {
+fn one<T>(paths: Vec<PathBuf>, parse: impl Fn(&str) -> Result<T, String>) -> Named<T> {
     named(paths.into_iter().next(), parse)
 }
 
 /// Reads each of these files.
-fn all<T>(paths: Vec<PathBuf>, parse: impl Fn(&str) -> T) -> Each<T> {
+fn all<T>(paths: Vec<PathBuf>, parse: impl Fn(&str) -> Result<T, String>) -> Each<T> {
     let each = |path: PathBuf| Some((path.display().to_string(), named(Some(path), &parse)?));
     paths.into_iter().filter_map(each).collect()
 }
@@ -352,10 +353,19 @@ fn matching(place: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Reads the beginning of a file.
+/// Reads the beginning of a regular file.
 fn read(path: &Path) -> io::Result<String> {
+    let no_file = || io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+    // Opening a device may act on it, and opening a named pipe waits for its other end.
+    if !fs::metadata(path)?.is_file() {
+        return Err(no_file());
+    }
+    let file = fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(no_file());
+    }
     let mut text = String::new();
-    fs::File::open(path)?.take(SIZE).read_to_string(&mut text)?;
+    file.take(SIZE).read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -418,6 +428,19 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+
+    #[test]
+    fn only_regular_files_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, pipe) = (folder.path().join("file"), folder.path().join("pipe"));
+        fs::write(&file, "text").unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        assert_eq!(read(&file).unwrap(), "text");
+        for path in [&*pipe, folder.path(), Path::new("/dev/zero")] {
+            assert!(read(path).is_err(), "{}", path.display());
+        }
+    }
 
     const DAY: Duration = Duration::from_secs(86_400);
 

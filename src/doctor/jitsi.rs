@@ -110,14 +110,17 @@ pub(super) static CHECKS: &[Check] = &[
 impl Jicofo {
     /// Parses the checked values of Jicofo's file (HOCON). A value other than true and false, such as a variable, counts as
     /// not set.
-    pub fn read(text: &str) -> Self {
-        let values = hocon(text);
+    ///
+    /// # Errors
+    /// Fails for a text with more than the checks need to read.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let values = hocon(text)?;
         let is = |path: &str| values.get(path).and_then(|value| value.parse().ok());
         let rest: Option<bool> = is("jicofo.rest.enabled").filter(|is_on| !is_on);
-        Self {
+        Ok(Self {
             auto_owner: is("jicofo.conference.enable-auto-owner"),
             conference_request: rest.or_else(|| is("jicofo.rest.conference-request.enabled")),
-        }
+        })
     }
 }
 
@@ -134,19 +137,25 @@ pub struct Bridge {
 
 impl Bridge {
     /// Parses the checked values of the bridge's file (HOCON).
-    pub fn read(text: &str) -> Self {
-        let values = hocon(text);
+    ///
+    /// # Errors
+    /// Fails for a text with more than the checks need to read.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let values = hocon(text)?;
         let is = |path: &str| values.get(path).and_then(|value| value.parse().ok());
-        Self {
+        Ok(Self {
             rest: is("videobridge.apis.rest.enabled"),
             shutdown: is("videobridge.rest.shutdown.enabled"),
             host: values.get("videobridge.http-servers.private.host").cloned(),
-        }
+        })
     }
 }
 
 /// Values of Jitsi's `config.js`, by the path of their keys; the empty text for an expression.
-pub fn web_config(text: &str) -> BTreeMap<String, String> {
+///
+/// # Errors
+/// Fails for a text with more than the checks need to read.
+pub fn web_config(text: &str) -> Result<BTreeMap<String, String>, String> {
     config_js(text)
 }
 
@@ -519,7 +528,7 @@ mod tests {
             ("# enable-auto-owner = false\njicofo { rest { enabled = false } }", None, Some(false)),
             ("jicofo.conference.enable-auto-owner = ${?X} } } }", None, None),
         ] {
-            assert_eq!(Jicofo::read(text), Jicofo { auto_owner, conference_request }, "{text}");
+            assert_eq!(Jicofo::read(text), Ok(Jicofo { auto_owner, conference_request }), "{text}");
         }
     }
 

@@ -10,6 +10,39 @@ pub(super) type Values = BTreeMap<String, String>;
 
 /// Depth at which nested blocks are no longer read.
 const DEEPEST: usize = 32;
+/// Most bytes of the path of a value.
+const LONGEST: usize = 256;
+/// Most values of a file.
+const MOST: usize = 10_000;
+
+/// Why a file is not read: part of it would be, and what it says as a whole would not be known.
+type TooMuch = String;
+
+fn enter(depth: usize) -> Result<usize, TooMuch> {
+    let inner = depth.saturating_add(1);
+    if inner > DEEPEST {
+        return Err(format!("blocks are nested more than {DEEPEST} deep"));
+    }
+    Ok(inner)
+}
+
+/// Returns the path of a value. It is measured before it is made: a file may repeat a long key many times.
+fn joined<'a>(parts: impl Iterator<Item = &'a str> + Clone) -> Result<String, TooMuch> {
+    let parts = parts.filter(|part| !part.is_empty());
+    let length = parts.clone().fold(0_usize, |sum, part| sum.saturating_add(part.len()));
+    if length > LONGEST {
+        return Err(format!("the path of a value is longer than {LONGEST} bytes"));
+    }
+    Ok(parts.collect::<Vec<_>>().join("."))
+}
+
+fn insert(values: &mut Values, path: String, value: String) -> Result<(), TooMuch> {
+    values.insert(path, value);
+    if values.len() > MOST {
+        return Err(format!("it has more than {MOST} values"));
+    }
+    Ok(())
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
@@ -83,11 +116,14 @@ fn word(text: &str, signs: &str) -> usize {
 }
 
 /// Returns the values of a HOCON text. Lists, variables and what is included are left out.
-pub(super) fn hocon(text: &str) -> Values {
+///
+/// # Errors
+/// Fails for a text with more than the checks need to read.
+pub(super) fn hocon(text: &str) -> Result<Values, TooMuch> {
     let lines = tokens(text, "{}[]=:,\n", &["//", "#"], "\"");
     let mut values = Values::new();
-    block(&mut lines.into_iter().peekable(), "", &mut values, 0);
-    values
+    block(&mut lines.into_iter().peekable(), "", &mut values, 0)?;
+    Ok(values)
 }
 
 fn block(
@@ -95,32 +131,33 @@ fn block(
     path: &str,
     values: &mut Values,
     depth: usize,
-) {
+) -> Result<(), TooMuch> {
     let mut key = String::new();
     while let Some(token) = tokens.next() {
         match token {
-            Token::Sign('}') => return,
+            Token::Sign('}') => break,
             Token::Sign('{') => {
-                let inner = joined(path, &std::mem::take(&mut key));
-                if depth < DEEPEST {
-                    block(tokens, &inner, values, depth.saturating_add(1));
-                }
+                let inner = joined([path, &std::mem::take(&mut key)].into_iter())?;
+                block(tokens, &inner, values, enter(depth)?)?;
             }
             Token::Sign('=' | ':') => {
                 while tokens.next_if_eq(&Token::Sign('\n')).is_some() {}
                 // A block after `=` is one without it.
                 if tokens.peek() != Some(&Token::Sign('{')) {
-                    let whole = joined(path, &std::mem::take(&mut key));
+                    let whole = joined([path, &std::mem::take(&mut key)].into_iter())?;
                     if let Some(value) = value(tokens) {
-                        values.insert(whole, value);
+                        insert(values, whole, value)?;
                     }
                 }
             }
+            // A block may begin on the next line.
+            Token::Sign('\n') if matches!(tokens.peek(), Some(Token::Sign('\n' | '{'))) => {}
             Token::Sign('\n' | ',') => key.clear(),
             Token::Sign(_) => {}
             Token::Text(text) => key = text,
         }
     }
+    Ok(())
 }
 
 /// Takes a value up to the end of its line; `None` for a list, a variable and nothing.
@@ -142,22 +179,24 @@ fn value(tokens: &mut Peekable<impl Iterator<Item = Token>>) -> Option<String> {
     (is_plain && !words.is_empty()).then(|| words.concat())
 }
 
-fn joined(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
 /// Returns the values of Jitsi's `config.js`: of `var config = { … }` and of `config.a.b = …`. Of an expression that is no
 /// single text, number or truth value, the value is the empty text.
-pub(super) fn config_js(text: &str) -> Values {
+///
+/// # Errors
+/// Fails for a text with more than the checks need to read.
+pub(super) fn config_js(text: &str) -> Result<Values, TooMuch> {
     let mut values = Values::new();
-    let mut path: Vec<String> = Vec::new();
+    let mut path: Vec<&str> = Vec::new();
     let all = tokens(text, "{}[]()=:,;+?\n", &["//"], "'\"`");
     let mut words = all.iter().filter(|token| **token != Token::Sign('\n')).peekable();
-    let mut key = String::new();
+    let mut key = "";
     while let Some(token) = words.next() {
         match token {
-            Token::Text(text) => key.clone_from(text),
-            Token::Sign('{') => path.push(std::mem::take(&mut key)),
+            Token::Text(text) => key = text,
+            Token::Sign('{') => {
+                enter(path.len())?;
+                path.push(std::mem::take(&mut key));
+            }
             Token::Sign('}') => {
                 path.pop();
             }
@@ -165,9 +204,7 @@ pub(super) fn config_js(text: &str) -> Values {
                 if words.peek() == Some(&&Token::Sign('{')) {
                     continue;
                 }
-                let own = path.iter().map(String::as_str).chain([key.as_str()]);
-                let whole: Vec<&str> = own.filter(|part| !part.is_empty()).collect();
-                let whole = whole.join(".");
+                let whole = joined(path.iter().copied().chain([key]))?;
                 let whole = whole.strip_prefix("config.").unwrap_or(&whole).to_owned();
                 let value = match words.peek() {
                     Some(Token::Text(value)) => value.clone(),
@@ -180,13 +217,13 @@ pub(super) fn config_js(text: &str) -> Values {
                     words.peek(),
                     None | Some(Token::Sign(',' | ';' | '}')) | Some(Token::Text(_))
                 );
-                values.insert(whole, if is_whole { value } else { String::new() });
-                key.clear();
+                insert(&mut values, whole, if is_whole { value } else { String::new() })?;
+                key = "";
             }
-            Token::Sign(_) => key.clear(),
+            Token::Sign(_) => key = "",
         }
     }
-    values
+    Ok(values)
 }
 
 /// A directive of nginx, with the directives of its block.
@@ -212,11 +249,11 @@ impl Directive {
 }
 
 /// Returns the directives of an nginx file. Files that it includes are not read.
-pub(super) fn nginx(text: &str) -> Vec<Directive> {
+fn nginx(text: &str) -> Result<Vec<Directive>, TooMuch> {
     directives(&mut text.chars().peekable(), 0)
 }
 
-fn directives(chars: &mut Peekable<Chars<'_>>, depth: usize) -> Vec<Directive> {
+fn directives(chars: &mut Peekable<Chars<'_>>, depth: usize) -> Result<Vec<Directive>, TooMuch> {
     let mut found = Vec::new();
     let mut words: Vec<String> = Vec::new();
     while let Some(first) = chars.next() {
@@ -224,14 +261,10 @@ fn directives(chars: &mut Peekable<Chars<'_>>, depth: usize) -> Vec<Directive> {
             '#' => while chars.next_if(|it| *it != '\n').is_some() {},
             ';' => found.push(Directive { words: std::mem::take(&mut words), block: Vec::new() }),
             '{' => {
-                let block = if depth < DEEPEST {
-                    directives(chars, depth.saturating_add(1))
-                } else {
-                    Vec::new()
-                };
+                let block = directives(chars, enter(depth)?)?;
                 found.push(Directive { words: std::mem::take(&mut words), block });
             }
-            '}' => return found,
+            '}' => break,
             '"' | '\'' => {
                 let mut text = String::new();
                 while let Some(char) = chars.next_if(|it| *it != first) {
@@ -256,7 +289,7 @@ fn directives(chars: &mut Peekable<Chars<'_>>, depth: usize) -> Vec<Directive> {
             }
         }
     }
-    found
+    Ok(found)
 }
 
 /// A location of nginx that hands requests to another program.
@@ -269,10 +302,13 @@ pub struct Location {
 }
 
 /// Returns the locations of an nginx file that hand requests on.
-pub fn locations(text: &str) -> Vec<Location> {
+///
+/// # Errors
+/// Fails for a text with more than the checks need to read.
+pub fn locations(text: &str) -> Result<Vec<Location>, String> {
     let mut found = Vec::new();
-    below(&Directive { words: Vec::new(), block: nginx(text) }, Some(false), &mut found);
-    found
+    below(&Directive { words: Vec::new(), block: nginx(text)? }, Some(false), &mut found);
+    Ok(found)
 }
 
 /// Collects the locations below a directive; `outer` is whether the directives around it forward addresses.
@@ -315,7 +351,7 @@ mod tests {
             ("url = \"http://x/#y\"", "url", Some("http://x/#y")),
             ("include \"other.conf\"\na = 1", "a", Some("1")),
         ] {
-            assert_eq!(hocon(text).get(path).map(String::as_str), value, "{text}");
+            assert_eq!(hocon(text).unwrap().get(path).map(String::as_str), value, "{text}");
         }
     }
 
@@ -325,7 +361,7 @@ mod tests {
                     // anonymousdomain: 'no',\n    muc: 'conference.' + subdomain + 'm.example.org'\n  },\n  /* a: 1, */\n  \
                     e2ee: { disabled: true, },\n  list: [ { x: 1 } ],\n  bosh: 'https://m/' + sub\n};\n\
                     config.hosts.anonymousdomain = \"guest.m.example.org\";\nconfig.conferenceRequestUrl = 'https://' + x;\n";
-        let values = config_js(text);
+        let values = config_js(text).unwrap();
         let value = |path: &str| values.get(path).map(String::as_str);
         assert_eq!(value("hosts.domain"), Some("m.example.org"));
         assert_eq!(value("hosts.muc"), Some(""));
@@ -342,7 +378,7 @@ mod tests {
                     # location /no { proxy_pass http://p; }\n  location /static { root /x; }\n  \
                     location ~ ^/([^/?&:'\"]+)/x(\\/.*)?$ { include snip.conf; proxy_pass \"http://${y}\"; }\n}\n";
         let found: Vec<_> =
-            locations(text).into_iter().map(|it| (it.path, it.forwards_address)).collect();
+            locations(text).unwrap().into_iter().map(|it| (it.path, it.forwards_address)).collect();
         let expected = [
             ("/http-bind", Some(true)),
             ("/xmpp-websocket", Some(false)),
@@ -351,12 +387,30 @@ mod tests {
         assert_eq!(found, expected.map(|(path, forwards)| (path.to_owned(), forwards)));
     }
 
+    #[test]
+    fn a_file_that_would_cost_much_is_not_read() {
+        let long = "k".repeat(200_000);
+        let many: String = (0..60_000).map(|n| format!("a{n} = 1\n")).collect();
+        let under = format!("{long} {{\n{many}}}\n");
+        let one_under =
+            |depth: usize| format!("{}b = 1 {}", "a { ".repeat(depth), "}".repeat(depth));
+        for text in [&*under, &many, &one_under(DEEPEST + 1), &format!("{long} = 1")] {
+            assert!(hocon(text).is_err());
+        }
+        assert_eq!(hocon(&one_under(DEEPEST)).unwrap().len(), 1);
+        let many: String = (0..60_000).map(|n| format!("a{n}: 1,")).collect();
+        for text in ["a:{b:1,".repeat(60_000), many, format!("{long}: 1"), "{".repeat(DEEPEST + 1)]
+        {
+            assert!(config_js(&text).is_err());
+        }
+        assert!(config_js(&"a:{b:1,".repeat(8)).is_ok());
+        assert!(locations(&"a {".repeat(DEEPEST + 1)).is_err());
+    }
+
     proptest! {
         #[test]
         fn no_text_stops_them(text in "[a-z{}\\[\\]=:,;'\"\\\\$#/\n .+ä]{0,80}") {
-            hocon(&text);
-            config_js(&text);
-            locations(&text);
+            let _ = (hocon(&text), config_js(&text), locations(&text));
         }
     }
 }
