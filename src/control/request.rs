@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::command::{Command, FieldKind};
 use crate::config::{LONGEST, length};
+use crate::jid::BareJid;
 use crate::secret::Secret;
 
 /// A command with arguments that have been validated.
@@ -42,16 +43,23 @@ impl Request {
         command.request(values)
     }
 
-    /// Replaces the room that the command is about by what `whole` makes of it, if that is something. A room among
-    /// search criteria, which is optional, stays as it was typed.
+    /// Replaces the room that the command is about by what `whole` makes of it, if that is something, and each address of a
+    /// room by the prepared one. A name among search criteria, which are optional, stays as it was typed.
     #[must_use]
     pub fn with_room(mut self, whole: impl Fn(&str) -> Option<String>) -> Self {
         let rooms = self.command.fields.iter();
-        for field in rooms.filter(|field| field.required && field.kind == FieldKind::Room) {
-            if let Some(Value::String(room)) = self.arguments.get_mut(field.name)
+        for field in rooms.filter(|field| field.kind == FieldKind::Room) {
+            let Some(Value::String(room)) = self.arguments.get_mut(field.name) else { continue };
+            if field.required
                 && let Some(whole) = whole(room)
             {
                 *room = whole;
+            }
+            // What is no address is refused where it is used.
+            if room.contains('@')
+                && let Ok(jid) = room.parse::<BareJid>()
+            {
+                *room = jid.to_string();
             }
         }
         self

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, Kind};
+use crate::jid::BareJid;
 use crate::policy::rules::renamed;
 use crate::schema;
 
@@ -183,9 +184,13 @@ impl Conditions {
 
     fn address(&mut self, column: &str, address: &str) {
         if address.contains('@') {
-            return self.and(&format!("{column} = ?"), [address]);
+            let jid = address.parse::<BareJid>();
+            return self.and(
+                &format!("{column} = ?"),
+                [jid.map_or_else(|_| address.to_owned(), |jid| jid.to_string())],
+            );
         }
-        self.and(&in_front_of_at(column), bounds(address));
+        self.and(&in_front_of_at(column), bounds(&prepared(address)));
     }
 
     /// Adds the condition that an entry is about a person, whom an address names, or the part before the `@`, or what
@@ -196,7 +201,7 @@ impl Conditions {
         }
         let (is_in_front, name) = (in_front_of_at("person"), dialect.name);
         let called = person.to_ascii_lowercase();
-        let values = bounds(person).into_iter().chain([called.clone(), called]);
+        let values = bounds(&prepared(person)).into_iter().chain([called.clone(), called]);
         self.and(&format!("({is_in_front} or lower(nick) = ? or lower({name}) = ?)"), values);
     }
 }
@@ -204,6 +209,13 @@ impl Conditions {
 /// Returns the condition that a column has an address with a certain part before the `@`, with two `?` for [`bounds`].
 fn in_front_of_at(column: &str) -> String {
     format!("({column} >= ? and {column} < ?)")
+}
+
+/// Returns the part of an address before the `@` as addresses have it; what cannot be one stays.
+fn prepared(name: &str) -> String {
+    let jid = format!("{name}@localhost").parse::<BareJid>();
+    let node = jid.ok().and_then(|jid| jid.node().map(str::to_owned));
+    node.unwrap_or_else(|| name.to_owned())
 }
 
 /// Returns the bounds of the addresses with this part before the `@`: `A` is the character after that.

@@ -64,6 +64,7 @@ async def test_a_person_is_handed_what_is_kept_on_them(door, tmp_path):
         assert {line["jid"] for line in found["decision_log"] if "jid" in line} == {BOB}
         assert [(it["room"], it["opened"]) for it in found["rooms"] if it["room"] == room] == [(room, False)]
         assert guest.bare not in out.read_text()
+        wait_until(lambda: "person-export done, by uid 0" in say(door, "log", "--kind", "action"), 5, "the entry")
         assert say(door, "person", "export", "-x1_y@guest.localhost", code=1).startswith("nothing is kept")
 
 
@@ -88,6 +89,9 @@ async def test_a_person_is_erased_and_what_happened_stays(door):
         # Without a terminal nobody can be asked.
         assert "add --yes" in say(door, "person", "erase", BOB, code=2)
         assert read_log(door, "--room", room) == entries
+        # Neither is taken for an erasure.
+        for action in say(door, "log", "--kind", "action").splitlines()[-2:]:
+            assert "person-erase dry run, by uid 0" in action
         erased = json.loads(say(door, "--json", "person", "erase", BOB, "--yes"))
         for name in ("about", "named", "lines", "bans"):
             assert erased[name] == counted[name], name
@@ -207,3 +211,15 @@ def test_what_retention_has_removed_is_wiped_and_lines_that_nobody_can_read_are_
     assert "stays: 2 lines of the decision log that cannot be read (no UTF-8, or no whole JSON)" in told
     assert "2 lines of the decision log" in say(door, "person", "export", "zelda", code=1)
     os.truncate(log, size)
+
+
+async def test_a_room_is_filed_under_its_address_in_whatever_case_it_was_typed(door):
+    door.enforce(POLICY)
+    async with Crowd(door.server) as crowd:
+        room, _ = await door.meeting(crowd, "alice@localhost")
+        say(door, "close", room.upper())
+        await door.flushed()
+        filed = [it for it in read_log(door, "--kind", "action", "--room", room) if it["command"] == "close"]
+        assert [it["room"] for it in filed] == [room] and room.upper() not in json.dumps(filed)
+        for typed in (room.upper(), room.split("@")[0].upper()):
+            assert read_log(door, "--kind", "action", "--room", typed) == filed

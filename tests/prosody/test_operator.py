@@ -252,6 +252,8 @@ async def test_the_commands_on_the_page_for_operators_work_in_that_order(start_p
             "ID": vestibule.decisions()[-1]["id"],
             "tea@conference.example.org": TEA,
             "/etc/vestibule/component.toml": str(vestibule.config_path),
+            "ann@example.org": alice.bare,
+            "ann.json": str(vestibule.state_dir / "ann.json"),
             "incident.html": str(vestibule.state_dir / "incident.html"),
         }
         ran = []

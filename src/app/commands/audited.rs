@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Call, Operator};
+use super::{Call, Operator, PersonExport, Verb};
 use crate::app::clock::now;
 use crate::component::audit::Action;
 use crate::control::{Caller, Command, Failure, FailureKind, FieldKind, Impact, Request};
@@ -95,10 +95,16 @@ fn with(mut details: Map<String, Value>, by: &By) -> Map<String, Value> {
 }
 
 impl Operator {
-    /// Records the outcome of a command, except of a permitted one that only reads.
+    /// Records the outcome of a command, except of a permitted one that only reads. That what is kept on a person was
+    /// handed out is recorded, once for all its pages.
     pub(super) fn write_down(&self, mut deed: Deed, outcome: Result<&Value, &Failure>) {
         let failure = outcome.err().map(|failure| failure.kind);
-        if deed.command.impact == Impact::ReadOnly && failure != Some(FailureKind::Forbidden) {
+        let hands_out =
+            deed.command.name == PersonExport::NAME && !deed.given.contains_key("after");
+        if deed.command.impact == Impact::ReadOnly
+            && failure != Some(FailureKind::Forbidden)
+            && !hands_out
+        {
             return;
         }
         if let Ok(done) = outcome {

@@ -167,11 +167,17 @@ fn action(entry: &Entry) -> String {
     let whom = given("who").map(|who| format!(" {who}"));
     let why = given("reason").map(|reason| format!(", because {reason:?}"));
     let failure = entry.reason.as_deref().map(|reason| format!(": {reason}"));
+    let is_dry = body.get("dry_run") == Some(&Value::Bool(true));
+    let outcome = match (is_dry, entry.outcome.as_deref().unwrap_or("?")) {
+        (true, "done") => "dry run".to_owned(),
+        (true, outcome) => format!("dry run {outcome}"),
+        (false, outcome) => outcome.to_owned(),
+    };
     format!(
         "{}{} {}{}{}{}",
         entry.command.as_deref().unwrap_or("?"),
         whom.unwrap_or_default(),
-        entry.outcome.as_deref().unwrap_or("?"),
+        outcome,
         by.unwrap_or_default(),
         why.unwrap_or_default(),
         failure.unwrap_or_default()
