@@ -204,7 +204,7 @@ cat <<END
 Installed. What is left to do:
   1. sudo vestibule init
      (by hand instead: $doc/docs/install.md)
-  2. sudo systemctl restart prosody && sudo systemctl enable --now vestibule
+  2. sudo systemctl enable vestibule && sudo systemctl restart prosody vestibule
      (the restart ends the meetings that are on)
   3. sudo vestibule status
 END

@@ -261,12 +261,12 @@ fn set_up(policy: &Path, arguments: Arguments, json: bool) -> Result<ExitCode, I
     if json {
         return as_json(plan, is_dry);
     }
-    for text in &plan.notes {
+    for text in plan.notes.iter().chain(&plan.unmet) {
         note(&format!("note: {text}"));
     }
     if is_dry || plan.is_empty() {
         if plan.is_empty() {
-            note(NOTHING);
+            note(if plan.unmet.is_empty() { NOTHING } else { NOTHING_ELSE });
         } else {
             let text = if arguments.print { plan.text() } else { plan.diff() };
             say(text.trim_end());
@@ -296,10 +296,13 @@ fn set_up(policy: &Path, arguments: Arguments, json: bool) -> Result<ExitCode, I
 
 const NOTHING: &str = "Everything is as it has to be: nothing to write.";
 
+const NOTHING_ELSE: &str =
+    "There is nothing to write, but the server is not as it has to be: the notes say what is left to you.";
+
 const LEFT_TO_DO: &str = "
 Left to do:
   1. sudo prosodyctl check config
-  2. sudo systemctl restart prosody && sudo systemctl enable --now vestibule
+  2. sudo systemctl enable vestibule && sudo systemctl restart prosody vestibule
      (the restart ends the meetings that are on)
   3. sudo vestibule status
      (ready a few seconds after the restart; `vestibule doctor` looks for what else bypasses the policy)
@@ -430,7 +433,7 @@ fn ask_services(services: &[MucService]) -> Result<Vec<String>, InitError> {
 /// Says which lines the operator has to write, and returns the exit status.
 fn by_hand(plan: &Plan) -> ExitCode {
     if plan.manual.is_empty() {
-        return ExitCode::SUCCESS;
+        return out::status(plan.unmet.is_empty());
     }
     note("\nLeft to do by hand, then run `vestibule init` again:");
     for manual in &plan.manual {
@@ -467,10 +470,10 @@ fn as_json(plan: Plan, is_dry: bool) -> Result<ExitCode, InitError> {
         "written": !is_dry && !plan.is_empty(),
         "files": files,
         "manual": manual.collect::<Vec<_>>(),
-        "notes": plan.notes,
+        "notes": plan.notes.iter().chain(&plan.unmet).collect::<Vec<_>>(),
         "diff": plan.diff(),
     });
-    let is_whole = plan.manual.is_empty();
+    let is_whole = plan.manual.is_empty() && plan.unmet.is_empty();
     if !is_dry {
         plan.write()?;
     }
@@ -486,7 +489,7 @@ fn restart() -> Result<ExitCode, InitError> {
         ));
     }
     for words in
-        [&["restart", "prosody"][..], &["enable", "--now", "vestibule"], &["restart", "vestibule"]]
+        [&["enable", "vestibule"][..], &["restart", "prosody", "vestibule"]]
     {
         let done = Command::new("systemctl").args(words).status();
         if !done.is_ok_and(|status| status.success()) {

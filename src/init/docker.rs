@@ -269,8 +269,8 @@ impl Containers {
     /// # Errors
     /// Fails if a file cannot be read.
     pub fn plan(self, answers: &Answers) -> Result<Plan, InitError> {
-        let mut notes = Vec::new();
-        let file = self.policy.kept(answers, &self.places.policy, &mut notes);
+        let (mut notes, mut unmet) = (Vec::new(), Vec::new());
+        let file = self.policy.kept(answers, &self.places.policy, &mut unmet);
         let text = self.env.text();
         let secret = match value(&text, SECRET) {
             Some(secret) => secret.to_owned(),
@@ -302,7 +302,7 @@ impl Containers {
         } else if let Some(file) = file
             && file.component.as_ref() != Some(&self.domains.component)
         {
-            notes.push(format!(
+            unmet.push(format!(
                 "{}: `component.domain` has to be \"{}\"",
                 self.places.policy.display(),
                 self.domains.component
@@ -321,6 +321,7 @@ impl Containers {
             folders: storage.into_iter().collect(),
             manual: Vec::new(),
             notes,
+            unmet,
             secret: Secret::new(secret),
             places: self.places,
             journal: self.journal,

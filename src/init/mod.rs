@@ -172,11 +172,11 @@ impl Policy {
     }
 
     /// Returns what the file says, if it stays as it is.
-    fn kept(&self, answers: &Answers, path: &Path, notes: &mut Vec<String>) -> Option<File> {
+    fn kept(&self, answers: &Answers, path: &Path, unmet: &mut Vec<String>) -> Option<File> {
         match self {
             Self::Theirs(table) if !answers.replaces => {
                 if answers.preset.is_some() {
-                    notes.push(format!(
+                    unmet.push(format!(
                         "{} stays as it is, for an operator has changed it; --force-with-backup replaces it",
                         path.display()
                     ));
@@ -259,6 +259,8 @@ pub struct Plan {
     pub manual: Vec<Manual>,
     /// What the operator should know.
     pub notes: Vec<String>,
+    /// What is not as it was asked for or has to be, because the policy file is the operator's.
+    pub unmet: Vec<String>,
     secret: Secret,
     places: Places,
     journal: Journal,
@@ -326,7 +328,7 @@ fn new_secret() -> Result<String, InitError> {
 }
 
 impl Plan {
-    /// Returns whether everything is as it has to be already.
+    /// Returns whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.folders.is_empty()
     }

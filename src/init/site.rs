@@ -85,8 +85,9 @@ impl Site {
     /// Fails if what is there contradicts what is wanted.
     pub fn plan(self, answers: &Answers) -> Result<Plan, InitError> {
         let mut notes = Vec::new();
-        let file = self.policy.kept(answers, &self.places.policy, &mut notes);
-        let services = self.services(answers, file.as_ref(), &mut notes)?;
+        let mut unmet = Vec::new();
+        let file = self.policy.kept(answers, &self.places.policy, &mut unmet);
+        let services = self.services(answers, file.as_ref(), &mut unmet)?;
         let component = answers
             .component
             .clone()
@@ -115,7 +116,7 @@ impl Site {
         let mut changes: Vec<Change> = secret_change.into_iter().collect();
         if let Some(file) = &file {
             if file.server.as_ref().is_some_and(|server| *server != outcome.server) {
-                notes.push(format!(
+                unmet.push(format!(
                     "{}: `component.server` has to be \"{}\"",
                     self.places.policy.display(),
                     outcome.server
@@ -141,7 +142,7 @@ impl Site {
         changes.retain(Change::is_change);
         let manual = outcome.manual;
         let (places, journal) = (self.places, self.journal);
-        Ok(Plan { changes, folders: Vec::new(), manual, notes, secret, places, journal })
+        Ok(Plan { changes, folders: Vec::new(), manual, notes, unmet, secret, places, journal })
     }
 
     /// Returns the services to guard.
@@ -149,7 +150,7 @@ impl Site {
         &self,
         answers: &Answers,
         file: Option<&File>,
-        notes: &mut Vec<String>,
+        unmet: &mut Vec<String>,
     ) -> Result<Vec<MucService>, InitError> {
         let there = &self.server.services;
         let known = || {
@@ -179,7 +180,7 @@ impl Site {
         for domain in wanted {
             match named(domain) {
                 Some(service) => services.push(service),
-                None if file.is_some() => notes.push(format!(
+                None if file.is_some() => unmet.push(format!(
                     "{}: [[service]] `{domain}` is no MUC service of this server (there: {})",
                     self.places.policy.display(),
                     known()
@@ -200,7 +201,7 @@ impl Site {
         }
         if let Some(file) = file {
             for service in there.iter().filter(|service| !file.services.contains(&service.domain)) {
-                notes.push(format!(
+                unmet.push(format!(
                     "{}: `{}` has no [[service]], so it is not guarded",
                     self.places.policy.display(),
                     service.domain

@@ -10,7 +10,7 @@ COMMANDS = [
     "apt install --yes ./vestibule.deb ./vestibule-prosody-module.deb",
     "vestibule init --preset public --yes",
     "prosodyctl check config",
-    "systemctl restart prosody && systemctl enable --now vestibule",
+    "systemctl enable vestibule && systemctl restart prosody vestibule",
     "vestibule status",
 ]
 ROOM = f"plan@conference.{jitsi.DOMAIN}"

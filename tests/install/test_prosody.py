@@ -22,7 +22,7 @@ COMMANDS = [
     "apt install --yes ./vestibule.deb ./vestibule-prosody-module.deb",
     f"vestibule init --preset company --operator ann@{HOST} --yes",
     "prosodyctl check config",
-    "systemctl restart prosody && systemctl enable --now vestibule",
+    "systemctl enable vestibule && systemctl restart prosody vestibule",
     "vestibule status",
 ]
 

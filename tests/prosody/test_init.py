@@ -35,8 +35,8 @@ OPTIONS = ["--preset", "company", "--operator", "ann@example.org"]
 PLAIN, GATED = 'modules_enabled = { "muc_mam" }\n', 'modules_enabled = { "muc_mam", "vestibule_gate" }\n'
 # There are no rooms yet.
 FIRST = {"fresh": ["--service", "conference.example.org"]}
-# Left to do by hand, at least in part.
-PARTLY = {"computed"}
+# Left to the operator, at least in part: a list that is computed, a policy file of their own although a preset is asked for.
+PARTLY = {"computed", "own-policy"}
 SHOWN = "(the text of the secret's file)"
 ROOT_USER = os.getuid() == 0
 
@@ -465,7 +465,7 @@ def test_another_preset_replaces_what_init_wrote_but_not_what_an_operator_did(ma
     # Without a preset, what is there stays.
     assert "nothing to write" in server.init(check=0).stderr
     policy.write_text(policy.read_text() + "# mine\n")
-    done = server.init("--preset", "board", check=0)
+    done = server.init("--preset", "board", check=1)
     assert "stays as it is" in done.stderr and "--force-with-backup" in done.stderr
     assert 'Preset "school"' in policy.read_text()
     # What was made of the file stays with the operator; Prosody's files are as they were.
@@ -476,6 +476,17 @@ def test_another_preset_replaces_what_init_wrote_but_not_what_an_operator_did(ma
         path: it for path, it in before.items() if path.startswith("etc/prosody")
     }
     assert policy.read_text().endswith("# mine\n")
+
+
+def test_a_service_that_nobody_guards_is_no_success(machine):
+    server = machine("debian")
+    server.init(*OPTIONS, check=0)
+    with (server.root / "etc/prosody/prosody.cfg.lua").open("a") as main:
+        main.write('\nComponent "other.example.org" "muc"\n')
+    done = server.init(check=1)
+    assert "`other.example.org` has no [[service]], so it is not guarded" in done.stderr
+    assert "nothing to write, but" in done.stderr and "Everything is as it has to be" not in done.stderr
+    assert json.loads(server.init("--json", check=1).stdout)["notes"]
 
 
 def test_undo_takes_only_our_lines_out_of_a_file_that_changed_since(machine):
