@@ -4,7 +4,7 @@ is_named() {
 }
 
 # Gives Prosody back the configuration that it had before `vestibule init`: without the component the gate refuses
-# everybody, and without the gate its options are left over.
+# everybody, and without the gate its options are left over. Fails where the gate is named nevertheless.
 undo() {
 	is_named || return 0
 	if vestibule init --help >/dev/null 2>&1; then
@@ -19,6 +19,7 @@ undo() {
 	if is_named; then
 		echo "$1: /etc/prosody still names vestibule_gate, in lines that 'vestibule init' did not write or that were" >&2
 		echo "$1: changed since. Take them out, with the Component of Vestibule, and restart Prosody: $2" >&2
+		return 1
 	elif [ -d /run/systemd/system ] && systemctl --quiet is-active prosody.service; then
 		echo "$1: Prosody is restarted, with its configuration from before Vestibule" >&2
 		deb-systemd-invoke restart prosody.service >/dev/null || true
