@@ -296,8 +296,7 @@ fn set_up(policy: &Path, arguments: Arguments, json: bool) -> Result<ExitCode, I
 
 const NOTHING: &str = "Everything is as it has to be: nothing to write.";
 
-const NOTHING_ELSE: &str =
-    "There is nothing to write, but the server is not as it has to be: the notes say what is left to you.";
+const NOTHING_ELSE: &str = "There is nothing to write, but the server is not as it has to be: the notes say what is left to you.";
 
 const LEFT_TO_DO: &str = "
 Left to do:
@@ -488,9 +487,7 @@ fn restart() -> Result<ExitCode, InitError> {
             "systemd does not run here: restart Prosody by hand".to_owned(),
         ));
     }
-    for words in
-        [&["enable", "vestibule"][..], &["restart", "prosody", "vestibule"]]
-    {
+    for words in [&["enable", "vestibule"][..], &["restart", "prosody", "vestibule"]] {
         let done = Command::new("systemctl").args(words).status();
         if !done.is_ok_and(|status| status.success()) {
             let words = words.join(" ");

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use diffy::{DiffOptions, HunkRange};
 use sha2::{Digest as _, Sha256};
 
+use super::prosody::SHOWN_SECRET;
+use crate::config::Visible;
+
 /// A file: its bytes, and who may read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Content {
@@ -58,15 +61,83 @@ impl Change {
 }
 
 /// Returns the unified diff of a change, under the name that is to be shown.
-pub(super) fn diff(shown: &Path, before: Option<&str>, after: Option<&str>) -> String {
+pub(super) fn diff(path: &Path, before: Option<&str>, after: Option<&str>) -> String {
     let name = |is_there: bool| match is_there {
-        true => shown.display().to_string(),
+        true => path.display().to_string(),
         false => "/dev/null".to_owned(),
     };
     let mut options = DiffOptions::new();
     options.set_original_filename(name(before.is_some()));
     options.set_modified_filename(name(after.is_some()));
-    options.create_patch(before.unwrap_or_default(), after.unwrap_or_default()).to_string()
+    let patch = options.create_patch(before.unwrap_or_default(), after.unwrap_or_default());
+    shown(&patch.to_string())
+}
+
+/// Words in the names of settings whose values are not shown.
+const HIDDEN: [&str; 5] = ["secret", "password", "passwd", "token", "key"];
+
+/// Returns text of files for a terminal: without the values of secrets, and without characters that a terminal obeys.
+pub(super) fn shown(text: &str) -> String {
+    let line = |line: &str| {
+        let body = line.trim_end_matches(['\r', '\n']);
+        let end = line.get(body.len()..).unwrap_or_default();
+        let words = without_secrets(body);
+        let words: Vec<_> = words.split('\t').map(|word| Visible(word).to_string()).collect();
+        format!("{}{end}", words.join("\t"))
+    };
+    text.split_inclusive('\n').map(line).collect()
+}
+
+/// Returns a line of Lua, TOML or `.env` with `…` for the values of secrets.
+fn without_secrets(line: &str) -> String {
+    let mut text = String::new();
+    let mut rest = line;
+    while let Some((head, tail)) = rest.split_once('=') {
+        text.push_str(head);
+        text.push('=');
+        rest = tail;
+        let name = head.trim_end_matches(|c: char| c.is_whitespace() || "\"']".contains(c));
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let name = name.rsplit(|c| !is_name(c)).next().unwrap_or_default().to_ascii_lowercase();
+        // The name of a file with a secret is none.
+        if HIDDEN.iter().any(|word| name.contains(word)) && !name.ends_with("_file") {
+            let value = tail.trim_start();
+            let left = behind(value);
+            if left.len() < value.len() {
+                let blank = tail.len().saturating_sub(value.len());
+                text.push_str(tail.get(..blank).unwrap_or_default());
+                text.push('…');
+            }
+            rest = if left.len() < value.len() { left } else { tail };
+        }
+    }
+    text.push_str(rest);
+    text
+}
+
+/// Returns what is behind the value of a secret; all of it if the value is none.
+fn behind(value: &str) -> &str {
+    let word: &str =
+        value.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or(value);
+    let is_none = matches!(word, "true" | "false" | "nil") || word.starts_with("ENV_");
+    let is_ours = value.trim_start_matches('"').starts_with(SHOWN_SECRET);
+    let list = value.strip_prefix(['{', '[']).map(str::trim_start);
+    match value.chars().next() {
+        None => value,
+        _ if is_none || is_ours || value.starts_with("${") => value,
+        Some(quote @ ('"' | '\'')) => {
+            let mut is_escaped = false;
+            let end = value.char_indices().skip(1).find(|(_, c)| {
+                let is_end = *c == quote && !is_escaped;
+                is_escaped = *c == '\\' && !is_escaped;
+                is_end
+            });
+            end.and_then(|(at, _)| value.get(at.saturating_add(1)..)).unwrap_or_default()
+        }
+        // A table of settings has names of its own; a list of texts has none.
+        Some('{' | '[') if list.is_some_and(|list| !list.starts_with(['"', '\'', '['])) => value,
+        Some(_) => "",
+    }
 }
 
 /// How the change of one file is taken back.
@@ -200,6 +271,25 @@ mod tests {
         assert_eq!(text, "--- /etc/a\n+++ /etc/a\n@@ -1,2 +1,3 @@\n a\n+c\n b\n");
         let text = diff(Path::new("/etc/a"), None, Some("a\n"));
         assert_eq!(text, "--- /dev/null\n+++ /etc/a\n@@ -0,0 +1 @@\n+a\n");
+    }
+
+    #[test]
+    fn no_secret_and_no_control_character_is_shown() {
+        for (line, hidden) in [
+            (" JICOFO_AUTH_PASSWORD=0123 456", " JICOFO_AUTH_PASSWORD=…"),
+            ("+\texport A_TOKEN='x=y' # z\r\n", "+\texport A_TOKEN=… # z\r\n"),
+            (r#"s = { Password = "a\"b", name = "c" }"#, r#"s = { Password = …, name = "c" }"#),
+            (r#"["turn_secret"] = [[x]];"#, r#"["turn_secret"] = …"#),
+            (r#"keys = { "a", "b" }"#, "keys = …"),
+            ("password = { required = true }", "password = { required = true }"),
+            ("secret = ENV_SECRET", "secret = ENV_SECRET"),
+            ("allow_empty_token = false", "allow_empty_token = false"),
+            ("secret_file = \"/a\"", "secret_file = \"/a\""),
+            ("SECRET=", "SECRET="),
+            ("name = \"\u{1b}[2J\"", "name = \"\u{fffd}[2J\""),
+        ] {
+            assert_eq!(shown(line), hidden);
+        }
     }
 
     #[test]

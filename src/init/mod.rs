@@ -363,7 +363,7 @@ impl Plan {
         let text = |change: &Change| match (&change.before, &change.after) {
             (None, Some(after)) => {
                 let path = self.places.shown(&change.path);
-                format!("# {}\n\n{}\n", path.display(), self.hidden(after))
+                format!("# {}\n\n{}\n", path.display(), changes::shown(&self.hidden(after)))
             }
             _ => format!("{}\n", self.shown(change)),
         };

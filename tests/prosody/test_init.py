@@ -409,6 +409,21 @@ def test_the_secret_is_nowhere_in_what_is_shown(machine):
     assert SHOWN in said[0].stdout
 
 
+@pytest.mark.skipif(not ROOT_USER, reason="the storage belongs to the account of the containers")
+def test_no_other_secret_is_in_what_is_shown(machine, tmp_path):
+    docker = Compose("docker", tmp_path / "containers")
+    done = docker.init(*OPTIONS, "--dry-run", check=0)
+    assert "JICOFO_AUTH_PASSWORD=…" in done.stdout and "0123456789" not in done.stdout
+    server = machine("several")
+    main = server.root / "etc/prosody/prosody.cfg.lua"
+    header = 'Component "b.example.org" "muc"\n'
+    main.write_text(main.read_text().replace(header, f'{header}\tsip_secret = "hush" -- \x1b[2J\n'))
+    for option in ("--dry-run", "--print", "--json"):
+        said = server.init(*OPTIONS, option, check=0).stdout
+        assert "sip_secret = …" in said, option
+        assert "hush" not in said and "\x1b" not in said and "\\u001b" not in said
+
+
 def test_a_secret_that_is_there_is_used(machine):
     server = machine("debian")
     secret = server.root / "etc/vestibule/component-secret"
