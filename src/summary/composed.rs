@@ -108,7 +108,11 @@ pub(super) fn admission(it: &Facts<'_>) -> Option<Words> {
     let admission = match it.rules.lobby.admission.value {
         Admission::Lobby if is_chosen => Admission::PasswordOrLobby,
         Admission::Open if is_chosen => Admission::Password,
-        by_policy => by_policy,
+        by_policy @ (Admission::PasswordOrLobby
+        | Admission::PasswordAndLobby
+        | Admission::Password
+        | Admission::Lobby
+        | Admission::Open) => by_policy,
     };
     match admission {
         Admission::PasswordOrLobby if !is_required => lobby(false),

@@ -79,5 +79,6 @@ def test_a_taken_socket_is_left_to_the_component_that_has_it(start_prosody, star
     first = start_vestibule(server, SERVICE)
     done = first.run("run", "--config", first.config_path)
     assert done.returncode == 2 and "another component runs and listens on" in done.stderr
+    assert "systemctl stop vestibule" in done.stderr
     time.sleep(0.2)
     assert first.run("status").returncode == 0
