@@ -269,6 +269,8 @@ async def test_only_observing_changes_nothing_and_writes_everything_down(start_p
     vestibule = Vestibule(server, policy(), arguments=["--observe"])
     start(vestibule)
     assert "only observing" in vestibule.run("status").stdout
+    await logged(vestibule, "every gate has connected")
+    assert "under the policy" not in vestibule.output.read_text()
     observed, plain = await story(server, SERVICE), await story(server, "plain.localhost")
     for here, there in itertools.zip_longest(observed, plain):
         assert here == there
