@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -76,12 +77,12 @@ fn link(text: &str) -> Result<String, String> {
         .ok_or_else(|| "like https://meet.example.org/{room}".to_owned())
 }
 
-/// Runs the command.
-pub(super) fn run(policy: &Path, arguments: Arguments, json: bool) -> Ended {
+/// Runs the command. `socket` is that of the component, if it is known.
+pub(super) fn run(policy: &Path, socket: Option<&Path>, arguments: Arguments, json: bool) -> Ended {
     let done = if arguments.undo {
         undo(policy, &arguments, json)
     } else {
-        set_up(policy, arguments, json)
+        set_up(policy, socket, arguments, json)
     };
     match done {
         Err(InitError::Refused(text)) => {
@@ -119,6 +120,14 @@ impl Target {
         match self {
             Self::Prosody(site) => &site.server.admins,
             Self::Docker(_) => &[],
+        }
+    }
+
+    /// Returns the operators that the policy file names already.
+    fn operators(&self) -> Vec<String> {
+        match self {
+            Self::Prosody(site) => site.operators(),
+            Self::Docker(containers) => containers.operators(),
         }
     }
 
@@ -236,7 +245,12 @@ fn docker(
     })
 }
 
-fn set_up(policy: &Path, arguments: Arguments, json: bool) -> Result<ExitCode, InitError> {
+fn set_up(
+    policy: &Path,
+    socket: Option<&Path>,
+    arguments: Arguments,
+    json: bool,
+) -> Result<ExitCode, InitError> {
     let is_dry = arguments.dry_run || arguments.print;
     let asks = io::stdin().is_terminal() && io::stderr().is_terminal();
     let places = places(policy, &arguments)?;
@@ -282,6 +296,9 @@ fn set_up(policy: &Path, arguments: Arguments, json: bool) -> Result<ExitCode, I
     }
     let files = listed(&plan);
     let status = by_hand(&plan);
+    // A component that does not run has not been started since an earlier run, and perhaps Prosody has not either.
+    let is_running = socket.is_some_and(|socket| UnixStream::connect(socket).is_ok());
+    let reloads = plan.is_policy_alone() && (is_docker || is_running);
     plan.write()?;
     say(files.trim_end());
     if status != ExitCode::SUCCESS {
@@ -290,7 +307,12 @@ fn set_up(policy: &Path, arguments: Arguments, json: bool) -> Result<ExitCode, I
     if arguments.restart {
         return restart();
     }
-    say(if is_docker { LEFT_TO_DO_IN_DOCKER } else { LEFT_TO_DO });
+    say(match (is_docker, reloads) {
+        (false, false) => LEFT_TO_DO,
+        (false, true) => LEFT_TO_RELOAD,
+        (true, false) => LEFT_TO_DO_IN_DOCKER,
+        (true, true) => LEFT_TO_RELOAD_IN_DOCKER,
+    });
     Ok(status)
 }
 
@@ -307,12 +329,27 @@ Left to do:
      (ready a few seconds after the restart; `vestibule doctor` looks for what else bypasses the policy)
 `vestibule init --undo` takes all of it back.";
 
+const LEFT_TO_RELOAD: &str = "
+Left to do, for the policy alone has changed:
+  1. sudo vestibule reload
+     (meetings go on; `vestibule plan FILE` shows before what changes in them)
+  2. sudo vestibule status
+`vestibule init --undo` takes all of it back.";
+
 const LEFT_TO_DO_IN_DOCKER: &str = "
 Left to do, in that folder, where the image `vestibule` has been built or pulled:
   1. docker compose up -d
      (this restarts Prosody, which ends the meetings that are on)
   2. docker compose exec vestibule /vestibule status
      (and `doctor` instead of `status` for what else bypasses the policy)
+`vestibule init --docker DIR --undo` takes all of it back.";
+
+const LEFT_TO_RELOAD_IN_DOCKER: &str = "
+Left to do, in that folder, for the policy alone has changed:
+  1. docker compose up -d
+     (this changes nothing where the containers run already)
+  2. docker compose exec vestibule /vestibule reload
+  3. docker compose exec vestibule /vestibule status
 `vestibule init --docker DIR --undo` takes all of it back.";
 
 /// Returns the operator's answers: by the options, else asked for.
@@ -329,9 +366,13 @@ fn answers(target: &Target, arguments: &Arguments, asks: bool) -> Result<Answers
     }
     let mut operators = arguments.operators.clone();
     let mut services = arguments.services.clone();
+    if operators.is_empty() {
+        operators = target.operators();
+    }
     if asks && is_new && !arguments.yes {
-        if operators.is_empty() {
-            operators = ask_operators(target.admins())?;
+        if arguments.operators.is_empty() {
+            operators =
+                ask_operators(if operators.is_empty() { target.admins() } else { &operators })?;
         }
         if services.is_empty() && target.services().len() > 1 {
             services = ask_services(target.services())?;
@@ -388,8 +429,8 @@ fn ask_preset() -> Result<&'static Preset, InitError> {
     })
 }
 
-fn ask_operators(admins: &[String]) -> Result<Vec<String>, InitError> {
-    let default = if admins.is_empty() { "nobody".to_owned() } else { admins.join(" ") };
+fn ask_operators(known: &[String]) -> Result<Vec<String>, InitError> {
+    let default = if known.is_empty() { "nobody".to_owned() } else { known.join(" ") };
     let question =
         format!("\nWhich accounts may do everything, in every room? (JIDs; Enter: {default})");
     ask(&question, |answer| {
@@ -398,7 +439,7 @@ fn ask_operators(admins: &[String]) -> Result<Vec<String>, InitError> {
         for operator in &given {
             check_operator(operator).map_err(|error| error.to_string())?;
         }
-        Ok(if given.is_empty() { admins.to_vec() } else { given })
+        Ok(if given.is_empty() { known.to_vec() } else { given })
     })
 }
 

@@ -245,7 +245,7 @@ impl Containers {
         let config = config(&env.text(), &folder, home);
         let domains = domains(&env.text())?;
         let policy = policy(&places, &journal)?;
-        let gate = gate.ok_or_else(no_gate)?;
+        let gate = gate.ok_or_else(|| no_gate(", or name its folder: --gate DIR"))?;
         Ok(Self { places, folder, config, env, domains, policy, journal, gate, was_interrupted })
     }
 
@@ -262,6 +262,11 @@ impl Containers {
     /// Returns whether a policy file is there that stays as it is unless it is to be replaced.
     pub fn has_policy(&self) -> bool {
         self.policy.is_kept()
+    }
+
+    /// Returns the operators that the policy file names already.
+    pub fn operators(&self) -> Vec<String> {
+        self.policy.file().unwrap_or_default().operators
     }
 
     /// Plans what to do.
@@ -291,6 +296,7 @@ impl Containers {
                 server: SERVER,
                 secret_file: None,
                 services: std::slice::from_ref(&self.domains.service),
+                links: &self.policy.told().unwrap_or_default().links,
                 link: answers.link.as_deref().or(self.domains.link.as_deref()),
                 operators: &answers.operators,
             };

@@ -171,6 +171,19 @@ impl Policy {
         matches!(self, Self::Ours(_) | Self::Theirs(_))
     }
 
+    /// Returns what the file that is there says, an earlier run's or an operator's.
+    fn file(&self) -> Option<File> {
+        match self {
+            Self::Ours(table) | Self::Theirs(table) => Some(File::of(table)),
+            Self::Missing | Self::AsShipped => None,
+        }
+    }
+
+    /// Returns what an earlier run was told, if nobody has changed the file since.
+    fn told(&self) -> Option<File> {
+        self.file().filter(|_| matches!(self, Self::Ours(_)))
+    }
+
     /// Returns what the file says, if it stays as it is.
     fn kept(&self, answers: &Answers, path: &Path, unmet: &mut Vec<String>) -> Option<File> {
         match self {
@@ -274,6 +287,9 @@ struct File {
     secret: Option<String>,
     secret_file: Option<String>,
     services: Vec<String>,
+    /// The link in invitations, of each service that has one.
+    links: Vec<(String, String)>,
+    operators: Vec<String>,
 }
 
 impl File {
@@ -284,21 +300,28 @@ impl File {
             value.filter(|text| !text.is_empty()).map(str::to_owned)
         };
         let services = table.get("service").and_then(toml::Value::as_array).into_iter().flatten();
+        let of = |service: &toml::Value, key: &str| service.get(key)?.as_str().map(str::to_owned);
+        let operators = table.get("policy").and_then(|policy| policy.get("operators")?.as_array());
+        let operators = operators.into_iter().flatten();
         Self {
             component: text("domain"),
             server: text("server"),
             secret: text("secret"),
             secret_file: text("secret_file"),
-            services: services
-                .filter_map(|service| Some(service.get("domain")?.as_str()?.to_owned()))
+            links: services
+                .clone()
+                .filter_map(|service| Some((of(service, "domain")?, of(service, "link")?)))
                 .collect(),
+            services: services.filter_map(|service| of(service, "domain")).collect(),
+            operators: operators.filter_map(|it| it.as_str().map(str::to_owned)).collect(),
         }
     }
 }
 
-fn no_gate() -> InitError {
+/// `more` is another way to get it.
+fn no_gate(more: &str) -> InitError {
     InitError::Refused(format!(
-        "the gate is not on this machine (mod_{}): install the package vestibule-prosody-module, or run `make install`",
+        "the gate is not on this machine (mod_{}): install the package vestibule-prosody-module, or run `make install`{more}",
         prosody::GATE
     ))
 }
@@ -391,6 +414,15 @@ impl Plan {
         let mut files: Vec<_> = self.changes.iter().map(file).chain(folders).collect();
         files.dedup_by(|one, other| one.0 == other.0);
         files
+    }
+
+    /// Returns whether nothing changes but the policy, with the copy of an operator's: a reload is enough then.
+    pub fn is_policy_alone(&self) -> bool {
+        let policy = self.places.full(&self.places.policy);
+        let is_policy = |change: &Change| {
+            change.path.parent() == policy.parent() && !change.path.ends_with(SECRET)
+        };
+        self.changes.iter().all(is_policy) && self.folders.is_empty()
     }
 
     /// Writes everything, or nothing.

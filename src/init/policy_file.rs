@@ -55,23 +55,29 @@ pub(super) struct Head<'a> {
     pub(super) component: &'a str,
     /// Address of Prosody's component port.
     pub(super) server: &'a str,
-    /// The file of the secret; `None` if the environment has it.
+    /// The file of the secret; `None` if the environment has it, as in a container.
     pub(super) secret_file: Option<&'a str>,
     pub(super) services: &'a [MucService],
     /// Address of meetings on the web, with `{room}`.
     pub(super) link: Option<&'a str>,
+    /// What an earlier run wrote as that, for each service.
+    pub(super) links: &'a [(String, String)],
     pub(super) operators: &'a [String],
 }
 
 const COMMENT: &str = "\
 # Written by `vestibule init`. What is not here has its default: docs/rules.md lists every key. After a change,
 # `vestibule check` says what is wrong with this file, and `vestibule reload` puts it into force.
-version = 2
+";
+/// Behind that where the component is a container.
+const IN_DOCKER: &str = "\
+# In the folder of docker-jitsi-meet: `docker compose exec vestibule /vestibule check`.
 ";
 
 /// Returns the text of a policy file.
 pub(super) fn text(head: &Head<'_>, preset: &Preset) -> String {
-    let mut text = format!("{COMMENT}\n[component]\n");
+    let in_docker = if head.secret_file.is_none() { IN_DOCKER } else { "" };
+    let mut text = format!("{COMMENT}{in_docker}version = 2\n\n[component]\n");
     line(&mut text, "domain", head.component, "");
     line(&mut text, "server", head.server, "");
     if let Some(file) = head.secret_file {
@@ -91,8 +97,10 @@ pub(super) fn text(head: &Head<'_>, preset: &Preset) -> String {
             let comment = "Telephones join by this account, for many callers: each is a guest.";
             line(&mut text, "gateways", service.gateways.clone(), comment);
         }
-        let link = service.host.as_ref().map(|host| format!("https://{host}/{{room}}"));
-        if let Some(link) = head.link.map(str::to_owned).or(link) {
+        let told = head.links.iter().find(|(domain, _)| *domain == service.domain);
+        let told = told.map(|(_, link)| link.clone());
+        let usual = service.host.as_ref().map(|host| format!("https://{host}/{{room}}"));
+        if let Some(link) = head.link.map(str::to_owned).or(told).or(usual) {
             line(&mut text, "link", link, "The link in invitations.");
         }
     }
@@ -149,6 +157,7 @@ mod tests {
             secret_file: Some("/etc/vestibule/component-secret"),
             services: &services,
             link: None,
+            links: &[],
             operators: &operators,
         };
         for preset in PRESETS {

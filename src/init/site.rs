@@ -79,6 +79,11 @@ impl Site {
         self.policy.is_kept()
     }
 
+    /// Returns the operators that the policy file names already.
+    pub fn operators(&self) -> Vec<String> {
+        self.policy.file().unwrap_or_default().operators
+    }
+
     /// Plans what to do.
     ///
     /// # Errors
@@ -88,10 +93,11 @@ impl Site {
         let mut unmet = Vec::new();
         let file = self.policy.kept(answers, &self.places.policy, &mut unmet);
         let services = self.services(answers, file.as_ref(), &mut unmet)?;
+        let told = self.policy.told();
         let component = answers
             .component
             .clone()
-            .or_else(|| file.as_ref()?.component.clone())
+            .or_else(|| file.as_ref().or(told.as_ref())?.component.clone())
             .or_else(|| prosody::component_domain(&self.base, &services))
             .unwrap_or_default();
         if self.base.module(&component).is_some_and(|module| module != "component")
@@ -129,6 +135,7 @@ impl Site {
                 server: &outcome.server,
                 secret_file: Some(&secret_file),
                 services: &services,
+                links: &told.unwrap_or_default().links,
                 link: answers.link.as_deref(),
                 operators: &answers.operators,
             };
@@ -272,7 +279,7 @@ impl Site {
             true => None,
             false => {
                 let found = GATES.iter().find(|path| self.has_module(path, prosody::GATE));
-                Some(*found.ok_or_else(no_gate)?)
+                Some(*found.ok_or_else(|| no_gate(""))?)
             }
         };
         let (ours, is_included) = (&self.ours.0, self.ours.1);

@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import tomllib
@@ -174,7 +175,7 @@ class Compose(Machine):
 
     def init(self, *options, check=None):
         command = [program(), "init", "--docker", self.root / "docker-jitsi-meet", *options]
-        command += [] if "--undo" in options else ["--gate", SNIPPETS / GATE]
+        command += [] if "--undo" in options or "--gate" in options else ["--gate", SNIPPETS / GATE]
         env = {**environment({}), "HOME": str(self.root), "SUDO_USER": "root"}
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60, env=env)
         if check is not None:
@@ -491,6 +492,59 @@ def test_another_preset_replaces_what_init_wrote_but_not_what_an_operator_did(ma
         path: it for path, it in before.items() if path.startswith("etc/prosody")
     }
     assert policy.read_text().endswith("# mine\n")
+
+
+def test_a_later_run_keeps_what_an_earlier_one_was_told(machine):
+    server = machine("debian")
+    link = "https://rooms.example.org/{room}"
+    server.init(*OPTIONS, "--link", link, "--component", "policy.example.org", check=0)
+    wired = server.read("etc/prosody/conf.d/vestibule.cfg.lua")
+    server.init("--preset", "school", check=0)
+
+    def told():
+        policy = tomllib.loads(server.read("etc/vestibule/component.toml"))
+        return policy["component"]["domain"], policy["service"][0]["link"], policy["policy"]["operators"]
+
+    assert told() == ("policy.example.org", link, ["ann@example.org"])
+    assert server.read("etc/prosody/conf.d/vestibule.cfg.lua") == wired
+    with (server.root / "etc/vestibule/component.toml").open("a") as policy:
+        policy.write("# mine\n")
+    server.init("--preset", "board", "--component", "policy.example.org", "--link", link, "--force-with-backup", check=0)
+    assert told()[2] == ["ann@example.org"]
+    server.init("--preset", "public", "--operator", "bea@example.org", check=0)
+    assert told() == ("policy.example.org", link, ["bea@example.org"])
+
+
+def test_what_is_left_to_do_restarts_nothing_that_need_not(machine, tmp_path):
+    server = machine("debian")
+    restart, reload = "systemctl restart prosody vestibule", "sudo vestibule reload"
+    assert restart in server.init(*OPTIONS, check=0).stdout
+    # The component does not run: it was not started since the run before.
+    assert restart in server.init("--preset", "school", check=0).stdout
+    with socket.socket(socket.AF_UNIX) as running:
+        running.bind(str(tmp_path / "control.sock"))
+        running.listen()
+        running = ["--socket", tmp_path / "control.sock"]
+        done = server.init("--preset", "board", *running, check=0)
+        assert reload in done.stdout and "restart" not in done.stdout
+        (server.root / "etc/prosody/conf.d/more.cfg.lua").write_text('Component "more.example.org" "muc"\n')
+        assert restart in server.init("--preset", "public", *running, check=0).stdout
+
+
+@pytest.mark.skipif(not ROOT_USER, reason="the storage belongs to the account of the containers")
+def test_a_new_policy_for_containers_that_run_is_reloaded(tmp_path):
+    docker = Compose("docker", tmp_path / "docker")
+    assert "/vestibule reload" not in docker.init(*OPTIONS, check=0).stdout
+    done = docker.init("--preset", "public", check=0)
+    assert "docker compose exec vestibule /vestibule reload" in done.stdout and "restart" not in done.stdout
+    policy = tomllib.loads((docker.config / "vestibule/component.toml").read_text())
+    assert policy["policy"]["operators"] == ["ann@example.org"]
+
+
+def test_a_gate_for_containers_that_is_not_there_can_be_named(tmp_path):
+    docker = Compose("docker", tmp_path / "docker")
+    done = docker.init(*OPTIONS, "--gate", tmp_path, check=1)
+    assert "the gate is not on this machine" in done.stderr and "--gate DIR" in done.stderr
 
 
 def test_a_service_that_nobody_guards_is_no_success(machine):
