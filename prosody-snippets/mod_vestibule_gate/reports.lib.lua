@@ -67,9 +67,12 @@ return function (gate)
 		if event.room:has_occupant() then occupied[event.room.jid] = true; end
 	end);
 
+	local from_inside = {}; -- the field of a presence whose session is in the room already
 	local function arrived(event, room)
 		local occupant, verdict = event.occupant, event.stanza[mark];
 		note(event.room, occupant);
+		-- With the element of a join, the room takes a change of status for a new session.
+		if event.stanza[from_inside] then return; end
 		occupied[room.jid] = true;
 		note_arrival(room, occupant.bare_jid);
 		gate.breakout.note_arrival(room, event.jid);
@@ -165,6 +168,9 @@ return function (gate)
 				if room and (room == place or not gate.is_service(event.occupant.bare_jid)) then handler(event, room); end
 			end);
 		end
+		gate.guard_at(context, "muc-occupant-pre-change", PRIORITY.last, function (event)
+			event.stanza[from_inside] = true;
+		end);
 		guard("muc-occupant-session-new", PRIORITY.last, arrived);
 		guard("muc-broadcast-presence", PRIORITY.last, showed);
 		guard("muc-occupant-left", PRIORITY.backstop, left);

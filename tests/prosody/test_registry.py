@@ -10,7 +10,7 @@ from lab.federation import FAR, FederatedDoor
 from lab.http import Api
 from lab.policy import rooms
 from lab.raw import Raw
-from lab.stanza import CLIENT, MUC_ADMIN, element
+from lab.stanza import CLIENT, MUC, MUC_ADMIN, element
 from storm import shell, until
 
 # What was missed is not found by a comparison in between.
@@ -157,6 +157,29 @@ async def test_a_moderator_of_a_nick_with_two_sessions_stays_one(door):
         await counts(door, room, 2, 1)
         one.abort()
         await counts(door, room, 1, 0)
+
+
+async def test_a_presence_that_looks_like_a_join_is_none_from_inside(door):
+    def happened(room):
+        lines = door.component.run("log", "--room", room, "--json").stdout.splitlines()
+        return [kind for kind in (json.loads(line)["kind"] for line in lines) if kind in {"joined", "left"}]
+
+    async with Crowd(door.server) as crowd:
+        room = door.room()
+        await inside(crowd, "alice", "Alice", room)
+        bob = await inside(crowd, "bob", "Bob", room)
+        # Some clients send the element of a join with each change of their status, and with a new nick.
+        for nick, show in (("Bob", "away"), ("Bob", "dnd"), ("Robert", "chat")):
+            since = bob.mark()
+            presence = element(CLIENT, "presence", to=f"{room}/{nick}")
+            presence.extend([element(CLIENT, "show", show), element(MUC, "x")])
+            bob.send(presence)
+            await bob.wait_for(lambda seen, nick=nick: seen.sender == f"{room}/{nick}" and 110 in seen.statuses, since=since)
+        # Another session of theirs comes in.
+        await inside(crowd, "bob", "Robert", room)
+        await counts(door, room, 2, 1)
+        await until(lambda: len(happened(room)) >= 3, 5, "three joins")
+        assert happened(room) == ["joined"] * 3
 
 
 async def test_a_change_after_a_reload_of_the_gate_is_reported(door):
