@@ -18,7 +18,7 @@ from lab.http import Api
 from lab.policy import SECRET
 from lab.process import ROOT, environment
 
-# What has no command and no file: drawings, transcripts, lists. `console` is commands with their output.
+# Each has a test below. What has no command and no file is `text`: drawings, transcripts, lists. `console` is commands with their output.
 DATA = {"toml", "json", "yaml", "xml", "lua", "nginx", "ini"}
 LANGUAGES = DATA | {"sh", "console", "text"}
 PASSWORD = "The password of this meeting is: "
@@ -108,6 +108,54 @@ def test_data_that_is_shown_can_be_read(tmp_path):
         file.write_text(block.text)
         done = subprocess.run(["luac5.4", "-p", file], capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{block}: {done.stderr}"
+
+
+# What the fragments of nginx name and the tests do not have: an included file of another program, with its location.
+ELSEWHERE = {
+    "/etc/nginx/vestibule-secret.conf": 'proxy_set_header X-Vestibule-Proxy-Secret "a long secret";\n',
+}
+
+
+def test_a_site_that_is_shown_is_taken_by_nginx(tmp_path):
+    pair = [tmp_path / "vestibule.pem", tmp_path / "vestibule.key"]
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-out", pair[0], "-keyout", pair[1]]
+    subprocess.run(make, capture_output=True, check=True)
+    fragments = shown("nginx")
+    assert len(fragments) >= 3
+    for block in fragments:
+        text = block.text
+        for path, content in ELSEWHERE.items():
+            file = tmp_path / path.rpartition("/")[2]
+            file.write_text(content)
+            text = text.replace(path, str(file))
+        text = text.replace("/etc/ssl", str(tmp_path)).replace("listen 443", "listen 127.0.0.1:8443")
+        server = text if text.startswith("server {") else f"server {{\nlisten 127.0.0.1:8080;\n{text}}}"
+        file = tmp_path / "nginx.conf"
+        file.write_text(
+            f"pid {tmp_path}/pid; error_log stderr; events {{}}\nhttp {{\naccess_log off;\n"
+            + "".join(f"{kind}_temp_path {tmp_path}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+            + f"{server}\n}}\n"
+        )
+        done = subprocess.run(["/usr/sbin/nginx", "-t", "-q", "-p", tmp_path, "-c", file], capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and not done.stderr, f"{block}: {done.stderr}"
+
+
+def test_lines_that_are_shown_for_the_unit_are_taken_by_systemd(tmp_path):
+    units = {name: (ROOT / "contrib" / name).read_text() for name in ("vestibule.service", "vestibule-secret.service")}
+    fragments = shown("ini")
+    assert len(fragments) >= 2
+    for number, block in enumerate(fragments):
+        assert block.text.lstrip("# ").startswith(("sudo systemctl edit vestibule\n", "[Service]\n")), block
+        folder = tmp_path / str(number)
+        (folder / "vestibule.service.d").mkdir(parents=True)
+        for name, text in units.items():
+            # The program need not be installed where the tests run.
+            (folder / name).write_text(re.sub(r"^(Exec\w+=)[^\s]*", r"\1/bin/true", text, flags=re.MULTILINE))
+        (folder / "vestibule.service.d/override.conf").write_text(block.text)
+        command = ["systemd-analyze", "verify", "--man=no", folder / "vestibule.service"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        wrong = [line for line in done.stderr.splitlines() if str(folder) in line or "override.conf" in line]
+        assert wrong == [], f"{block}: {wrong}"
 
 
 # ---------------------------------------------------------------------------------------------------- commands
