@@ -158,6 +158,19 @@ def test_lines_that_are_shown_for_the_unit_are_taken_by_systemd(tmp_path):
         assert wrong == [], f"{block}: {wrong}"
 
 
+FIRST_START = "systemctl enable vestibule && sudo systemctl restart prosody vestibule"
+
+
+def test_every_place_names_the_same_first_start():
+    """Without Prosody's restart the gate is not loaded: a component that is only started stays alone."""
+    unit = (ROOT / "contrib/vestibule.service").read_text().replace("sudo ", "")
+    assert FIRST_START.replace("sudo ", "") in unit
+    for page in ("README.md", "docs/install.md"):
+        assert FIRST_START in (ROOT / page).read_text(), page
+    files = [path for folder in ("docs", "contrib", "packaging", "src") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    assert [str(path) for path in files if b"enable --now vestibule" in path.read_bytes()] == []
+
+
 # ---------------------------------------------------------------------------------------------------- commands
 
 
