@@ -21,6 +21,11 @@ use vestibule::xmpp::Element;
 
 const NOW: &str = "2026-11-24T00:00:00Z";
 const SERVICE: &str = "conference.example.org";
+/// Prosody's configuration.
+const MAIN: &str = "/etc/prosody/prosody.cfg.lua";
+const AVAILABLE: &str = "/etc/prosody/conf.avail/example.org.cfg.lua";
+/// Checks whose findings are about a server of which no gate tells the configuration.
+const ELSEWHERE: [&str; 2] = ["gate-missing", "visitors-unguarded"];
 
 /// A site of nginx as docs/jitsi.md has it.
 const SITE: &str = "server {
@@ -161,9 +166,11 @@ impl Situation {
     fn posture(&self) -> ServerInventory {
         let xml = format!(
             "<inventory xmlns='urn:vestibule:gate:2' {}><module name='muc'/><module name='vestibule_gate'/>\
-             <host name='*'>{}</host><host name='{SERVICE}' type='component'><module name='muc'/>\
-             <module name='vestibule_gate'/>{}</host><host name='example.org' type='local'>{}</host>\
-             <host name='vestibule.example.org' type='component'>{}</host>{}</inventory>",
+             <host name='*' file='{MAIN}'>{}</host>\
+             <host name='{SERVICE}' type='component' file='{AVAILABLE}' line='9'><module name='muc'/>\
+             <module name='vestibule_gate'/>{}</host>\
+             <host name='example.org' type='local' file='{AVAILABLE}' line='5'>{}</host>\
+             <host name='vestibule.example.org' type='component' file='{AVAILABLE}' line='19'>{}</host>{}</inventory>",
             self.attributes, self.above, self.service, self.door, self.component, self.more
         );
         ServerInventory::read(&Element::parse(xml.as_bytes(), "").unwrap())
@@ -739,10 +746,44 @@ fn each_check_finds_its_defect() {
             row.findings.iter().all(|it| !it.line.is_empty() && !it.about.is_empty()),
             "{row:#?}"
         );
+        let is_named = row.findings.iter().all(|it| it.file != "Prosody's configuration");
+        assert!(is_named != ELSEWHERE.contains(id), "{row:#?}");
     }
     let tried: BTreeSet<_> = DEFECTS.iter().map(|(id, ..)| *id).collect();
     let missing: Vec<_> = checks().map(|it| it.id).filter(|id| !tried.contains(id)).collect();
     assert!(missing.is_empty(), "{missing:?} are not tried");
+}
+
+#[test]
+fn a_finding_names_the_file_that_says_it_or_has_to() {
+    let place = |id: &str, change: Change| {
+        let mut situation = Situation::new();
+        change(&mut situation);
+        let report = situation.report();
+        let row = report.checks.iter().find(|row| row.id == id).unwrap();
+        row.findings.first().unwrap().file.clone()
+    };
+    let set = |it: &mut Situation| {
+        it.service += &option("vestibule_grace", "0");
+        it.service += "<at option='vestibule_grace' file='/x/y.cfg.lua' line='12'/>";
+    };
+    assert_eq!(place("grace", set), "/x/y.cfg.lua:12");
+    let unset = |it: &mut Situation| without(&mut it.component, "kick_old");
+    assert_eq!(place("conflict-resolve", unset), format!("{AVAILABLE}:19"));
+    let listed = |it: &mut Situation| {
+        it.door += "<module name='reservations' file='/x/y.cfg.lua' line='7'/>";
+    };
+    assert_eq!(place("neighbours", listed), "/x/y.cfg.lua:7");
+    let port = |it: &mut Situation| {
+        it.more += "<port service='component' interface='::' port='5347'/>";
+    };
+    assert_eq!(place("component-port", port), MAIN);
+    let above = |it: &mut Situation| {
+        it.above += &option("c2s_require_encryption", "false");
+        it.above +=
+            "<at option='c2s_require_encryption' file='/etc/prosody/prosody.cfg.lua' line='3'/>";
+    };
+    assert_eq!(place("c2s-unencrypted", above), format!("{MAIN}:3"));
 }
 
 #[test]

@@ -30,7 +30,7 @@
 --     queue, round_robin whose turn it is                   backpressure       stops reading from a flood
 --     room_data          what a room remembers              messages, text     texts for people, XML as text
 --     reports            what the component is told         queries            what the component asks
---     server_inventory   the server, for the doctor
+--     server_inventory   the server, for the doctor         config_places      file and line of an option
 
 local st, jid, new_id = require "util.stanza", require "util.jid", require "util.id";
 local encodings = require "util.encodings";

@@ -5,6 +5,7 @@ local modulemanager, portmanager = require "core.modulemanager", require "core.p
 
 return function (gate)
 	local xmlns_gate, now = gate.xmlns, require "util.time".now;
+	local config_places = module:require "config_places";
 	local is_utf8 = require "util.encodings".utf8.valid;
 	local MOST = { hosts = 64, modules = 200, items = 32, text = 256, hooks = 400, ports = 64, sessions = 10000 };
 	MOST.bytes = gate.LIMIT.page_bytes;
@@ -83,12 +84,25 @@ return function (gate)
 		end
 	end
 
-	local function add_modules(reply, add, modules)
+	-- Options whose places are told, too: what a finding of the doctor is about, or its remedy.
+	local PLACED = { "modules_enabled", "component_secret" };
+
+	local function add_places(reply, add, options)
+		for _, names in ipairs { OPTIONS, PLACED } do
+			for _, name in ipairs(names) do
+				local place = options[name];
+				if place and add("at", { option = name, file = cut(place.file), line = place.line }) then reply:up(); end
+			end
+		end
+	end
+
+	local function add_modules(reply, add, modules, places)
 		local names = {};
 		for name in pairs(modules) do names[#names + 1] = name; end
 		table.sort(names);
 		for i = 1, math.min(#names, MOST.modules) do
-			if add("module", { name = names[i] }) then reply:up(); end
+			local place = places and places[names[i]] or {};
+			if add("module", { name = names[i], file = place.file and cut(place.file), line = place.line }) then reply:up(); end
 		end
 	end
 
@@ -162,19 +176,21 @@ return function (gate)
 		};
 		local names = host_names();
 		reply:tag("inventory", attr);
-		local add, global = adder(reply, attr), module:context("*");
-		add_modules(reply, add, prosody.hosts[module.host].modules);
-		if add("host", { name = "*" }) then
-			add_modules(reply, add, modulemanager.get_modules("*") or {});
-			add_options(reply, add, "*");
+		local add, global, places = adder(reply, attr), module:context("*"), config_places();
+		local function add_host(name, kind, modules, inherited)
+			local place = places(name);
+			local shown = { name = name, type = kind, file = place.file and cut(place.file), line = place.line };
+			if not add("host", shown) then return; end
+			add_modules(reply, add, modules or {}, place.modules);
+			add_options(reply, add, name, inherited);
+			add_places(reply, add, place.options);
 			reply:up();
 		end
+		add_modules(reply, add, prosody.hosts[module.host].modules);
+		add_host("*", nil, modulemanager.get_modules("*"));
 		for i = 1, math.min(#names, MOST.hosts) do
-			if add("host", { name = names[i], type = tostring(prosody.hosts[names[i]].type) }) then
-				add_modules(reply, add, prosody.hosts[names[i]].modules or {});
-				add_options(reply, add, names[i], global);
-				reply:up();
-			end
+			local host = prosody.hosts[names[i]];
+			add_host(names[i], tostring(host.type), host.modules, global);
 		end
 		if #names > MOST.hosts then attr.more = "true"; end
 		add_hooks(reply, add, names);

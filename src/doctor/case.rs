@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Looked, Machine};
+use super::{Looked, Machine, PROSODY};
 use crate::config::{Problem, Settings};
 use crate::policy::Policy;
 use crate::wire::handshake::{Hello, HelloError};
@@ -122,11 +122,11 @@ impl Case<'_> {
         looked: &mut Looked,
         is_so: impl Fn(&Hosts, &Host) -> bool,
         found: &str,
-        change: (&str, &str),
+        change: Change<'_>,
     ) {
         self.each_service(looked, |_, hosts, host, looked| {
             if is_so(hosts, host) {
-                looked.find(&host.name, found, change);
+                change.find(looked, hosts, host, found);
             }
         });
     }
@@ -137,13 +137,23 @@ impl Case<'_> {
         looked: &mut Looked,
         is_so: impl Fn(&ServerInventory, &Hosts, &Host) -> bool,
         found: &str,
-        change: (&str, &str),
+        change: Change<'_>,
     ) {
         self.each_door(looked, |posture, hosts, host, looked| {
             if is_so(posture, hosts, host) {
-                looked.find(&host.name, found, change);
+                change.find(looked, hosts, host, found);
             }
         });
+    }
+
+    /// Returns where an option of a host is set, or belongs, as far as any gate tells; `None`: one above all hosts.
+    pub(super) fn option_at(&self, host: Option<&str>, option: &str) -> String {
+        let servers = self.servers.unwrap_or_default().iter();
+        let mut hosts = servers.filter_map(|it| it.posture.as_ref().ok()?.hosts.as_ref());
+        place(hosts.find_map(|hosts| match host {
+            None => hosts.global_at(option),
+            Some(name) => hosts.option_at(hosts.named(name)?, option),
+        }))
     }
 
     /// Calls `look` for each host where people log in.
@@ -158,6 +168,31 @@ impl Case<'_> {
             }
         });
     }
+}
+
+/// What an operator has to change.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Change<'a> {
+    /// A line of this file.
+    File(&'a str, &'a str),
+    /// An option of Prosody's: its name, and the line that sets it.
+    Option(&'a str, &'a str),
+}
+
+impl Change<'_> {
+    fn find(self, looked: &mut Looked, hosts: &Hosts, host: &Host, found: &str) {
+        match self {
+            Self::File(file, line) => looked.find(&host.name, found, (file, line)),
+            Self::Option(name, line) => {
+                looked.find(&host.name, found, (&place(hosts.option_at(host, name)), line));
+            }
+        }
+    }
+}
+
+/// Returns the file and line in Prosody's configuration, as far as they are known.
+pub(super) fn place(known: Option<String>) -> String {
+    known.unwrap_or_else(|| PROSODY.to_owned())
 }
 
 /// Returns the hosts where people log in.

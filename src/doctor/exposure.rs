@@ -2,8 +2,8 @@
 
 use ipnet::IpNet;
 
-use super::case::{Case, doors, has_anywhere, has_s2s, services};
-use super::{COMPONENT, Check, Looked, PROSODY, Severity};
+use super::case::{Case, Change, doors, has_anywhere, has_s2s, place, services};
+use super::{COMPONENT, Check, Looked, Severity};
 use crate::policy::class::Class;
 use crate::policy::moderators::Become;
 use crate::wire::server_inventory::{Host, Hosts, ServerInventory, Web};
@@ -81,7 +81,7 @@ fn registration(case: &Case<'_>, looked: &mut Looked) {
             can && is_open_to_all(hosts, host)
         },
         "anybody may register an account",
-        (PROSODY, "allow_registration = false"),
+        Change::Option("allow_registration", "allow_registration = false"),
     );
 }
 
@@ -93,7 +93,7 @@ fn token(case: &Case<'_>, looked: &mut Looked) {
             asks && has_s2s(hosts) && !hosts.has(host, "s2s_whitelist")
         },
         "people of any server come in without a token",
-        (PROSODY, "modules_disabled = { \"s2s\" }, or \"s2s_whitelist\" in modules_enabled and s2s_whitelist = { … }"),
+        Change::Option("modules_disabled", "modules_disabled = { \"s2s\" }, or \"s2s_whitelist\" in modules_enabled and s2s_whitelist = { … }"),
     )
 }
 
@@ -103,7 +103,7 @@ fn strangers(case: &Case<'_>, looked: &mut Looked) {
         looked,
         |hosts, host| may_enter && has_s2s(hosts) && !hosts.has(host, "s2s_whitelist"),
         "people of any server may enter",
-        (COMPONENT, "[policy.access] enter = [\"service\", \"operator\", \"listed\", \"token\", \"account\", \"returning\", \"guest\"]"),
+        Change::File(COMPONENT, "[policy.access] enter = [\"service\", \"operator\", \"listed\", \"token\", \"account\", \"returning\", \"guest\"]"),
     )
 }
 
@@ -116,7 +116,7 @@ fn authentication(case: &Case<'_>, looked: &mut Looked) {
             has_s2s(hosts) && !is_asked && !hosts.has(host, "s2s_whitelist")
         },
         "other servers are believed without a certificate",
-        (PROSODY, "s2s_secure_auth = true"),
+        Change::Option("s2s_secure_auth", "s2s_secure_auth = true"),
     )
 }
 
@@ -147,7 +147,7 @@ fn unencrypted(case: &Case<'_>, looked: &mut Looked) {
             is_clear(posture, hosts, host) && !(is_guarded && is_anonymous(hosts, host))
         },
         "c2s_require_encryption is false, and the port is open to other machines",
-        (PROSODY, "c2s_require_encryption = true"),
+        Change::Option("c2s_require_encryption", "c2s_require_encryption = true"),
     );
 }
 
@@ -159,7 +159,7 @@ fn plain(case: &Case<'_>, looked: &mut Looked) {
             allows && is_clear(posture, hosts, host)
         },
         "allow_unencrypted_plain_auth is true, and the port is open to other machines",
-        (PROSODY, "allow_unencrypted_plain_auth = false"),
+        Change::Option("allow_unencrypted_plain_auth", "allow_unencrypted_plain_auth = false"),
     );
 }
 
@@ -181,7 +181,8 @@ fn web(case: &Case<'_>, looked: &mut Looked) {
                 let found =
                     format!("{option} is true, and the HTTP port is open to other machines");
                 let line = "http_interfaces = { \"127.0.0.1\", \"::1\" }";
-                looked.find(&host.name, found, (PROSODY, line));
+                let file = place(hosts.global_at("http_interfaces"));
+                looked.find(&host.name, found, (&file, line));
             }
         }
     })
@@ -239,14 +240,15 @@ fn listing(case: &Case<'_>, looked: &mut Looked) {
             let verifies = hosts.is(host, "enable_roomsize_token_verification", true);
             if host.modules.contains("muc_size") && !verifies {
                 let found = "muc_size answers /room and /room-size without a token";
-                let line = "enable_roomsize_token_verification = true";
-                looked.find(&host.name, found, (PROSODY, line));
+                let option = "enable_roomsize_token_verification";
+                let file = place(hosts.option_at(host, option));
+                looked.find(&host.name, found, (&file, format!("{option} = true")));
             }
             if host.modules.contains("muc_census") {
                 looked.find(
                     &host.name,
                     "muc_census answers /room-census to everybody",
-                    (PROSODY, "take \"muc_census\" out of modules_enabled, or have the web server refuse /room-census"),
+                    (&place(hosts.module_at(host, "muc_census")), "take \"muc_census\" out of modules_enabled, or have the web server refuse /room-census"),
                 );
             }
         }
@@ -262,7 +264,8 @@ fn proxies(case: &Case<'_>, looked: &mut Looked) {
             });
             if is_wide {
                 let line = "trusted_proxies = { \"127.0.0.1\", \"::1\" }";
-                looked.find(item, "it is a large part of all addresses", (PROSODY, line));
+                let file = place(hosts.global_at("trusted_proxies"));
+                looked.find(item, "it is a large part of all addresses", (&file, line));
             }
         }
     })
@@ -283,7 +286,7 @@ fn address(case: &Case<'_>, looked: &mut Looked) {
             looked.find(
                 &server.service,
                 format!("{sessions} sessions by HTTP have one address between them, {whose}"),
-                (PROSODY, "trusted_proxies = { \"127.0.0.1\", \"::1\", \"ADDRESS-OF-THE-WEB-SERVER\" }, and X-Forwarded-For in the web server"),
+                (&place(hosts.global_at("trusted_proxies")), "trusted_proxies = { \"127.0.0.1\", \"::1\", \"ADDRESS-OF-THE-WEB-SERVER\" }, and X-Forwarded-For in the web server"),
             );
         }
     })

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
-use super::case::{Case, Server, services};
+use super::case::{Case, Server, place, services};
 use super::{COMPONENT, Check, Looked, PROSODY, SHELL, Severity};
 use crate::component::neighbours::{HTTP_COMMANDS, NEIGHBOURS, Neighbour, among};
 use crate::config::is_this_machine;
 use crate::wire::server_inventory::{EVERYWHERE, Host, Hosts, ServerInventory};
 
 pub(super) const GATE: &str = "vestibule_gate";
+const MODULES: &str = "modules_enabled";
 pub(super) static CHECKS: &[Check] = &[
     Check {
         id: "gate-missing",
@@ -107,7 +108,7 @@ fn missing(case: &Case<'_>, looked: &mut Looked) {
             looked.find(
                 &server.service,
                 "no gate has connected from this service",
-                (PROSODY, line),
+                (&case.option_at(Some(&server.service), MODULES), line),
             );
         }
     })
@@ -149,7 +150,8 @@ fn unguarded(case: &Case<'_>, looked: &mut Looked) {
                     "{load}; and in component.toml: [[service]] domain = \"{name}\", then restart vestibule"
                 ),
             };
-            looked.find(name, "a MUC service without the gate", (PROSODY, line));
+            let file = place(hosts.option_at(host, MODULES));
+            looked.find(name, "a MUC service without the gate", (&file, line));
         }
     })
 }
@@ -173,7 +175,8 @@ fn internal(case: &Case<'_>, looked: &mut Looked) {
             if !is_filtered && !is_restricted {
                 let name = &host.name;
                 let line = format!("Component \"{name}\" \"muc\"  restrict_room_creation = true");
-                looked.find(name, "anybody may open rooms there", (PROSODY, line));
+                let file = place(hosts.option_at(host, "restrict_room_creation"));
+                looked.find(name, "anybody may open rooms there", (&file, line));
             }
         }
     })
@@ -202,7 +205,10 @@ fn failing_open(case: &Case<'_>, looked: &mut Looked) {
             Some("allow") => looked.find(
                 &server.service,
                 "while the component is away, everybody gets in",
-                (PROSODY, "vestibule_on_unavailable = \"refuse\""),
+                (
+                    &case.option_at(Some(&server.service), "vestibule_on_unavailable"),
+                    "vestibule_on_unavailable = \"refuse\"",
+                ),
             ),
             _ => looked.unknown_at(server, "no gate has told"),
         }
@@ -219,7 +225,8 @@ fn grace(case: &Case<'_>, looked: &mut Looked) {
                 hosts.option(host, name).and_then(|value| value.text()?.parse::<f64>().ok());
             if let Some(seconds) = given.filter(|seconds| *seconds < 1.0) {
                 let found = format!("{name} = {seconds}: {why}");
-                looked.find(&host.name, found, (PROSODY, format!("{name} = 5")));
+                let file = place(hosts.option_at(host, name));
+                looked.find(&host.name, found, (&file, format!("{name} = 5")));
             }
         }
     })
@@ -235,7 +242,8 @@ fn bootstrap(case: &Case<'_>, looked: &mut Looked) {
         {
             let found = format!("vestibule_trusted does not name {focus}");
             let line = format!("vestibule_trusted = {{ \"{focus}\" }}");
-            looked.find(&host.name, found, (PROSODY, line));
+            let file = place(hosts.option_at(host, "vestibule_trusted"));
+            looked.find(&host.name, found, (&file, line));
         }
         for jid in trusted {
             if !case.policy.services.keys().any(|service| service.as_str() == jid.as_str()) {
@@ -265,7 +273,8 @@ fn also(case: &Case<'_>, looked: &mut Looked) {
         if !without.is_empty() {
             let found = format!("requests to these modules are refused: {}", without.join(", "));
             let line = format!("vestibule_also = {{ \"{}\" }}", named.join("\", \""));
-            looked.find(&host.name, found, (PROSODY, line));
+            let file = place(hosts.option_at(host, "vestibule_also"));
+            looked.find(&host.name, found, (&file, line));
         }
     })
 }
@@ -368,7 +377,8 @@ fn order(case: &Case<'_>, looked: &mut Looked) {
             let own = of(posture, event, |it| it == Some(GATE));
             if own.is_empty() {
                 let found = format!("the gate does not handle `{event}`");
-                looked.find(&server.service, found, (PROSODY, load_line(&server.service)));
+                let file = case.option_at(Some(&server.service), MODULES);
+                looked.find(&server.service, found, (&file, load_line(&server.service)));
             }
             for (priority, module) in of(posture, event, |it| it != Some(GATE)) {
                 if own.iter().any(|(mine, _)| (mine - priority).abs() < 1e-6) {
@@ -376,12 +386,18 @@ fn order(case: &Case<'_>, looked: &mut Looked) {
                     looked.find(
                         &server.service,
                         format!("{module} handles `{event}` at {priority}, as the gate does"),
-                        (PROSODY, format!("take \"{module}\" out of modules_enabled, or give its hook another priority")),
+                        (&module_at(posture, server, module), format!("take \"{module}\" out of modules_enabled, or give its hook another priority")),
                     );
                 }
             }
         }
     });
+}
+
+/// Returns where the service has a module loaded.
+fn module_at(posture: &ServerInventory, server: &Server, module: &str) -> String {
+    let hosts = posture.hosts.as_ref();
+    place(hosts.and_then(|hosts| hosts.module_at(hosts.named(&server.service)?, module)))
 }
 
 fn of<'a>(
@@ -407,7 +423,7 @@ fn after(case: &Case<'_>, looked: &mut Looked) {
                 looked.find(
                     &server.service,
                     format!("{module} handles joins at {priority}, after the verdict at {VERDICT}"),
-                    (PROSODY, format!("read what mod_{module} does; if nobody needs it, take it out of modules_enabled")),
+                    (&module_at(posture, server, module), format!("read what mod_{module} does; if nobody needs it, take it out of modules_enabled")),
                 );
             }
         }
@@ -418,16 +434,18 @@ fn after(case: &Case<'_>, looked: &mut Looked) {
 fn loaded(case: &Case<'_>, looked: &mut Looked, listed: &[Neighbour]) {
     case.each(looked, |server, posture, looked| {
         let own = (server.service.as_str(), &posture.modules);
-        let hosts = posture.hosts.iter().flat_map(Hosts::with_everywhere);
-        let hosts = hosts.map(|host| (host.name.as_str(), &host.modules));
-        for (name, modules) in hosts.chain([own]) {
+        let hosts = || posture.hosts.iter().flat_map(Hosts::with_everywhere);
+        let all = hosts().map(|host| (host.name.as_str(), &host.modules));
+        for (name, modules) in all.chain([own]) {
             for found in among(listed, modules.iter().map(String::as_str)) {
-                let place = match name {
+                let list = match name {
                     EVERYWHERE => "the modules_enabled above all hosts".to_owned(),
                     name => format!("modules_enabled of \"{name}\""),
                 };
-                let line = format!("take \"{}\" out of {place}", found.module);
-                looked.find(name, format!("{} {found}", found.module), (PROSODY, line));
+                let line = format!("take \"{}\" out of {list}", found.module);
+                let host = hosts().find(|host| host.name == name).zip(posture.hosts.as_ref());
+                let file = place(host.and_then(|(host, all)| all.module_at(host, found.module)));
+                looked.find(name, format!("{} {found}", found.module), (&file, line));
             }
         }
     })
@@ -478,7 +496,8 @@ pub(super) static LINK_CHECKS: &[Check] = &[
 fn port(case: &Case<'_>, looked: &mut Looked) {
     let find = |looked: &mut Looked, on: String| {
         let line = "component_interfaces = { \"127.0.0.1\" }";
-        looked.find(on, "other machines reach the component port", (PROSODY, line));
+        let file = case.option_at(None, "component_interfaces");
+        looked.find(on, "other machines reach the component port", (&file, line));
     };
     case.each(looked, |server, posture, looked| {
         let mut ports = posture.ports.iter().filter(|port| port.service == "component").peekable();
@@ -524,7 +543,9 @@ fn secret(case: &Case<'_>, looked: &mut Looked) {
     if let Some(found) = found {
         let line =
             "component_secret = \"…\", and the same in secret_file: openssl rand -hex 32 makes one";
-        looked.find(case.settings.component.domain.as_str(), found, (PROSODY, line));
+        let domain = case.settings.component.domain.as_str();
+        let file = case.option_at(Some(domain), "component_secret");
+        looked.find(domain, found, (&file, line));
     }
 }
 
@@ -538,7 +559,8 @@ fn conflict(case: &Case<'_>, looked: &mut Looked) {
         if given != Some("kick_old") {
             let given = given.unwrap_or("not set: kick_new");
             let line = format!("Component \"{domain}\"  component_conflict_resolve = \"kick_old\"");
-            looked.find(domain, format!("component_conflict_resolve is {given}"), (PROSODY, line));
+            let file = place(hosts.option_at(host, "component_conflict_resolve"));
+            looked.find(domain, format!("component_conflict_resolve is {given}"), (&file, line));
         }
     })
 }

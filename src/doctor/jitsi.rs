@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::case::{Case, has_anywhere};
+use super::case::{Case, has_anywhere, place};
 use super::readers::{Location, config_js, hocon};
-use super::{Check, DOTENV, Looked, PROSODY, Severity};
+use super::{Check, DOTENV, Looked, Severity};
 use crate::config::{counted, is_this_machine};
 use crate::policy::lobby::Admission;
 use crate::policy::moderators::Become;
@@ -443,7 +443,8 @@ fn default_permissions(case: &Case<'_>, looked: &mut Looked) {
                         .collect::<Vec<_>>()
                         .join(", ")
                 );
-                looked.find(&host.name, found, (PROSODY, line));
+                let file = place(hosts.option_at(host, NAME));
+                looked.find(&host.name, found, (&file, line));
             }
         }
     });

@@ -76,7 +76,7 @@ pub struct Finding {
     pub about: String,
     /// Description of the problem.
     pub found: String,
-    /// The file to change, or `shell` for a command.
+    /// The file to change, with the line where it has one, or `shell` for a command.
     pub file: String,
     /// The line to write into the file, or the command to run.
     pub line: String,
@@ -120,7 +120,8 @@ impl Looked {
 }
 
 // The places where an operator has to change something, for findings.
-const PROSODY: &str = "prosody.cfg.lua";
+/// Prosody's configuration, of which no gate tells the files.
+const PROSODY: &str = "Prosody's configuration";
 const COMPONENT: &str = "component.toml";
 const SHELL: &str = "shell";
 const DOTENV: &str = ".env";

@@ -1,10 +1,10 @@
 //! Checks of the operator's file, of who may administer, and of the lists of the server that exempt people.
 
-use super::case::{Case, doors, has_anywhere, has_s2s};
+use super::case::{Case, doors, has_anywhere, has_s2s, place};
 use super::exposure::is_open_to_all;
-use super::{COMPONENT, Check, Looked, PROSODY, SHELL, Severity, checks};
+use super::{COMPONENT, Check, Looked, SHELL, Severity, checks};
 use crate::config::{Listen, Role, counted};
-use crate::wire::server_inventory::{Host, Setting};
+use crate::wire::server_inventory::{Host, Hosts, Setting};
 
 pub(super) static CHECKS: &[Check] = &[
     Check {
@@ -223,13 +223,20 @@ fn strangers<'a>(case: &Case<'_>, list: &'a Setting) -> impl Iterator<Item = &'a
     })
 }
 
-fn report(case: &Case<'_>, host: &Host, name: &str, list: &Setting, looked: &mut Looked) {
+fn report(
+    case: &Case<'_>,
+    (hosts, host): (&Hosts, &Host),
+    name: &str,
+    list: &Setting,
+    looked: &mut Looked,
+) {
+    let file = place(hosts.option_at(host, name));
     for item in strangers(case, list) {
         let account = if item.contains('@') { item.to_owned() } else { format!("recorder@{item}") };
         looked.find(
             &host.name,
             format!("{name} names {item}, which is no service of the file"),
-            (PROSODY, format!("take \"{item}\" out of {name}; or in component.toml: [[service]] trusted = [\"{account}\"]")),
+            (&file, format!("take \"{item}\" out of {name}; or in component.toml: [[service]] trusted = [\"{account}\"]")),
         );
     }
 }
@@ -237,7 +244,7 @@ fn report(case: &Case<'_>, host: &Host, name: &str, list: &Setting, looked: &mut
 fn listed(case: &Case<'_>, looked: &mut Looked, name: &str) {
     case.each_service(looked, |_, hosts, host, looked| {
         if let Some(list) = hosts.option(host, name) {
-            report(case, host, name, list, looked);
+            report(case, (hosts, host), name, list, looked);
         }
     })
 }
@@ -246,7 +253,7 @@ fn lobby(case: &Case<'_>, looked: &mut Looked) {
     const NAME: &str = "muc_lobby_whitelist";
     case.each_door(looked, |_, hosts, host, looked| {
         if let Some(list) = hosts.option(host, NAME) {
-            report(case, host, NAME, list, looked);
+            report(case, (hosts, host), NAME, list, looked);
         }
     });
 }
@@ -263,7 +270,8 @@ fn recorder(case: &Case<'_>, looked: &mut Looked) {
                 if !items.iter().any(|item| item == account || item == domain) {
                     let found = format!("muc_lobby_whitelist has neither {account} nor its host");
                     let line = format!("muc_lobby_whitelist = {{ \"{domain}\" }}");
-                    looked.find(&host.name, found, (PROSODY, line));
+                    let file = place(hosts.option_at(host, "muc_lobby_whitelist"));
+                    looked.find(&host.name, found, (&file, line));
                 }
             }
         }
@@ -284,10 +292,11 @@ fn prefixes(case: &Case<'_>, looked: &mut Looked) {
     case.each_service(looked, |_, hosts, host, looked| {
         for (name, defaults, account) in PREFIXES {
             let line = format!("{name} = {{ \"{account}@recorder.YOUR-DOMAIN\" }}");
+            let file = place(hosts.option_at(host, name));
             let Some(list) = hosts.option(host, name) else {
                 if has_s2s(hosts) && has_anywhere(hosts, "muc_lobby_rooms") {
                     let found = format!("{name} is not set: {defaults} count, on any server");
-                    looked.find(&host.name, found, (PROSODY, line));
+                    looked.find(&host.name, found, (&file, line));
                 }
                 continue;
             };
@@ -295,7 +304,7 @@ fn prefixes(case: &Case<'_>, looked: &mut Looked) {
                 let host_part = item.split_once('@').map(|(_, host)| host).unwrap_or_default();
                 if !host_part.contains('.') || host_part.ends_with('.') {
                     let found = format!("{name} has \"{item}\", which is no whole address");
-                    looked.find(&host.name, found, (PROSODY, &line));
+                    looked.find(&host.name, found, (&file, &line));
                 }
             }
         }

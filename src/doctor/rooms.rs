@@ -1,7 +1,7 @@
 //! Checks of the MUC service's own settings and stored rooms, as far as they contradict the policy.
 
-use super::case::Case;
-use super::{COMPONENT, Check, Looked, PROSODY, Severity};
+use super::case::{Case, Change, place};
+use super::{COMPONENT, Check, Looked, Severity};
 use crate::component::drift::in_stored;
 use crate::config::counted;
 use crate::policy::access::Persistence;
@@ -102,9 +102,10 @@ fn creation(case: &Case<'_>, looked: &mut Looked) {
     const NAME: &str = "restrict_room_creation";
     case.each_service(looked, |server, hosts, host, looked| {
         let is_jitsi = case.policy.focuses.contains_key(&server.service);
+        let file = place(hosts.option_at(host, NAME));
         if is_jitsi && !hosts.is(host, NAME, true) {
             let found = "people may open rooms without the focus";
-            looked.find(&host.name, found, (PROSODY, format!("{NAME} = true")));
+            looked.find(&host.name, found, (&file, format!("{NAME} = true")));
         }
         let people = ClassSet::of(&[Class::Token, Class::Account, Class::Guest]);
         if !is_jitsi
@@ -112,7 +113,7 @@ fn creation(case: &Case<'_>, looked: &mut Looked) {
             && case.policy.base.access.create.value.classes(false).meets(people)
         {
             let found = "the server lets only its admins open rooms, the policy others, too";
-            looked.find(&host.name, found, (PROSODY, format!("{NAME} = false")));
+            looked.find(&host.name, found, (&file, format!("{NAME} = false")));
         }
     })
 }
@@ -122,7 +123,8 @@ fn not_off(case: &Case<'_>, looked: &mut Looked, name: &str, found: &str) {
     case.each_service(looked, |server, hosts, host, looked| {
         let is_jitsi = case.policy.focuses.contains_key(&server.service);
         if is_jitsi && !hosts.is(host, name, false) {
-            looked.find(&host.name, found, (PROSODY, format!("{name} = false")));
+            let file = place(hosts.option_at(host, name));
+            looked.find(&host.name, found, (&file, format!("{name} = false")));
         }
     })
 }
@@ -206,7 +208,8 @@ fn cache(case: &Case<'_>, looked: &mut Looked) {
         if size.unwrap_or(100) < ROOMS {
             let found =
                 format!("{} kept in memory", counted(size.unwrap_or(100), "room is", "rooms are"));
-            looked.find(&host.name, found, (PROSODY, "muc_room_cache_size = 10000"));
+            let file = place(hosts.option_at(host, "muc_room_cache_size"));
+            looked.find(&host.name, found, (&file, "muc_room_cache_size = 10000"));
         }
     })
 }
@@ -216,13 +219,15 @@ fn defaults(case: &Case<'_>, looked: &mut Looked) {
     case.each_service(looked, |_, hosts, host, looked| {
         if access.hidden.value == Some(true) && hosts.is(host, "muc_room_default_public", true) {
             let found = "new rooms are listed, and the policy hides them";
-            looked.find(&host.name, found, (PROSODY, "muc_room_default_public = false"));
+            let file = place(hosts.option_at(host, "muc_room_default_public"));
+            looked.find(&host.name, found, (&file, "muc_room_default_public = false"));
         }
         if access.persistent.value.preset() == Some(false)
             && hosts.is(host, "muc_room_default_persistent", true)
         {
             let found = "new rooms outlive their last occupant, and the policy says they do not";
-            looked.find(&host.name, found, (PROSODY, "muc_room_default_persistent = false"));
+            let file = place(hosts.option_at(host, "muc_room_default_persistent"));
+            looked.find(&host.name, found, (&file, "muc_room_default_persistent = false"));
         }
     })
 }
@@ -238,8 +243,8 @@ fn storage(case: &Case<'_>, looked: &mut Looked) {
             persists && (storage.iter().any(is_in_memory) || default == Some("memory"))
         },
         "rooms are to outlive their last occupant, and are kept in memory",
-        (
-            PROSODY,
+        Change::Option(
+            "storage",
             "storage = \"internal\"; or in component.toml: [policy.access] persistent = false",
         ),
     )
@@ -251,6 +256,6 @@ fn registration(case: &Case<'_>, looked: &mut Looked) {
         looked,
         |hosts, host| hosts.is(host, "allow_unaffiliated_register", true),
         "strangers may register with rooms",
-        (PROSODY, line),
+        Change::Option("allow_unaffiliated_register", line),
     )
 }

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use jiff::SignedDuration;
 
 use super::advisories::Advisories;
-use super::case::Case;
+use super::case::{Case, place};
 use super::jitsi::{Bridge, Jicofo};
 use super::readers::Location;
-use super::{COMPONENT, Check, Looked, PROSODY, SHELL, Severity};
+use super::{COMPONENT, Check, Looked, SHELL, Severity};
 
 /// Clock difference that is not reported: more than a request takes.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
@@ -75,7 +75,9 @@ fn lua(case: &Case<'_>, looked: &mut Looked) {
         }
         if let Some(memory) = posture.memory.filter(|memory| *memory > LARGE) {
             let line = "gc = { mode = \"generational\" }";
-            looked.find(&server.service, format!("its values take {} MiB", memory / 1024), (PROSODY, line));
+            let file = place(posture.hosts.as_ref().and_then(|hosts| hosts.global_at("gc")));
+            let found = format!("its values take {} MiB", memory / 1024);
+            looked.find(&server.service, found, (&file, line));
         }
     })
 }

@@ -8,6 +8,19 @@ use jiff::Timestamp;
 use super::{NS, children};
 use crate::xmpp::element::Element;
 
+/// Options that count above all hosts only.
+const SERVER_WIDE: [&str; 5] =
+    ["component_interfaces", "gc", "http_interfaces", "s2s_secure_auth", "trusted_proxies"];
+/// Folders in which docker-jitsi-meet's image keeps the configuration.
+const DOCKER: [&str; 2] = ["/run/prosody/config/", "/config/"];
+/// Files there that the image writes at each start.
+const MADE: [&str; 4] = [
+    "prosody.cfg.lua",
+    "conf.d/jitsi-meet.cfg.lua",
+    "conf.d/brewery.cfg.lua",
+    "conf.d/visitors.cfg.lua",
+];
+
 /// Pseudo-host for server-wide settings.
 pub const EVERYWHERE: &str = "*";
 
@@ -65,6 +78,10 @@ pub struct Host {
     /// Modules that the host has loaded.
     pub modules: BTreeSet<String>,
     options: BTreeMap<String, Setting>,
+    /// Where the configuration has the host, like `FILE:LINE`, and where its options and modules.
+    place: Option<String>,
+    option_places: BTreeMap<String, String>,
+    module_places: BTreeMap<String, String>,
 }
 
 /// Value of an option in Prosody's configuration.
@@ -140,8 +157,7 @@ impl ServerInventory {
 
     /// Returns whether the server runs in docker-jitsi-meet, whose image keeps the configuration in a folder of its own.
     pub fn is_docker_jitsi_meet(&self) -> bool {
-        let folders = ["/run/prosody/config/", "/config/"];
-        self.config.as_ref().is_some_and(|path| folders.iter().any(|it| path.starts_with(it)))
+        self.config.as_ref().is_some_and(|path| DOCKER.iter().any(|it| path.starts_with(it)))
     }
 }
 
@@ -166,6 +182,31 @@ impl Hosts {
         self.everywhere.options.get(name)
     }
 
+    /// Returns where the configuration sets an option that counts for a host, or else where it belongs: below the host's
+    /// header, or above all hosts. `None` if the gate does not tell.
+    pub fn option_at(&self, host: &Host, name: &str) -> Option<String> {
+        let everywhere =
+            || self.everywhere.option_places.get(name).filter(|_| self.global(name).is_some());
+        let place = if SERVER_WIDE.contains(&name) {
+            self.everywhere.option_places.get(name)
+        } else {
+            host.option_places.get(name).or_else(everywhere).or(host.place.as_ref())
+        };
+        place.or(self.everywhere.place.as_ref()).map(|place| shown(place))
+    }
+
+    /// Returns where the configuration sets an option above all hosts, or else where it belongs.
+    pub fn global_at(&self, name: &str) -> Option<String> {
+        self.option_at(&self.everywhere, name)
+    }
+
+    /// Returns where the configuration has a module of a host loaded.
+    pub fn module_at(&self, host: &Host, module: &str) -> Option<String> {
+        let everywhere = self.everywhere.module_places.get(module);
+        let place = host.module_places.get(module).or(everywhere.filter(|_| !host.is_component));
+        place.map(|place| shown(place)).or_else(|| self.option_at(host, "modules_enabled"))
+    }
+
     /// Iterates over the whole server, as [`EVERYWHERE`], and all hosts.
     pub fn with_everywhere(&self) -> impl Iterator<Item = &Host> {
         std::iter::once(&self.everywhere).chain(&self.all)
@@ -175,6 +216,24 @@ impl Hosts {
     pub fn has(&self, host: &Host, module: &str) -> bool {
         host.modules.contains(module) || self.everywhere.modules.contains(module)
     }
+}
+
+/// Returns a place as an operator needs it: what is made from other settings is not to be changed by hand.
+fn shown(place: &str) -> String {
+    let inside = DOCKER.iter().find_map(|folder| place.strip_prefix(folder));
+    let file = inside.and_then(|inside| inside.split(':').next());
+    match file {
+        Some(file) if MADE.contains(&file) => {
+            format!("{place} (made from .env when the container starts)")
+        }
+        _ => place.to_owned(),
+    }
+}
+
+/// Returns the place that an element tells, like `FILE:LINE`, or the file where it has no line.
+fn place(element: &Element) -> Option<String> {
+    let file = element.attr("file")?;
+    Some(element.attr("line").map_or_else(|| file.to_owned(), |line| format!("{file}:{line}")))
 }
 
 impl Setting {
@@ -229,6 +288,9 @@ impl Host {
             is_component: element.attr("type") == Some("component"),
             modules: names(element),
             options: options.collect(),
+            place: place(element),
+            option_places: places(element, "at", "option"),
+            module_places: places(element, "module", "name"),
         }
     }
 }
@@ -257,6 +319,12 @@ impl Web {
 
 fn names(element: &Element) -> BTreeSet<String> {
     children(element, "module").filter_map(|it| it.attr("name")).map(str::to_owned).collect()
+}
+
+/// Returns the places that elements of this kind tell, by what the attribute names.
+fn places(element: &Element, kind: &'static str, named: &str) -> BTreeMap<String, String> {
+    let entry = |it: &Element| Some((it.attr(named)?.to_owned(), place(it)?));
+    children(element, kind).filter_map(entry).collect()
 }
 
 fn at(seconds: f64) -> Option<Timestamp> {
@@ -309,6 +377,39 @@ mod tests {
         assert_eq!((posture.time, posture.memory), (None, None));
         assert!(posture.ports.is_empty() && posture.hooks.is_empty());
         assert_eq!(posture.web, Some(Web::default()));
+    }
+
+    #[test]
+    fn an_option_has_a_place_or_one_where_it_belongs() {
+        let posture = read(
+            "<inventory><host name='*' file='/p/main'><module name='ping' file='/p/main' line='3'/>\
+             <option name='a'>1</option><at option='a' file='/p/main' line='4'/><at option='gone' file='/p/main' line='6'/></host>\
+             <host name='one' type='local' file='/p/one' line='1'><module name='ping'/><module name='own' file='/p/one' line='2'/>\
+             <at option='b' file='/p/one' line='5'/></host><host name='two' type='component'/></inventory>",
+        );
+        let hosts = posture.hosts.unwrap();
+        let [one, two] = hosts.all.as_slice() else { panic!("{hosts:?}") };
+        for (host, option, expected) in [
+            (one, "b", "/p/one:5"),
+            (one, "a", "/p/main:4"),
+            (one, "c", "/p/one:1"),
+            (one, "gone", "/p/one:1"),
+            (one, "gc", "/p/main"),
+            (two, "c", "/p/main"),
+        ] {
+            assert_eq!(hosts.option_at(host, option).as_deref(), Some(expected), "{option}");
+        }
+        assert_eq!(hosts.global_at("a").as_deref(), Some("/p/main:4"));
+        assert_eq!(hosts.module_at(one, "own").as_deref(), Some("/p/one:2"));
+        assert_eq!(hosts.module_at(one, "ping").as_deref(), Some("/p/main:3"));
+        assert_eq!(hosts.module_at(two, "ping").as_deref(), Some("/p/main"));
+        assert_eq!(Hosts::default().global_at("a"), None);
+        let made = "/config/conf.d/jitsi-meet.cfg.lua:7";
+        assert_eq!(shown(made), format!("{made} (made from .env when the container starts)"));
+        assert_eq!(
+            shown("/config/conf.d/vestibule.cfg.lua:7"),
+            "/config/conf.d/vestibule.cfg.lua:7"
+        );
     }
 
     #[test]

@@ -680,6 +680,80 @@ function tests.who_may_not_change_a_name_is_told_so()
 	equal(shown, "Ann"); equal(#asked, 0); equal(#said, 1);
 end
 
+-- config_places
+
+local function configured(files)
+	local folder = os.tmpname();
+	os.remove(folder);
+	assert(os.execute("mkdir -p " .. folder .. "/conf.d " .. folder .. "/conf.avail"));
+	local paths = {};
+	for name, lines in pairs(files) do
+		local file = assert(io.open(folder .. "/" .. name, "w"));
+		file:write(lines); file:close();
+		paths[#paths + 1] = folder .. "/" .. name:gsub("^conf.avail", "conf.d");
+		if name:find("^conf.avail") then os.execute(("ln -s ../%s %s"):format(name, paths[#paths])); end
+	end
+	package.loaded["core.configmanager"] = { files = function () return paths; end };
+	prosody.config_file = folder .. "/prosody.cfg.lua";
+	local places = harness.load "config_places"();
+	os.execute("rm -r " .. folder);
+	return function (host, kind, name)
+		local place = places(host);
+		if kind then place = place[kind][name]; end
+		return place and place.file and place.file:sub(#folder + 2) .. ":" .. tostring(place.line);
+	end
+end
+
+function tests.an_option_is_where_the_configuration_has_it()
+	local at = configured {
+		["prosody.cfg.lua"] = [==[
+admins = { "a@b" } -- admins = 1
+--[[
+gc = 1
+]]
+modules_enabled = {
+	"roster"; "bosh";
+	-- "s2s";
+}
+Include "conf.d/*.cfg.lua"
+gc = 2
+]==],
+		["conf.avail/m.cfg.lua"] = [[
+storage = "memory"
+VirtualHost "M.example"
+	authentication = "anonymous"
+	admins = { "c@d" }; modules_enabled = { "lobby" }
+Component "muc.m.example" "muc" {
+	modules_enabled = { "gate" };
+	storage = "internal"; admins = { };
+}
+gc = 1
+Component("other") "muc"
+]],
+	};
+	equal(at("*"), "prosody.cfg.lua:nil");
+	equal(at("*", "options", "admins"), "prosody.cfg.lua:1");
+	equal(at("*", "options", "gc"), "prosody.cfg.lua:10", "the last counts, and comments do not");
+	equal(at("*", "options", "storage"), "conf.avail/m.cfg.lua:1");
+	equal(at("*", "modules", "bosh"), "prosody.cfg.lua:6");
+	equal(at("*", "modules", "s2s"), nil);
+	equal(at("m.example"), "conf.avail/m.cfg.lua:2");
+	equal(at("m.example", "options", "admins"), "conf.avail/m.cfg.lua:4");
+	equal(at("m.example", "modules", "lobby"), "conf.avail/m.cfg.lua:4");
+	equal(at("muc.m.example", "options", "storage"), "conf.avail/m.cfg.lua:7");
+	equal(at("muc.m.example", "modules", "gate"), "conf.avail/m.cfg.lua:6");
+	equal(at("other"), "conf.avail/m.cfg.lua:10");
+	equal(at("none"), nil);
+end
+
+function tests.a_configuration_that_cannot_be_read_has_no_places()
+	package.loaded["core.configmanager"] = { files = function () return { "/none/x" }; end };
+	prosody.config_file = "/none/prosody.cfg.lua";
+	local at = harness.load "config_places"();
+	equal(at("*").file, "/none/prosody.cfg.lua");
+	equal(at("m").file, nil);
+end
+
 -- server_inventory
 
 function tests.the_inventory_names_what_runs_and_no_secret()

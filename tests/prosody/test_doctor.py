@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import re
 import sqlite3
+from pathlib import Path
 
 import pytest
 from lab import SERVICE, Prosody
@@ -222,6 +224,49 @@ def stand_ins(tmp_path):
     return tmp_path
 
 
+def is_a_place(finding, server):
+    """Whether a finding names a file that an operator finds: one of Prosody's has the option or the host in that line."""
+    file = finding["file"]
+    if file in {"component.toml", "shell"}:
+        return True
+    path, _, line = file.rpartition(":")
+    if not line.isdecimal():
+        return Path(file) == server.config_path
+    text = Path(path).read_text().splitlines()[int(line) - 1]
+    return any(word in text for word in (*re.findall(r"\w+", finding["line"]), finding["about"]))
+
+
+CONFIGURATION = """-- Component "rooms.localhost" is below
+VirtualHost "other.localhost"
+	c2s_require_encryption = false
+Component "rooms.localhost" "muc"
+	modules_enabled = {
+		"muc_allowners";
+	}
+Component "internal.auth.localhost" "muc"
+"""
+
+
+def test_a_finding_names_the_file_that_is_included(start, start_vestibule, stand_ins, prosody_version):
+    options = merged(plugin_paths=[stand_ins], muc_options={"vestibule_grace": 0}, options={"c2s_interfaces": ["*"]})
+    server = Prosody(prosody_version, **options, extra_global='\nInclude "conf.d/*.cfg.lua"\n')
+    for folder in ("conf.avail", "conf.d"):
+        (server.home / folder).mkdir()
+    available = server.home / "conf.avail/rooms.cfg.lua"
+    available.write_text(CONFIGURATION)
+    (server.home / "conf.d/rooms.cfg.lua").symlink_to(available)
+    component = start_vestibule(start(server), SERVICE + ACCOUNTS)
+    checks, _, _ = examined(component)
+    places = {(name, each["about"]): each["file"] for name, row in checks.items() for each in row["findings"]}
+    assert places["service-unguarded", "rooms.localhost"] == f"{available}:5"
+    assert places["neighbours", "rooms.localhost"] == f"{available}:6"
+    assert places["internal-service-open", "internal.auth.localhost"] == f"{available}:8"
+    assert places["c2s-unencrypted", "other.localhost"] == f"{available}:3"
+    main = server.config_path.read_text().splitlines()
+    (line,) = [number for number, line in enumerate(main, 1) if line.strip().startswith("vestibule_grace")]
+    assert places["grace", "conference.localhost"] == f"{server.config_path}:{line}"
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_each_defect_is_found(look, stand_ins, group):
     options, config, expected = GROUPS[group]
@@ -230,7 +275,7 @@ def test_each_defect_is_found(look, stand_ins, group):
     for name, word in expected.items():
         row = checks[name]
         assert row["state"] == "found" and any(word in text for text in texts(row)), row
-        assert all(each["line"] and each["file"] for each in row["findings"]), row
+        assert all(each["line"] and is_a_place(each, component.server) for each in row["findings"]), row
     assert found(checks) <= {*expected, *OLD, *ALONG.get(group, ())}, found(checks) - {*expected}
     assert status == 1
 
@@ -386,7 +431,7 @@ def test_what_a_change_of_a_file_repairs_is_repaired_and_taken_back(look, tmp_pa
     for part in ("+        proxy_set_header X-Forwarded-For", "muc_room_cache_size = 10000", "0755 -> 0750"):
         assert part in shown.stdout, shown.stdout
     # What no change of one option repairs for sure is left to the operator, with the line.
-    assert "grace: prosody.cfg.lua: vestibule_grace = 5" in shown.stderr
+    assert re.search(rf"grace: {main}:\d+: vestibule_grace = 5", shown.stderr)
     assert (main.read_bytes(), site.read_bytes()) == before
 
     done = component.run(*fix, "--yes")
