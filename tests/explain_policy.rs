@@ -87,6 +87,26 @@ fn the_page_of_every_preset_is_the_one_that_was_read() {
     current(&Path::new(ROOT).join("docs/for-participants.md"), &page);
 }
 
+#[test]
+fn no_exception_stands_behind_a_rule_that_has_none() {
+    for (name, policy) in policies() {
+        for (en, de) in told(&format!("{HEADER}{policy}")).into_iter().flatten() {
+            for (text, only, but) in [
+                (en, ["Only ", "Nobody "], ["everyone", " to others"]),
+                (de, ["Nur ", "Niemand "], [" alle.", " es anderen "]),
+            ] {
+                let has_but = but.iter().any(|word| text.contains(word));
+                let is_only = only.iter().any(|word| text.starts_with(word));
+                assert!(!(is_only && has_but), "{name}: {text}");
+                assert!(
+                    !text.contains(" and guests") && !text.contains(" und Gäste"),
+                    "{name}: {text}"
+                );
+            }
+        }
+    }
+}
+
 /// What the page says: each sentence by its place in [`SENTENCES`], in both languages.
 fn told(text: &str) -> Vec<Option<(String, String)>> {
     let loaded = load(text);

@@ -35,8 +35,8 @@ pub(super) fn opening(it: &Facts<'_>) -> Option<Words> {
         (Opening::Default, Some(false)) => Some(only(signed_in)),
         (Opening::Default, Some(true)) => Some(only(ClassSet::ALL)),
         (Opening::Default, None) => say(
-            "Only people who are signed in can start a meeting. On a server without accounts, everyone can.",
-            "Nur angemeldete Personen können eine Besprechung beginnen. Auf einem Server ohne Konten können es alle.",
+            "If people can sign in on this server, only those who have signed in can start a meeting; if not, everyone can.",
+            "Wenn man sich auf diesem Server anmelden kann, können nur angemeldete Personen eine Besprechung beginnen, sonst alle.",
         ),
     }
 }
@@ -264,12 +264,15 @@ pub(super) fn media(it: &Facts<'_>, who: Permitted, act: Act) -> Option<Words> {
 
 /// Returns who may send a medium. Moderators can let others do so one by one, where they may themselves.
 pub(super) fn sending(it: &Facts<'_>, who: Permitted, act: Act) -> Option<Words> {
-    let Words { mut en, mut de } = media(it, who, act)?;
-    if who.moderators {
-        en.push_str(" Moderators can allow it to others one by one.");
-        de.push_str(" Moderatoren können es anderen einzeln erlauben.");
+    let said = media(it, who, act)?;
+    if !who.moderators {
+        return Some(said);
     }
-    Some(Words { en, de })
+    let (en, de) = (said.en.trim_end_matches('.'), said.de.trim_end_matches('.'));
+    say(
+        format!("{en}, and anyone whom a moderator allows to."),
+        format!("{de}, außerdem alle, denen ein Moderator es erlaubt."),
+    )
 }
 
 /// Returns who moderates.

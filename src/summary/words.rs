@@ -54,6 +54,7 @@ pub(super) fn list(words: &[Words]) -> Words {
 /// meets them as people.
 pub(super) fn people(it: &Facts<'_>, classes: ClassSet) -> Vec<Words> {
     let signed_in = [Class::Token, Class::Account].into_iter().all(|class| classes.has(class));
+    let any_here = signed_in && classes.has(Class::Guest);
     let listed = &it.rules.access.listed.value;
     let has_listed = !listed.jids.is_empty() || !listed.domains.is_empty();
     let name = |class| match class {
@@ -64,6 +65,11 @@ pub(super) fn people(it: &Facts<'_>, classes: ClassSet) -> Vec<Words> {
         Class::Listed => {
             say("people on the operator's list", "Personen auf der Liste des Betreibers")
         }
+        Class::Token if any_here => say(
+            "people of this server (signed in or not)",
+            "Personen dieses Servers (angemeldet oder nicht)",
+        ),
+        Class::Guest if any_here => None,
         Class::Token if signed_in => say("people who are signed in", "angemeldete Personen"),
         Class::Account if signed_in => None,
         Class::Token => {
@@ -76,7 +82,9 @@ pub(super) fn people(it: &Facts<'_>, classes: ClassSet) -> Vec<Words> {
             say("people who were in the meeting before", "frühere Teilnehmer dieser Besprechung")
         }
         Class::Federated => say("people from other servers", "Personen von anderen Servern"),
-        Class::Guest => say("guests", "Gäste"),
+        Class::Guest => {
+            say("guests (people who are not signed in)", "Gäste (nicht angemeldete Personen)")
+        }
     };
     classes.iter().filter_map(name).collect()
 }
