@@ -210,12 +210,18 @@ def test_installing_makes_account_and_secret_and_purging_leaves_nothing(machine,
     install(machine, small)
     assert (machine.read(SECRET), machine.read("/etc/vestibule/component.toml")) == (secret, "version = 2 # mine\n")
 
-    machine.run(*REMOVE, *NAMES)
+    # What init has noted of a folder of docker-jitsi-meet that is not root's: the containers go on without the package.
+    journal = "/var/lib/vestibule-init/0123/changes.json"
+    machine.write(journal, json.dumps({"files": [{"path": "/srv/jitsi meet/.env"}]}, indent=2))
+    removed = machine.run(*REMOVE, *NAMES)
+    assert "what init wrote into /srv/jitsi meet stays" in removed.stderr
+    assert "/srv/jitsi meet" in machine.read(journal)
     assert (machine.read(SECRET), machine.read("/etc/vestibule/component.toml")) == (secret, "version = 2 # mine\n")
     assert machine.read("/var/lib/vestibule/audit.db") == ""
     assert machine.shell("test ! -e /usr/bin/vestibule; id -un vestibule") == "vestibule\n"
 
-    machine.run("dpkg", "--no-triggers", "--purge", *NAMES)
+    purged = machine.run("dpkg", "--no-triggers", "--purge", *NAMES)
+    assert "nothing can take back any more what init wrote into /srv/jitsi meet" in purged.stderr
     assert [machine.read(f"/etc/{name}") for name in ("passwd", "group")] == accounts
     left = [path for path in changed(machine) if machine.run("test", "-e", path, check=False).returncode == 0]
     assert left == []
