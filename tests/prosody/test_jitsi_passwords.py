@@ -3,7 +3,7 @@
 import pytest
 from lab import Crowd
 from lab.carriers import published_by_nobody
-from lab.jitsi_meeting import at_the_door, inside, opened, popped_up, waiting
+from lab.jitsi_meeting import at_the_door, inside, opened, popped_up, told_code, waiting
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import DOMAIN
 from lab.policy import PRESET, SECRET, rooms
@@ -173,13 +173,6 @@ async def test_who_becomes_a_moderator_is_told_what_that_means(meet):
 
 
 # The host code: a second password that makes a moderator
-
-
-async def told_code(person, room):
-    """The host code that the room has told a moderator, privately."""
-    told = await person.wait_for(lambda seen: seen.sender == room and "host code" in (seen.body or ""))
-    assert told.type == "normal"
-    return told.body.partition("host code")[2].partition(": ")[2].partition(" (")[0]
 
 
 def is_moderator(outcome):

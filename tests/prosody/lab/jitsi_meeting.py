@@ -18,6 +18,13 @@ def told_password(person, room):
     return None
 
 
+async def told_code(person, room):
+    """The host code that the room has told a moderator, privately."""
+    told = await person.wait_for(lambda seen: seen.sender == room and "host code" in (seen.body or ""))
+    assert told.type == "normal"
+    return told.body.partition("host code")[2].partition(": ")[2].partition(" (")[0]
+
+
 def popped_up(person, room, since=0):
     """What `room` told somebody in messages that his client shows in a pop-up: to everybody, by a name, and new."""
     return [
