@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::io::Read as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::{Shared, reload};
 use crate::config::{Environment, Loaded, Problem, Settings, held};
 use crate::doctor::{
     Advisories, Bridge, Case, Counts, Each, File, Jicofo, Kind, Machine, Named, Report, Server,
-    State, dotenv, examine, image, locations, web_config,
+    State, dotenv, examine, image, listening as sockets, locations, web_config,
 };
 use crate::store::{self, Entry};
 use crate::wire::server_inventory::{ServerInventory, posture};
@@ -213,8 +213,6 @@ const DPKG: &str = "/var/lib/dpkg/status";
 const COMPOSE: &str = "docker-compose.yml";
 /// The user id that may read everything.
 const ROOT: u32 = 0;
-/// `TCP_LISTEN` in `/proc/net/tcp`.
-const LISTENS: &str = "0A";
 
 /// Examines this machine, for the component in this process, or (if `account` is `None`) for a component whose account
 /// is not known. Reads files, so it must not run on an async thread.
@@ -239,11 +237,7 @@ pub(super) fn look(
         listening: listening(),
         packages: fs::read_to_string(DPKG).ok().as_deref().map(packages),
         image: env_of.and_then(|env| image(env, compose.as_deref().unwrap_or_default())),
-        advisories: named_file(&own.advisories).map(|path| {
-            let list = read(&path).map_err(|error| error.to_string());
-            list.and_then(|text| Advisories::read(&text))
-                .map_err(|error| format!("{}: {error}", path.display()))
-        }),
+        advisories: named(named_file(&own.advisories), Advisories::read),
         jicofo: one(usual(&own.jicofo_config, &["/etc/jitsi/jicofo/jicofo.conf"]), Jicofo::read),
         bridge: one(usual(&own.bridge_config, &["/etc/jitsi/videobridge/jvb.conf"]), Bridge::read),
         web: all(usual(&own.web_config, &["/etc/jitsi/meet/*-config.js"]), web_config),
@@ -374,29 +368,7 @@ fn listening() -> Option<Vec<SocketAddr>> {
     if tables.iter().all(Result::is_err) {
         return None;
     }
-    Some(tables.iter().flatten().flat_map(|table| table.lines().filter_map(socket)).collect())
-}
-
-/// Returns the address of a listening socket from a line of `/proc/net/tcp` or `tcp6`.
-fn socket(line: &str) -> Option<SocketAddr> {
-    let mut fields = line.split_whitespace().skip(1);
-    let (address, port) = fields.next()?.split_once(':')?;
-    if fields.nth(1)? != LISTENS {
-        return None;
-    }
-    let port = u16::from_str_radix(port, 16).ok()?;
-    // The address is a sequence of 32-bit words in the byte order of the machine.
-    let word = |at: usize| {
-        let digits = address.get(at.checked_mul(8)?..at.checked_add(1)?.checked_mul(8)?)?;
-        Some(u32::from_str_radix(digits, 16).ok()?.to_ne_bytes())
-    };
-    let ip = if address.len() == 8 {
-        IpAddr::V4(Ipv4Addr::from(word(0)?))
-    } else {
-        let words = [word(0)?, word(1)?, word(2)?, word(3)?].concat();
-        IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(words).ok()?))
-    };
-    Some(SocketAddr::new(ip, port))
+    Some(tables.iter().flatten().flat_map(|table| sockets(table)).collect())
 }
 
 /// Debian packages whose versions are shown and compared with advisories.
@@ -469,21 +441,6 @@ mod tests {
             (0..asked).for_each(|_| soon.notify_one());
             assert_eq!(times(every, &soon, within).await, looks, "{every:?}, asked {asked} times");
         }
-    }
-
-    #[test]
-    fn what_listens_is_read_from_the_kernel_s_table() {
-        let word = |bytes: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(bytes));
-        let four = word([127, 0, 0, 1]);
-        let six = format!("{}{}{}{}", word([0; 4]), word([0; 4]), word([0; 4]), word([0, 0, 0, 1]));
-        let line = |address: &str, state: &str| {
-            format!("   0: {address}:14E3 00000000:0000 {state} 00000000:00000000")
-        };
-        assert_eq!(socket(&line(&four, "0A")).unwrap().to_string(), "127.0.0.1:5347");
-        assert_eq!(socket(&line(&six, "0A")).unwrap().to_string(), "[::1]:5347");
-        assert_eq!(socket(&line(&four, "01")), None);
-        assert_eq!(socket("  sl  local_address rem_address   st"), None);
-        assert_eq!(socket(&line("ÄÄÄÄ", "0A")), None);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use crate::component::neighbours::{HTTP_COMMANDS, NEIGHBOURS, Neighbour, among};
 use crate::config::is_this_machine;
 use crate::wire::server_inventory::{EVERYWHERE, Host, Hosts, ServerInventory};
 
-pub(super) const GATE: &str = "vestibule_gate";
+/// Name of the gate among Prosody's modules.
+pub const GATE: &str = "vestibule_gate";
 const MODULES: &str = "modules_enabled";
 pub(super) static CHECKS: &[Check] = &[
     Check {
@@ -454,7 +455,7 @@ fn loaded(case: &Case<'_>, looked: &mut Looked, listed: &[Neighbour]) {
 /// Secret in the shipped example configuration.
 const PLACEHOLDER: &str = "replace with a long random secret";
 /// Minimum length of the link's secret in characters.
-const LEAST: usize = 16;
+pub(super) const SHORTEST_SECRET: usize = 16;
 /// Best score of zxcvbn, "very unguessable", which the link's secret has to have.
 const BEST: u8 = 4;
 
@@ -532,11 +533,11 @@ fn secret(case: &Case<'_>, looked: &mut Looked) {
         return looked.unknown("the secret is not known here: it is handed to the service");
     }
     let found = if secret == PLACEHOLDER {
-        Some("it is the one of the example")
-    } else if secret.chars().count() < LEAST {
-        Some("it has fewer than 16 characters")
+        Some("it is the one of the example".to_owned())
+    } else if secret.chars().count() < SHORTEST_SECRET {
+        Some(format!("it has fewer than {SHORTEST_SECRET} characters"))
     } else if u8::from(zxcvbn::zxcvbn(secret, &["vestibule", "prosody", "jitsi"]).score()) < BEST {
-        Some("it can be guessed")
+        Some("it can be guessed".to_owned())
     } else {
         None
     };

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::case::{Case, has_anywhere, place};
-use super::readers::{Location, config_js, hocon};
+use super::gate::{GATE, SHORTEST_SECRET};
+use super::readers::{Location, Variable, config_js, hocon, variables};
 use super::{Check, DOTENV, Looked, Severity};
 use crate::config::{counted, is_this_machine};
 use crate::policy::lobby::Admission;
@@ -46,7 +47,8 @@ const VARIABLES: [&str; 14] = [
 ];
 /// Variable for the tag of the images.
 pub(super) const IMAGE: &str = "JITSI_IMAGE_VERSION";
-const SECRET: &str = "VESTIBULE_COMPONENT_SECRET";
+/// Variable of the link's secret.
+pub const SECRET: &str = "VESTIBULE_COMPONENT_SECRET";
 
 pub(super) static CHECKS: &[Check] = &[
     Check {
@@ -161,24 +163,20 @@ pub fn web_config(text: &str) -> Result<BTreeMap<String, String>, String> {
 
 /// Parses the checked variables of an `.env`. Instead of the secret it returns `good`, or `bad` if it is too short.
 pub fn dotenv(text: &str) -> BTreeMap<String, String> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    lines
-        .filter_map(|line| line.strip_prefix("export ").unwrap_or(line).split_once('='))
-        .filter_map(|(name, value)| {
-            let value = value.trim().trim_matches(['"', '\'']);
-            if name == SECRET {
-                let is_good = value.chars().count() >= 16;
-                return Some((name.to_owned(), if is_good { "good" } else { "bad" }.to_owned()));
-            }
-            VARIABLES.contains(&name).then(|| (name.to_owned(), value.to_owned()))
-        })
-        .collect()
+    let checked = variables(text).into_iter().filter_map(|Variable { name, value, .. }| {
+        if name == SECRET {
+            let is_good = value.chars().count() >= SHORTEST_SECRET;
+            return Some((name, if is_good { "good" } else { "bad" }));
+        }
+        VARIABLES.contains(&name).then_some((name, value))
+    });
+    checked.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// Returns the tag of docker-jitsi-meet's images: of the `.env`, or the default of its `docker-compose.yml`.
 pub fn image(env: &BTreeMap<String, String>, compose: &str) -> Option<String> {
     let given = env.get(IMAGE).filter(|tag| !tag.is_empty()).map(String::as_str);
-    let default = || compose.split("${JITSI_IMAGE_VERSION:-").nth(1)?.split('}').next();
+    let default = || compose.split(&format!("${{{IMAGE}:-")).nth(1)?.split('}').next();
     given.or_else(default).map(str::to_owned)
 }
 
@@ -462,15 +460,15 @@ fn docker(case: &Case<'_>, looked: &mut Looked) {
     let mut find = |name: &str, found: &str, value: &str| {
         looked.find(name, found, (DOTENV, format!("{name}={value}")));
     };
-    if !has("XMPP_MUC_MODULES", "vestibule_gate") {
-        find("XMPP_MUC_MODULES", "it does not load the gate", "vestibule_gate");
+    if !has("XMPP_MUC_MODULES", GATE) {
+        find("XMPP_MUC_MODULES", "it does not load the gate", GATE);
     }
     if !has("XMPP_MODULES", "persistent_lobby") {
         let found = "without it nobody can wait for the first who comes";
         find("XMPP_MODULES", found, "persistent_lobby");
     }
     for name in ["XMPP_LOBBY_MUC_MODULES", "XMPP_BREAKOUT_MUC_MODULES"] {
-        if has(name, "vestibule_gate") {
+        if has(name, GATE) {
             find(name, "the gate does not belong there: one is enough", "");
         }
     }
@@ -479,8 +477,8 @@ fn docker(case: &Case<'_>, looked: &mut Looked) {
         find("PROSODY_TRUSTED_PROXIES", found, "127.0.0.1,::1,172.16.0.0/12");
     }
     if env.get(SECRET).is_none_or(|state| state == "bad") {
-        let found = "it is missing or shorter than 16 characters";
-        find(SECRET, found, "…: openssl rand -hex 32 makes one");
+        let found = format!("it is missing or shorter than {SHORTEST_SECRET} characters");
+        find(SECRET, &found, "…: openssl rand -hex 32 makes one");
     }
     if env.get("WAIT_FOR_HOST").is_some_and(|value| !is_off(value) && !value.is_empty()) {
         let found = "the module lets in everybody who waits as soon as anybody with a token comes";

@@ -1,8 +1,11 @@
-//! Readers of other programs' files: HOCON (Jicofo, the bridge), `config.js` of Jitsi's web app, and nginx. Each reads as much as
-//! the checks look at: values that are written out. A variable, an expression or a file that is included is no value.
+//! Readers of other programs' files: HOCON (Jicofo, the bridge), `config.js` of Jitsi's web app, nginx, the `.env` of Docker
+//! Compose, and the kernel's table of sockets. Each reads as much as is looked at: values that are written out. A variable,
+//! an expression or a file that is included is no value.
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
 use std::str::Chars;
 
 /// Values by the path of their keys, like `jicofo.rest.enabled`.
@@ -331,6 +334,80 @@ fn below(directive: &Directive, outer: Option<bool>, found: &mut Vec<Location>) 
     directive.block.iter().for_each(|inner| below(inner, forwards, found));
 }
 
+/// A variable of an `.env`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its value, without quotes and without a comment behind it.
+    pub value: &'a str,
+    /// Place of the value in the text, in bytes.
+    pub at: Range<usize>,
+}
+
+/// Returns the variables of an `.env`, in the order of the file: the last of a name counts.
+pub fn variables(text: &str) -> Vec<Variable<'_>> {
+    let mut found = Vec::new();
+    let mut start = 0_usize;
+    for line in text.split_inclusive('\n') {
+        if let Some((name, rest)) = line.split_once('=') {
+            let name = name.trim();
+            let name = name.strip_prefix("export ").unwrap_or(name).trim();
+            let from = start.saturating_add(line.len().saturating_sub(rest.len()));
+            let blank = rest.len().saturating_sub(rest.trim_start_matches([' ', '\t']).len());
+            let from = from.saturating_add(blank);
+            let rest = rest.trim_start_matches([' ', '\t']);
+            if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
+                let (from, value) = match quote.and_then(|quote| rest.get(1..)?.split_once(quote)) {
+                    Some((value, _)) => (from.saturating_add(1), value),
+                    None => (from, without_comment(rest)),
+                };
+                let at = from..from.saturating_add(value.len());
+                found.push(Variable { name, value, at });
+            }
+        }
+        start = start.saturating_add(line.len());
+    }
+    found
+}
+
+/// Returns a value that has no quotes: to the end of the line, or to a comment.
+fn without_comment(rest: &str) -> &str {
+    let line = rest.lines().next().unwrap_or_default();
+    let end = if line.starts_with('#') { 0 } else { line.find(" #").unwrap_or(line.len()) };
+    line.get(..end).unwrap_or_default().trim_end()
+}
+
+/// Returns the addresses of listening sockets in the text of `/proc/net/tcp` or `tcp6`.
+pub fn listening(table: &str) -> impl Iterator<Item = SocketAddr> {
+    table.lines().filter_map(socket)
+}
+
+/// Returns the address of a listening socket from a line of the kernel's table.
+fn socket(line: &str) -> Option<SocketAddr> {
+    /// `TCP_LISTEN`.
+    const LISTENS: &str = "0A";
+    let mut fields = line.split_whitespace().skip(1);
+    let (address, port) = fields.next()?.split_once(':')?;
+    if fields.nth(1)? != LISTENS {
+        return None;
+    }
+    let port = u16::from_str_radix(port, 16).ok()?;
+    // The address is a sequence of 32-bit words in the byte order of the machine.
+    let word = |at: usize| {
+        let digits = address.get(at.checked_mul(8)?..at.checked_add(1)?.checked_mul(8)?)?;
+        Some(u32::from_str_radix(digits, 16).ok()?.to_ne_bytes())
+    };
+    let ip = if address.len() == 8 {
+        IpAddr::V4(Ipv4Addr::from(word(0)?))
+    } else {
+        let words = [word(0)?, word(1)?, word(2)?, word(3)?].concat();
+        IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(words).ok()?))
+    };
+    Some(SocketAddr::new(ip, port))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -412,5 +489,28 @@ mod tests {
         fn no_text_stops_them(text in "[a-z{}\\[\\]=:,;'\"\\\\$#/\n .+ä]{0,80}") {
             let _ = (hocon(&text), config_js(&text), locations(&text));
         }
+    }
+
+    #[test]
+    fn the_value_of_a_variable_has_no_quotes_and_no_comment() {
+        let text = "A=1\nexport B='two # words' # it\nC=\n#D=4\nE=5 # last\r\nF=6#7\n";
+        let found: Vec<_> = variables(text).iter().map(|it| (it.name, it.value)).collect();
+        let expected = [("A", "1"), ("B", "two # words"), ("C", ""), ("E", "5"), ("F", "6#7")];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_listens_is_read_from_the_kernel_s_table() {
+        let word = |bytes: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(bytes));
+        let four = word([127, 0, 0, 1]);
+        let six = format!("{}{}{}{}", word([0; 4]), word([0; 4]), word([0; 4]), word([0, 0, 0, 1]));
+        let line = |address: &str, state: &str| {
+            format!("   0: {address}:14E3 00000000:0000 {state} 00000000:00000000")
+        };
+        assert_eq!(socket(&line(&four, "0A")).unwrap().to_string(), "127.0.0.1:5347");
+        assert_eq!(socket(&line(&six, "0A")).unwrap().to_string(), "[::1]:5347");
+        assert_eq!(socket(&line(&four, "01")), None);
+        assert_eq!(socket("  sl  local_address rem_address   st"), None);
+        assert_eq!(socket(&line("ÄÄÄÄ", "0A")), None);
     }
 }

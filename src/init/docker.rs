@@ -13,10 +13,11 @@ use super::journal::{self, Journal};
 use super::lua::quoted;
 use super::opened::is_safe_folder;
 use super::policy_file::Head;
-use super::prosody::{FILE, GATE, MucService};
+use super::prosody::{FILE, MucService};
 use super::{
     Answers, GATES, InitError, Places, Plan, Policy, new_secret, no_gate, policy, without_accounts,
 };
+use crate::doctor::{GATE, SECRET};
 use crate::jid::BareJid;
 use crate::secret::Secret;
 
@@ -27,8 +28,6 @@ const COMPOSE: &str = include_str!("../../prosody-snippets/docker-jitsi-meet/ves
 /// Files that Compose takes where COMPOSE_FILE is not set; the first is always there.
 const COMPOSE_FILES: [&str; 2] = ["docker-compose.yml", "docker-compose.override.yml"];
 
-/// Variable of the secret.
-pub(super) const SECRET: &str = "VESTIBULE_COMPONENT_SECRET";
 /// Address of Prosody's component port, in the containers' common network namespace.
 const SERVER: &str = "127.0.0.1:5347";
 /// User and group of docker-jitsi-meet's containers.
@@ -398,8 +397,7 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_file_or_of_the_image() {
-        let shipped = include_str!("../../prosody-snippets/docker-jitsi-meet/vestibule.cfg.lua");
-        assert_eq!(lines(&domains("").unwrap()), shipped);
+        assert_eq!(lines(&domains("").unwrap()), LINES);
         let found = domains(
             "XMPP_DOMAIN=a.org\nXMPP_AUTH_DOMAIN=auth.a.org\nPUBLIC_URL=meet.a.org/\nJIGASI_SIP_URI=x\n",
         )

@@ -1,51 +1,7 @@
 //! The `.env` of Docker Compose: values by name, and items more in values that are lists.
 
-use std::ops::Range;
-
 use super::lua::{Insertion, edited};
-
-/// A variable of the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Variable<'a> {
-    name: &'a str,
-    value: &'a str,
-    /// Place of the value, without its quotes.
-    at: Range<usize>,
-}
-
-/// Returns the variables, in the order of the file.
-fn variables(text: &str) -> Vec<Variable<'_>> {
-    let mut found = Vec::new();
-    let mut start = 0_usize;
-    for line in text.split_inclusive('\n') {
-        if let Some((name, rest)) = line.split_once('=') {
-            let name = name.trim();
-            let name = name.strip_prefix("export ").unwrap_or(name).trim();
-            let from = start.saturating_add(line.len().saturating_sub(rest.len()));
-            let blank = rest.len().saturating_sub(rest.trim_start_matches([' ', '\t']).len());
-            let from = from.saturating_add(blank);
-            let rest = rest.trim_start_matches([' ', '\t']);
-            if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-                let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
-                let (from, value) = match quote.and_then(|quote| rest.get(1..)?.split_once(quote)) {
-                    Some((value, _)) => (from.saturating_add(1), value),
-                    None => (from, unquoted(rest)),
-                };
-                let at = from..from.saturating_add(value.len());
-                found.push(Variable { name, value, at });
-            }
-        }
-        start = start.saturating_add(line.len());
-    }
-    found
-}
-
-/// Returns a value without quotes: to the end of the line, or to a comment.
-fn unquoted(rest: &str) -> &str {
-    let line = rest.lines().next().unwrap_or_default();
-    let end = if line.starts_with('#') { 0 } else { line.find(" #").unwrap_or(line.len()) };
-    line.get(..end).unwrap_or_default().trim_end()
-}
+use crate::doctor::variables;
 
 /// Returns the value of a variable that is not empty.
 pub(super) fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {

@@ -37,6 +37,7 @@ use self::journal::{Journal, JournalError, Undone};
 use self::policy_file::Head;
 use self::survey::SurveyError;
 use crate::config::NOT_ALLOWED;
+use crate::doctor::{self, GATE};
 use crate::secret::Secret;
 
 pub use self::docker::{Containers, docker_folders};
@@ -322,7 +323,7 @@ impl File {
 fn no_gate(more: &str) -> InitError {
     InitError::Refused(format!(
         "the gate is not on this machine (mod_{}): install the package vestibule-prosody-module, or run `make install`{more}",
-        prosody::GATE
+        GATE
     ))
 }
 
@@ -441,7 +442,7 @@ impl Plan {
 /// Returns the folder of the gate, if the file is in it.
 fn gate_folder(path: &Path) -> Option<&Path> {
     let folder = path.parent()?;
-    folder.ends_with(format!("mod_{}", prosody::GATE)).then_some(folder)
+    folder.ends_with(format!("mod_{}", GATE)).then_some(folder)
 }
 
 /// What was taken back.
@@ -535,7 +536,7 @@ fn secrets(plan: &[Undone]) -> Vec<String> {
         let quoted =
             text.lines().filter_map(|line| line.trim().strip_prefix("component_secret = \""));
         secrets.extend(quoted.map(|rest| rest.trim_end_matches('"').to_owned()));
-        secrets.extend(dotenv::value(&text, docker::SECRET).map(str::to_owned));
+        secrets.extend(dotenv::value(&text, doctor::SECRET).map(str::to_owned));
     }
     secrets.retain(|secret| !secret.is_empty());
     secrets

@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 
 use super::lua::{Place, Source, edited, quoted};
 use super::survey::{Form, GLOBAL, Options, Overlay, Setting, Survey, SurveyError};
+use crate::doctor::GATE;
 use crate::jid::BareJid;
 
-/// The gate's name among Prosody's modules.
-pub(super) const GATE: &str = "vestibule_gate";
 /// Name of the file for Prosody.
 pub(super) const FILE: &str = "vestibule.cfg.lua";
 /// Stands for the secret in texts that are shown.

@@ -13,6 +13,7 @@ use super::{
     Answers, File, GATES, InitError, Places, Plan, Policy, SECRET, new_secret, no_gate, policy,
     without_accounts,
 };
+use crate::doctor::{self, GATE};
 use crate::jid::BareJid;
 use crate::secret::Secret;
 
@@ -275,15 +276,15 @@ impl Site {
     ) -> Result<Outcome, InitError> {
         let paths = self.plugin_paths();
         let has_module = |name: &str| paths.iter().any(|path| self.has_module(path, name));
-        let gate = match has_module(prosody::GATE) {
+        let gate = match has_module(GATE) {
             true => None,
             false => {
-                let found = GATES.iter().find(|path| self.has_module(path, prosody::GATE));
+                let found = GATES.iter().find(|path| self.has_module(path, GATE));
                 Some(*found.ok_or_else(|| no_gate(""))?)
             }
         };
         let (ours, is_included) = (&self.ours.0, self.ours.1);
-        let used = listening(&self.places.full("/proc/net/tcp"));
+        let used = self.listening();
         // A port that an earlier run chose is Prosody's by now.
         let chosen = self.survey.place(GLOBAL, "component_ports").filter(|at| at.file == *ours);
         let chosen = chosen.and_then(|_| self.survey.get(GLOBAL, "component_ports"));
@@ -364,6 +365,15 @@ impl Site {
         texts.into_iter().map(change).collect()
     }
 
+    /// Returns the TCP ports on which programs listen, by the kernel's tables; none if they are not readable.
+    fn listening(&self) -> Vec<u16> {
+        // A socket of IPv6 that listens everywhere has the port of IPv4, too.
+        let tables =
+            ["/proc/net/tcp", "/proc/net/tcp6"].map(|it| fs::read_to_string(self.places.full(it)));
+        let used = tables.iter().flatten().flat_map(|table| doctor::listening(table));
+        used.map(|address| address.port()).collect()
+    }
+
     /// Returns the number of a group.
     fn group(&self, name: &str) -> Option<u32> {
         let text = fs::read_to_string(self.places.full("/etc/group")).ok()?;
@@ -379,17 +389,4 @@ fn encoded(name: &str) -> String {
         byte => format!("%{byte:02x}"),
     };
     name.bytes().map(encode).collect()
-}
-
-/// Returns the TCP ports (IPv4) on which programs listen, by the kernel's table; none if that is not readable.
-fn listening(table: &Path) -> Vec<u16> {
-    const LISTEN: &str = "0A";
-    let text = fs::read_to_string(table).unwrap_or_default();
-    let port = |line: &str| {
-        let mut fields = line.split_whitespace().skip(1);
-        let (local, state) = (fields.next()?, fields.nth(1)?);
-        let port = local.rsplit_once(':')?.1;
-        (state == LISTEN).then(|| u16::from_str_radix(port, 16).ok()).flatten()
-    };
-    text.lines().skip(1).filter_map(port).collect()
 }
