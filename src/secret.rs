@@ -16,6 +16,16 @@ impl Secret {
         Self(Zeroizing::new(text.into()))
     }
 
+    /// Returns a new secret: 256 random bits, in hexadecimal.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn random() -> Result<Self, getrandom::Error> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *bytes)?;
+        Ok(Self::new(hex::encode(*bytes)))
+    }
+
     /// Returns the text, for the one place that needs it.
     pub fn expose(&self) -> &str {
         &self.0

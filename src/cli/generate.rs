@@ -13,11 +13,11 @@ use super::Arguments;
 use super::out::{Ended, note, say};
 use crate::config::Loaded;
 use crate::control::Role;
-use crate::http::new_token;
 use crate::jid::BareJid;
 use crate::password::{Context, derive, period_at};
 use crate::policy::moderators::HostCode;
 use crate::policy::record::Source;
+use crate::secret::Secret;
 
 /// The name of the program.
 const NAME: &str = "vestibule";
@@ -40,7 +40,7 @@ pub(super) fn man_pages(directory: &Path) -> Ended {
 /// Prints a new token, which is not stored, and the table for the file that admits it.
 pub(super) fn print(name: &str, role: Role, json: bool) -> Ended {
     let token =
-        new_token().map_err(|error| format!("the system gives no random numbers: {error}"))?;
+        Secret::random().map_err(|error| format!("the system gives no random numbers: {error}"))?;
     let sha256 = hex::encode(Sha256::digest(token.expose()));
     if json {
         let table = serde_json::json!({ "name": name, "role": role, "sha256": sha256 });

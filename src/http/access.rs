@@ -161,7 +161,7 @@ impl Access {
     }
 
     fn begin(&self, holder: Holder) -> Result<Secret, getrandom::Error> {
-        let token = new_token()?;
+        let token = Secret::random()?;
         let Digest(digest) = Digest::of(token.expose());
         let mut sessions = self.sessions();
         if let Some(oldest) = gives_way(&sessions, &holder) {
@@ -319,16 +319,6 @@ impl Access {
         sessions.retain(|session| session.until > Instant::now());
         sessions
     }
-}
-
-/// Returns a new token: 256 random bits, in hexadecimal.
-///
-/// # Errors
-/// When the system has no random numbers.
-pub fn new_token() -> Result<Secret, getrandom::Error> {
-    let mut bytes = zeroize::Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *bytes)?;
-    Ok(Secret::new(hex::encode(*bytes)))
 }
 
 /// Splits a host and its port; an IPv6 address stands in brackets (RFC 3986 §3.2.2).

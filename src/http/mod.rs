@@ -17,7 +17,7 @@ mod server;
 mod sign_in;
 mod stream;
 
-pub use self::access::{Access, new_token};
+pub use self::access::Access;
 pub use self::api::ApiBackend;
 pub use self::history::Totals;
 pub use self::openapi::document;

@@ -23,8 +23,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::access::{
-    Access, Digest, SESSION, SESSION_COOKIE, SignedIn, Unproved, cookie, is_of_page, new_token,
-    the_only,
+    Access, Digest, SESSION, SESSION_COOKIE, SignedIn, Unproved, cookie, is_of_page, the_only,
 };
 use super::api::{ApiBackend, Known};
 use super::oidc::{Failed, Provider};
@@ -202,13 +201,13 @@ impl SignIns {
         let key = match self.key.get() {
             Some(key) => key,
             None => {
-                let fresh = new_token().ok()?;
+                let fresh = Secret::random().ok()?;
                 self.key.get_or_init(|| fresh)
             }
         };
         let begun = self.started.elapsed().as_secs();
         let former = session.map(|token| Digest::of(token).to_hex()).unwrap_or_default();
-        UnderWay::of(key, &format!("{begun}.{}.{former}", new_token().ok()?.expose()))
+        UnderWay::of(key, &format!("{begun}.{}.{former}", Secret::random().ok()?.expose()))
     }
 
     /// Returns the sign-in of that state, if it is this browser's and in time.

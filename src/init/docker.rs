@@ -277,14 +277,14 @@ impl Containers {
         let file = self.policy.kept(answers, &self.places.policy, &mut unmet);
         let text = self.env.text();
         let secret = match value(&text, SECRET) {
-            Some(secret) => secret.to_owned(),
+            Some(secret) => Secret::new(secret),
             None => new_secret()?,
         };
         let compose: Vec<_> = COMPOSE_FILES
             .into_iter()
             .filter(|name| *name == COMPOSE_FILES[0] || self.folder.join(name).exists())
             .collect();
-        let bytes = env(&text, &secret, &compose).into_bytes();
+        let bytes = env(&text, secret.expose(), &compose).into_bytes();
         let env = Content { bytes, ..self.env.clone() };
         let path = self.folder.join(".env");
         let (before, after) = (Some(self.env.clone()), Some(env));
@@ -327,7 +327,7 @@ impl Containers {
             manual: Vec::new(),
             notes,
             unmet,
-            secret: Secret::new(secret),
+            secret,
             places: self.places,
             journal: self.journal,
         })

@@ -29,9 +29,6 @@ mod survey;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use self::changes::{Change, Content, Folder, Undo};
 use self::journal::{Journal, JournalError, Undone};
 use self::policy_file::Head;
@@ -341,14 +338,9 @@ fn policy(places: &Places, journal: &Journal) -> Result<Policy, InitError> {
     Ok(if journal.wrote(&path, &content) { Policy::Ours(table) } else { Policy::Theirs(table) })
 }
 
-/// Returns a new secret: 32 random bytes, as letters and digits.
-fn new_secret() -> Result<String, InitError> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        InitError::System(format!("the system gives no random numbers: {error}"))
-    })?;
-    let text = STANDARD.encode(bytes);
-    Ok(text.chars().filter(char::is_ascii_alphanumeric).collect())
+fn new_secret() -> Result<Secret, InitError> {
+    Secret::random()
+        .map_err(|error| InitError::System(format!("the system gives no random numbers: {error}")))
 }
 
 impl Plan {

@@ -254,16 +254,16 @@ impl Site {
             return Ok((Secret::new(kept), None));
         }
         let secret = match there {
-            Some(there) => there.to_owned(),
+            Some(there) => Secret::new(there),
             None => new_secret()?,
         };
         let content = Content {
-            bytes: format!("{secret}\n").into_bytes(),
+            bytes: format!("{}\n", secret.expose()).into_bytes(),
             mode: 0o600,
             owner: journal::owner(),
         };
         let change = Change { path, before, after: Some(content), is_theirs: true };
-        Ok((Secret::new(secret), Some(change)))
+        Ok((secret, Some(change)))
     }
 
     /// Decides what becomes of the configuration.
