@@ -11,6 +11,7 @@ use super::out::{Ended, confirms, note, say, status};
 use super::running::{reply, visible};
 use crate::app::commands::{Erasure, Kept, PersonErase, PersonExport, called, request, unreadable};
 use crate::app::{now, write_new};
+use crate::component::audit::aside;
 use crate::control::Answer as _;
 use crate::store::Person;
 
@@ -135,10 +136,8 @@ fn export(who: &str, out: Option<&Path>, socket: &Path) -> Ended {
 /// Returns the lines of the decision log that name a person, those of the file that was renamed before first, and how many
 /// lines cannot be read.
 fn lines(path: &Path, person: &Person) -> Result<(Vec<Value>, u64), String> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".1");
     let (mut found, mut unread) = (Vec::new(), 0_u64);
-    for path in [Path::new(&aside), path] {
+    for path in [&*aside(path), path] {
         let failed = |error| format!("cannot read {}: {error}", path.display());
         let file = match File::open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,

@@ -13,6 +13,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use super::decision_record::{Context, Line, VERSION};
 use super::log_writer::LogWriter;
+pub use super::log_writer::aside;
 use crate::jid::BareJid;
 use crate::policy::attempt::{Attempt, Requester};
 use crate::policy::facts::Facts;
@@ -36,7 +37,7 @@ pub struct AuditError {
 /// The audit: decision log, audit database and event stream.
 #[derive(Debug)]
 pub struct Audit {
-    spool: Option<LogWriter>,
+    log_writer: Option<LogWriter>,
     store: Option<Arc<Store>>,
     live: broadcast::Sender<Arc<Entry>>,
     sequence: Sequence,
@@ -49,7 +50,7 @@ impl Audit {
     pub fn none() -> Self {
         let (live, _) = broadcast::channel(BEHIND);
         let (sequence, server) = (Sequence::default(), String::new());
-        Self { spool: None, store: None, live, sequence, server, mask: Mask::default() }
+        Self { log_writer: None, store: None, live, sequence, server, mask: Mask::default() }
     }
 
     /// Opens the decision log `path`, created with its directory, readable by its owner only.
@@ -58,7 +59,7 @@ impl Audit {
     /// When the file or its directory cannot be opened or created.
     pub fn open(path: &Path) -> Result<Self, AuditError> {
         match LogWriter::open(path) {
-            Ok(spool) => Ok(Self { spool: Some(spool), ..Self::none() }),
+            Ok(log_writer) => Ok(Self { log_writer: Some(log_writer), ..Self::none() }),
             Err(source) => Err(AuditError { path: path.to_owned(), source }),
         }
     }
@@ -129,7 +130,7 @@ impl Audit {
         {
             self.record(entry);
         }
-        if self.spool.is_some() {
+        if self.log_writer.is_some() {
             let line = json!({
                 "v": VERSION, "at": now.to_string(), "event": event, "room": room, "details": details,
             });
@@ -222,15 +223,16 @@ impl Audit {
     /// # Errors
     /// When there is no decision log, or it cannot be opened; then the old file stays in use.
     pub fn reopen(&self) -> Result<PathBuf, String> {
-        let spool = self.spool.as_ref();
-        let spool = spool.ok_or("there is no decision log: see `log.decisions` in the file")?;
-        let failed = |error| format!("`{}` cannot be opened: {error}", spool.path.display());
-        spool.reopen().map(|()| spool.path.clone()).map_err(failed)
+        let log_writer = self.log_writer.as_ref();
+        let log_writer =
+            log_writer.ok_or("there is no decision log: see `log.decisions` in the file")?;
+        let failed = |error| format!("`{}` cannot be opened: {error}", log_writer.path.display());
+        log_writer.reopen().map(|()| log_writer.path.clone()).map_err(failed)
     }
 
     /// Path of the decision log, or `None` if there is none.
     pub fn log_path(&self) -> Option<&Path> {
-        self.spool.as_ref().map(|spool| spool.path.as_path())
+        self.log_writer.as_ref().map(|log_writer| log_writer.path.as_path())
     }
 
     /// Replaces lines of the decision log; `line` returns the new one, or `None` for one that stays. Never
@@ -239,22 +241,22 @@ impl Audit {
         &self,
         line: impl Fn(&[u8]) -> Option<String> + Send + 'static,
     ) -> Option<oneshot::Receiver<io::Result<u64>>> {
-        self.spool.as_ref().map(|spool| spool.rewrite(line))
+        self.log_writer.as_ref().map(|log_writer| log_writer.rewrite(line))
     }
 
     /// Returns whether anything is recorded: there is a log, a database or a subscriber.
     pub fn is_kept(&self) -> bool {
-        self.spool.is_some() || self.takes_entries()
+        self.log_writer.is_some() || self.takes_entries()
     }
 
     /// Returns how many lines of the decision log were lost since the start.
     pub fn lost(&self) -> u64 {
-        self.spool.as_ref().map_or(0, LogWriter::lost)
+        self.log_writer.as_ref().map_or(0, LogWriter::lost)
     }
 
     /// Returns the health of each writing thread, with its name: `log` or `database`.
     pub fn threads(&self) -> impl Iterator<Item = (&'static str, &Health)> {
-        let log = self.spool.iter().map(|spool| ("log", &spool.health));
+        let log = self.log_writer.iter().map(|log_writer| ("log", &log_writer.health));
         log.chain(self.store.iter().map(|store| ("database", &store.health)))
     }
 
@@ -263,8 +265,8 @@ impl Audit {
     }
 
     fn log(&self, line: &str) {
-        if let Some(spool) = &self.spool {
-            spool.line(line);
+        if let Some(log_writer) = &self.log_writer {
+            log_writer.line(line);
         }
     }
 }

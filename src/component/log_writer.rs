@@ -47,8 +47,8 @@ struct State {
     lost: u64,
     /// A reopened file, and how many of the waiting bytes still belong to the old one.
     fresh: Option<(Appended, usize)>,
-    /// What is done to the files of the log while nothing is written to them.
-    rewrite: Option<Rewrite>,
+    /// What is done to the files of the log, in this order, while nothing is written to them.
+    rewrites: Vec<Rewrite>,
     stop: bool,
 }
 
@@ -125,7 +125,7 @@ impl LogWriter {
             // The caller may have stopped waiting.
             let _ = tell.send(done);
         }));
-        self.shared.state.lock().rewrite = Some(rewrite);
+        self.shared.state.lock().rewrites.push(rewrite);
         self.shared.news.notify_one();
         told
     }
@@ -150,7 +150,7 @@ impl Shared {
     /// Waits for something to do, then a moment for more of it.
     fn gather(&self) -> MutexGuard<'_, State> {
         let nothing =
-            |state: &State| !state.stop && state.fresh.is_none() && state.rewrite.is_none();
+            |state: &State| !state.stop && state.fresh.is_none() && state.rewrites.is_empty();
         let idle = |state: &mut State| state.bytes.is_empty() && nothing(state);
         let few = |state: &mut State| state.bytes.len() < PLENTY && nothing(state);
         let mut state = self.state.lock();
@@ -191,7 +191,8 @@ impl Writer {
             self.health.round();
             let mut state = self.shared.gather();
             std::mem::swap(&mut batch, &mut state.bytes);
-            let (stop, fresh, rewrite) = (state.stop, state.fresh.take(), state.rewrite.take());
+            let (stop, fresh) = (state.stop, state.fresh.take());
+            let rewrites = std::mem::take(&mut state.rewrites);
             drop(state);
             self.taken = lines(&batch);
             let mut rest = batch.as_slice();
@@ -202,8 +203,8 @@ impl Writer {
                 rest = after;
             }
             self.write(rest);
-            if let Some(Rewrite(rewrite)) = rewrite {
-                rewrite(&self.path);
+            if !rewrites.is_empty() {
+                rewrites.into_iter().for_each(|Rewrite(rewrite)| rewrite(&self.path));
                 match append(&self.path) {
                     Ok(file) => self.file = file,
                     Err(error) => {
@@ -275,7 +276,7 @@ impl Writer {
 }
 
 /// Returns the path that a full log is renamed to.
-fn aside(path: &Path) -> PathBuf {
+pub fn aside(path: &Path) -> PathBuf {
     let mut aside = path.to_owned().into_os_string();
     aside.push(".1");
     aside.into()
@@ -372,11 +373,11 @@ mod tests {
     fn what_was_left_is_written_in_order_when_it_ends() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("state/log");
-        let spool = LogWriter::open(&path).unwrap();
+        let log_writer = LogWriter::open(&path).unwrap();
         for number in 0..300_000_u64 {
-            spool.line(&number.to_string());
+            log_writer.line(&number.to_string());
         }
-        drop(spool);
+        drop(log_writer);
         assert_eq!(written(&path), (0..300_000).collect::<Vec<_>>());
     }
 
@@ -385,16 +386,38 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (path, old) = (home.path().join("log"), home.path().join("log.1"));
         std::fs::write(&old, "1\n2\n").unwrap();
-        let spool = LogWriter::open(&path).unwrap();
-        spool.line("2");
-        spool.line("3");
+        let log_writer = LogWriter::open(&path).unwrap();
+        log_writer.line("2");
+        log_writer.line("3");
         let replace = |line: &[u8]| (line == b"2").then(|| "7".to_owned());
-        assert_eq!(spool.rewrite(replace).blocking_recv().unwrap().unwrap(), 2);
-        assert_eq!(spool.rewrite(replace).blocking_recv().unwrap().unwrap(), 0);
-        spool.line("4");
-        drop(spool);
+        assert_eq!(log_writer.rewrite(replace).blocking_recv().unwrap().unwrap(), 2);
+        assert_eq!(log_writer.rewrite(replace).blocking_recv().unwrap().unwrap(), 0);
+        log_writer.line("4");
+        drop(log_writer);
         assert_eq!((written(&old), written(&path)), (vec![1, 7], vec![7, 3, 4]));
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn two_who_replace_lines_at_the_same_time_both_do() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("log");
+        let log = LogWriter::open(&path).unwrap();
+        ["1", "2", "3"].into_iter().for_each(|line| log.line(line));
+        let replace = |old: &'static [u8], new: &'static str| {
+            move |line: &[u8]| (line == old).then(|| new.to_owned())
+        };
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let first = log.rewrite(move |line| {
+            let _ = wait.recv();
+            replace(b"1", "4")(line)
+        });
+        let others = [log.rewrite(replace(b"2", "5")), log.rewrite(replace(b"3", "6"))];
+        drop(go);
+        for told in [first].into_iter().chain(others) {
+            assert_eq!(told.blocking_recv().unwrap().unwrap(), 1);
+        }
+        assert_eq!(written(&path), [4, 5, 6]);
     }
 
     #[test]
@@ -406,10 +429,10 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
         std::fs::write(&other, "7\n").unwrap();
         symlink(&other, &link).unwrap();
-        let spool = LogWriter::open(&path).unwrap();
+        let log_writer = LogWriter::open(&path).unwrap();
         let replace = |line: &[u8]| (line == b"2").then(|| "3".to_owned());
-        assert_eq!(spool.rewrite(replace).blocking_recv().unwrap().unwrap(), 1);
-        drop(spool);
+        assert_eq!(log_writer.rewrite(replace).blocking_recv().unwrap().unwrap(), 1);
+        drop(log_writer);
         assert_eq!(std::fs::read(&path).unwrap(), b"3\n\xff\n");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!((written(&other), link.exists()), (vec![7], false));
@@ -419,8 +442,8 @@ mod tests {
     fn a_single_line_does_not_wait_for_another() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("log");
-        let spool = LogWriter::open(&path).unwrap();
-        spool.line("7");
+        let log_writer = LogWriter::open(&path).unwrap();
+        log_writer.line("7");
         std::thread::sleep(GATHER * 20);
         assert_eq!(written(&path), [7]);
     }
@@ -429,13 +452,13 @@ mod tests {
     fn after_a_rotation_lines_go_to_the_new_file() {
         let home = tempfile::tempdir().unwrap();
         let (path, old) = (home.path().join("log"), home.path().join("log.1"));
-        let spool = LogWriter::open(&path).unwrap();
-        spool.line("1");
+        let log_writer = LogWriter::open(&path).unwrap();
+        log_writer.line("1");
         std::fs::rename(&path, &old).unwrap();
-        spool.reopen().unwrap();
+        log_writer.reopen().unwrap();
         assert!(path.exists());
-        spool.line("2");
-        drop(spool);
+        log_writer.line("2");
+        drop(log_writer);
         assert_eq!((written(&old), written(&path)), (vec![1], vec![2]));
     }
 
@@ -444,20 +467,20 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (path, old) = (home.path().join("log"), home.path().join("log.1"));
         std::fs::write(&path, "1000\n").unwrap();
-        let spool = LogWriter::bounded(&path, 100).unwrap();
+        let log_writer = LogWriter::bounded(&path, 100).unwrap();
         for number in 1001..1100_u64 {
-            spool.line(&number.to_string());
+            log_writer.line(&number.to_string());
         }
-        drop(spool);
+        drop(log_writer);
         // 500 bytes: four files of 100 bytes were filled before the last.
         assert_eq!(written(&old), (1060..1080).collect::<Vec<_>>());
         assert_eq!(written(&path), (1080..1100).collect::<Vec<_>>());
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 2);
         // Writing continues in the existing file, and a line that is too long for any file is not lost.
-        let spool = LogWriter::bounded(&path, 100).unwrap();
-        spool.line(&"7".repeat(200));
-        spool.line("8");
-        drop(spool);
+        let log_writer = LogWriter::bounded(&path, 100).unwrap();
+        log_writer.line(&"7".repeat(200));
+        log_writer.line("8");
+        drop(log_writer);
         assert_eq!(std::fs::read_to_string(&old).unwrap().len(), 201);
         assert_eq!(written(&path), [8]);
     }
@@ -475,12 +498,12 @@ mod tests {
 
     #[test]
     fn lines_that_the_disk_refuses_are_counted() {
-        let spool = LogWriter::open(Path::new("/dev/full")).unwrap();
-        spool.line("1");
-        spool.line("2");
-        while spool.lost() < 2 {
+        let log_writer = LogWriter::open(Path::new("/dev/full")).unwrap();
+        log_writer.line("1");
+        log_writer.line("2");
+        while log_writer.lost() < 2 {
             std::thread::yield_now();
         }
-        assert_eq!(spool.lost(), 2);
+        assert_eq!(log_writer.lost(), 2);
     }
 }
