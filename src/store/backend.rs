@@ -28,7 +28,7 @@ impl StoreError {
     }
 }
 
-/// What stands for the target of a ban that was forgotten: a name of no domain.
+/// What stands for the target of a ban that was forgotten, and the domain of pseudonyms: a name of no domain.
 pub(super) const FORGOTTEN: &str = "erased.invalid";
 
 /// A database that can be connected to.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::backend::FORGOTTEN;
 use super::entry::{Entry, Kind};
 use crate::jid::{BareJid, JidError};
 use crate::policy::fingerprint::Mark;
@@ -95,7 +96,12 @@ impl Pseudonym {
     /// Makes a pseudonym of random bytes.
     pub fn of(random: [u8; 8]) -> Self {
         let mark = hex::encode(random);
-        Self { jid: format!("{mark}@erased.invalid"), mark }
+        Self { jid: format!("{mark}@{FORGOTTEN}"), mark }
+    }
+
+    /// Returns whether an address is a pseudonym.
+    pub fn is(jid: &str) -> bool {
+        jid.split_once('@').is_some_and(|(_, domain)| domain == FORGOTTEN)
     }
 }
 

@@ -515,8 +515,6 @@ impl Call<'_> {
         let query = Query { person: Some(text.trim().to_owned()), ..Query::default() };
         let found = store.search_all(query).await.map(|found| found.entries).unwrap_or_default();
         let people: BTreeSet<_> = found.into_iter().filter_map(|entry| entry.person).collect();
-        let erased = |jid: &String| jid.ends_with("@erased.invalid");
-        let people = people.into_iter().filter(|jid| !erased(jid));
-        people.take(NAMED).collect()
+        people.into_iter().filter(|jid| !Pseudonym::is(jid)).take(NAMED).collect()
     }
 }
