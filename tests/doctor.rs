@@ -866,6 +866,24 @@ fn what_the_images_and_packages_of_jitsi_have_by_nature_is_no_finding() {
             |it| it.above += "<module name='s2s'/><module name='s2s_whitelist'/>",
             "s2s-authentication",
         ),
+        (
+            |it| {
+                let text = "videobridge { http-servers { private { host = \"::1\" } } }";
+                it.machine.bridge = Some(Bridge::read(text));
+            },
+            "bridge-http",
+        ),
+        // The variable has a value that switches it off, and a comment.
+        (
+            |it| {
+                let shipped = include_str!("../prosody-snippets/docker-jitsi-meet/vestibule.env");
+                let more =
+                    "VESTIBULE_COMPONENT_SECRET=a-long-and-random-secret\nWAIT_FOR_HOST=0 # no\n";
+                it.machine.docker = Some(Ok(dotenv(&format!("{shipped}\n{more}"))));
+                it.above += &module("persistent_lobby");
+            },
+            "docker-env",
+        ),
     ] {
         let mut situation = Situation::new();
         change(&mut situation);

@@ -46,4 +46,4 @@ pub use settings::{
     Audit, Component, Doctor, Format, Limit, Log, NO_SECRET, NO_SECRET_HINT, Service, Settings,
     is_this_machine,
 };
-pub use store::{Addresses, PostgresAddress, Store, database};
+pub use store::{Addresses, PostgresAddress, Store, database, is_local};

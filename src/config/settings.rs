@@ -299,9 +299,7 @@ fn server(item: &Item<'_>) -> Read<String> {
 
 /// Returns whether the host in `host:port` is this machine.
 pub fn is_this_machine(server: &str) -> bool {
-    let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    is_local(host)
+    is_local(server.rsplit_once(':').map_or(server, |(host, _)| host))
 }
 
 /// Reads `[doctor]`.
@@ -493,6 +491,9 @@ mod tests {
             ["10.0.0.1:5347", "prosody:5347", "[::]:1", "0.0.0.0:1", "localhost.example.org:1"]
         {
             assert!(!is_this_machine(server), "{server}");
+        }
+        for host in ["localhost", "127.0.0.1", "::1", "[::1]"] {
+            assert!(is_local(host), "{host}");
         }
     }
 }

@@ -120,8 +120,9 @@ fn is_loopback(address: &IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// Returns whether a host is `localhost` or a loopback address.
-pub(super) fn is_local(host: &str) -> bool {
+/// Returns whether a host is `localhost` or a loopback address, one of IPv6 with or without its brackets.
+pub fn is_local(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|it| is_loopback(&it))
 }
 

@@ -7,7 +7,7 @@ use super::case::{Case, has_anywhere, place};
 use super::gate::{GATE, SHORTEST_SECRET};
 use super::readers::{Location, Variable, config_js, hocon, variables};
 use super::{Check, DOTENV, Looked, Severity};
-use crate::config::{counted, is_this_machine};
+use crate::config::{counted, is_local};
 use crate::policy::lobby::Admission;
 use crate::policy::moderators::Become;
 use crate::policy::permissions::{E2ee, Permissions, Permitted};
@@ -388,7 +388,7 @@ fn bridge(case: &Case<'_>, looked: &mut Looked) {
         Some(Ok(bridge)) => bridge,
     };
     let host = bridge.host.as_deref().unwrap_or("127.0.0.1");
-    if is_this_machine(host) {
+    if is_local(host) {
         return;
     }
     let found = match (bridge.rest, bridge.shutdown) {

@@ -36,7 +36,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use super::access::Person;
-use crate::config::Oidc;
+use crate::config::{Oidc, is_local, is_sign_in_name};
 use crate::secret::Secret;
 
 /// Algorithms by which an ID token may be signed: those with a key of the provider's own.
@@ -154,13 +154,13 @@ impl Provider {
         verifier: &Secret,
     ) -> Result<Person, Failed> {
         let client = self.client(oidc).await?;
-        let is_local = is_local(oidc);
+        let here = is_provider_local(oidc);
         let invalid = |error: &dyn std::error::Error| Failed::Invalid(in_full(error));
         let tokens = client
             .exchange_code(AuthorizationCode::new(code.to_owned()))
             .map_err(|error| invalid(&error))?
             .set_pkce_verifier(PkceCodeVerifier::new(verifier.expose().to_owned()))
-            .request_async(&|request| fetch(request, is_local))
+            .request_async(&|request| fetch(request, here))
             .await
             .map_err(|error| match &error {
                 RequestTokenError::Request(error) => Failed::Unreachable(in_full(error)),
@@ -209,10 +209,10 @@ impl Provider {
         {
             return said.clone();
         }
-        let is_local = is_local(oidc);
-        let fetch = |request| fetch(request, is_local);
+        let here = is_provider_local(oidc);
+        let fetch = |request| fetch(request, here);
         let said = CoreProviderMetadata::discover_async(oidc.issuer.clone(), &fetch).await;
-        let said = said.map_err(|error| in_full(&error)).and_then(|it| checked(it, is_local));
+        let said = said.map_err(|error| in_full(&error)).and_then(|it| checked(it, here));
         *known =
             Some(Known { issuer: oidc.issuer.to_string(), at: Instant::now(), said: said.clone() });
         said
@@ -220,20 +220,20 @@ impl Provider {
 }
 
 /// Returns whether the provider is on this machine.
-fn is_local(oidc: &Oidc) -> bool {
-    oidc.issuer.url().host_str().is_some_and(is_here)
+fn is_provider_local(oidc: &Oidc) -> bool {
+    oidc.issuer.url().host_str().is_some_and(is_local)
 }
 
 /// Returns whether an address that a provider names is used: one that is encrypted, or, of a provider on this machine, one on
 /// this machine. What else listens here is none of another provider's business.
-fn is_usable(scheme: &str, host: &str, is_local: bool) -> bool {
-    scheme == "https" || (scheme == "http" && is_local && is_here(host))
+fn is_usable(scheme: &str, host: &str, is_provider_local: bool) -> bool {
+    scheme == "https" || (scheme == "http" && is_provider_local && is_local(host))
 }
 
 /// Returns what a provider says of itself, if browsers can be sent to where it says.
-fn checked(said: CoreProviderMetadata, is_local: bool) -> Result<CoreProviderMetadata, String> {
+fn checked(said: CoreProviderMetadata, here: bool) -> Result<CoreProviderMetadata, String> {
     let url = said.authorization_endpoint().url();
-    if is_usable(url.scheme(), url.host_str().unwrap_or_default(), is_local) {
+    if is_usable(url.scheme(), url.host_str().unwrap_or_default(), here) {
         return Ok(said);
     }
     Err(FetchError::Address(url.to_string()).to_string())
@@ -254,7 +254,7 @@ fn person(oidc: &Oidc, claims: &Claims) -> Result<Person, Failed> {
         "preferred_username" => claims.preferred_username().map(|name| name.as_str()),
         other => others.get(other).and_then(Value::as_str),
     };
-    let name = name.filter(|name| crate::config::is_sign_in_name(name));
+    let name = name.filter(|name| is_sign_in_name(name));
     let name = name.ok_or_else(|| Failed::Nameless(oidc.claim.clone()))?.to_owned();
     let groups = match others.get(&oidc.groups_claim) {
         Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).collect(),
@@ -303,27 +303,24 @@ enum FetchError {
 }
 
 /// Sends a request to the provider. It follows no redirect: an answer may lead nowhere but where it was asked for.
-async fn fetch(request: HttpRequest, is_local: bool) -> Result<HttpResponse, FetchError> {
+async fn fetch(request: HttpRequest, here: bool) -> Result<HttpResponse, FetchError> {
     let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();
-    let answer = timeout(ANSWER, fetch_at_leisure(request, is_local)).await;
+    let answer = timeout(ANSWER, fetch_at_leisure(request, here)).await;
     answer.map_err(|_| FetchError::Late(authority))?
 }
 
-async fn fetch_at_leisure(
-    request: HttpRequest,
-    is_local: bool,
-) -> Result<HttpResponse, FetchError> {
+async fn fetch_at_leisure(request: HttpRequest, here: bool) -> Result<HttpResponse, FetchError> {
     let uri = request.uri().clone();
     let no_address = || FetchError::Address(uri.to_string());
     let host = uri.host().ok_or_else(no_address)?;
     let name = host.trim_start_matches('[').trim_end_matches(']');
     let encrypted = uri.scheme_str() == Some("https");
-    if !is_usable(uri.scheme_str().unwrap_or_default(), name, is_local) {
+    if !is_usable(uri.scheme_str().unwrap_or_default(), name, here) {
         return Err(no_address());
     }
     let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
     let unreachable = |error| {
-        let kind = if is_here(name) { FetchError::Unreachable } else { FetchError::Beyond };
+        let kind = if is_local(name) { FetchError::Unreachable } else { FetchError::Beyond };
         kind(format!("{host}:{port}"), error)
     };
     let stream = TcpStream::connect((name, port)).await.map_err(unreachable)?;
@@ -333,12 +330,6 @@ async fn fetch_at_leisure(
     let server = ServerName::try_from(name.to_owned()).map_err(|_| no_address())?;
     let tls = TlsConnector::from(Arc::new(tls()?));
     exchange(tls.connect(server, stream).await.map_err(unreachable)?, request, &uri).await
-}
-
-fn is_here(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Returns TLS with the authorities of the system, or those that `SSL_CERT_FILE` names.
