@@ -13,6 +13,10 @@ use crate::policy::rules::lobby::Rescue;
 use crate::policy::{Policy, Rules};
 use crate::setting::Setting;
 
+/// Warning about a policy by which strangers moderate.
+pub const GUESTS_OPEN: &str = "guests may open rooms, and who opens a room moderates it: on a server without accounts, an \
+                               early stranger";
+
 /// Reports contradictions (errors) and settings without effect (warnings), in the base rules and in each override.
 pub(super) fn check(notes: &Diagnostics<'_>, policy: &Policy) {
     pattern_overlap::check(notes, policy);
@@ -202,8 +206,7 @@ impl Checks<'_> {
         self.warn_if(
             guests_open && assign.value.contains(&Become::Opener),
             at(&access.create).or(assign),
-            "guests may open rooms, and who opens a room moderates it: on a server without \
-             accounts, an early stranger",
+            GUESTS_OPEN,
             "leave \"guest\" out of `access.create`, or \"opener\" out of `moderators.assign`",
         );
     }

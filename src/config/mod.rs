@@ -25,11 +25,13 @@ mod table_reader;
 mod texts;
 
 pub use self::attempt_args::{Described, DescribedError, OTHER_PERSON, UNNAMED, claim};
+pub use self::checks::GUESTS_OPEN;
 pub use self::diagnostics::{Held, Problem, Severity, Visible, Written};
 pub use self::environment::{Outside, of_session};
 pub use self::key_diff::{KeyChange, Said, changes};
 pub use self::policy_tests::{Effect, Expected, Trial, load_trials, parse_trials};
 pub use self::redaction::{held, redacted, redacted_changes};
+pub use self::secrets::SECRET_IS_READABLE;
 pub use crate::policy::messages::counted;
 pub use crate::setting::kind::nearest;
 pub use crate::setting::values::{LONGEST, length};

@@ -13,6 +13,10 @@ use crate::secret::Secret;
 use crate::setting::values::text;
 use crate::setting::{Item, Read};
 
+/// Warning about a secret in a policy file that others can read.
+pub const SECRET_IS_READABLE: &str =
+    "other accounts of this machine can read this file, and the secret in it";
+
 /// Keys by which a table gives a secret.
 #[derive(Clone, Copy)]
 pub(super) struct Keys {
@@ -81,10 +85,8 @@ pub(super) fn read(
         }
         (Some((secret, place)), _) => {
             if secret.is_some() && outside.exposed && matches!(place, Place::Text(_)) {
-                let message =
-                    "other accounts of this machine can read this file, and the secret in it";
                 let hint = format!("put it into a file of its own, `{}`", keys.file);
-                section.warning_with(place.clone(), keys.inline, message, &hint);
+                section.warning_with(place.clone(), keys.inline, SECRET_IS_READABLE, &hint);
             }
             Ok(Some((secret, place)))
         }

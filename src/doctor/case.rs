@@ -107,10 +107,10 @@ impl Case<'_> {
         looked: &mut Looked,
         mut look: impl FnMut(&Server, &Hosts, &Host, &mut Looked),
     ) {
-        self.each_with_hosts(looked, |server, _, hosts, looked| {
+        self.each_with_hosts(looked, |server, posture, hosts, looked| {
             if let Some(host) = hosts.named(&server.service) {
                 look(server, hosts, host, looked);
-            } else if hosts.all.len() < 64 {
+            } else if !posture.is_cut {
                 looked.not_told(server, "of its own host");
             }
         });

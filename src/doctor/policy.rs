@@ -3,7 +3,7 @@
 use super::case::{Case, doors, has_anywhere, has_s2s, place};
 use super::exposure::is_open_to_all;
 use super::{COMPONENT, Check, Looked, SHELL, Severity, checks};
-use crate::config::{Listen, Role, counted};
+use crate::config::{GUESTS_OPEN, Listen, Role, SECRET_IS_READABLE, counted};
 use crate::wire::server_inventory::{Host, Hosts, Setting};
 
 pub(super) static CHECKS: &[Check] = &[
@@ -67,13 +67,12 @@ fn pending(case: &Case<'_>, looked: &mut Looked) {
     }
 }
 
-/// First words of warnings that another check covers with more knowledge.
-const ELSEWHERE: [&str; 2] =
-    ["guests may open rooms", "other accounts of this machine can read this file"];
+/// Warnings that another check covers with more knowledge.
+const ELSEWHERE: [&str; 2] = [GUESTS_OPEN, SECRET_IS_READABLE];
 
 fn suspicious(case: &Case<'_>, looked: &mut Looked) {
-    let told = |message: &str| ELSEWHERE.iter().any(|start| message.starts_with(start));
-    for problem in case.warnings.iter().filter(|problem| !told(&problem.message)) {
+    let warnings = case.warnings.iter();
+    for problem in warnings.filter(|problem| !ELSEWHERE.contains(&&*problem.message)) {
         let about = match problem.line {
             0 => problem.path.clone(),
             line => format!("line {line}, {}", problem.path),
