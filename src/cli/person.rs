@@ -8,11 +8,11 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::out::{Ended, confirms, note, say, status};
-use super::running::{reply, visible};
+use super::running::{not_done, reply, visible};
 use crate::app::commands::{Erasure, Kept, PersonErase, PersonExport, called, request, unreadable};
 use crate::app::{now, write_new};
 use crate::component::audit::aside;
-use crate::control::Answer as _;
+use crate::control::{Answer as _, Failure};
 use crate::store::Person;
 
 /// What is to be done with what is kept on a person.
@@ -48,10 +48,12 @@ pub(super) enum Asked {
 /// Exports or erases a person.
 pub(super) fn run(asked: Asked, socket: Result<PathBuf, String>, json: bool) -> Ended {
     let socket = socket?;
-    match asked {
+    let done = match asked {
         Asked::Export { who, out } => export(&who, out.as_deref(), &socket),
         Asked::Erase { who, dry_run, yes } => erase(&who, (dry_run, yes), &socket, json),
-    }
+    };
+    // A request that is refused is an answer.
+    done.or_else(|error| Ok(not_done(&*error.downcast::<Failure>()?)))
 }
 
 fn erase(who: &str, (dry_run, yes): (bool, bool), socket: &Path, json: bool) -> Ended {

@@ -77,7 +77,8 @@ async def test_a_name_is_no_person(door):
             assert f"a name may be anybody's, so it is not enough; people who were called so: {BOB}" in told, told
         # That it was asked for is written down, and of whom is not.
         assert kept(door.component)["decisions.jsonl"].startswith(before)
-        assert "is no address" in say(door, "person", "erase", "@", "--yes", code=2)
+        for verb in (["export"], ["erase", "--yes"]):
+            assert "is no address" in say(door, "person", verb[0], "@", *verb[1:], code=1)
 
 
 async def test_a_person_is_erased_and_what_happened_stays(door):
