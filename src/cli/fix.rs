@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use super::out::{self, Ended, note, say};
 use super::running::{Arguments, visible};
 use crate::config::{Environment, Settings, held};
-use crate::doctor::{Finding, Report, State};
+use crate::doctor::{FORWARDED, Finding, LOCATION, Report, State};
 use crate::init::{Places, Repair, Repairs, take_back_repairs};
 
 /// Checks whose remedy is an option of a host of Prosody, with the option and its value.
@@ -136,7 +136,9 @@ fn resolved(path: &Path) -> Option<PathBuf> {
 /// Returns the repair of a finding, if a change of one file is one.
 fn repair(id: &str, finding: &Finding, known: &Known) -> Option<Repair> {
     if let Some((_, option, value)) = OPTIONS.iter().find(|(check, ..)| *check == id) {
-        return Some(Repair::Prosody { host: finding.about.clone(), option, value });
+        let is_advice = finding.line.starts_with(&format!("{option} = {value}"));
+        let host = finding.about.clone();
+        return is_advice.then_some(Repair::Prosody { host, option, value });
     }
     if let Some((_, clear)) = MODES.iter().find(|(check, _)| *check == id) {
         // Where the component needs the bits to read it, the advice is another.
@@ -145,10 +147,13 @@ fn repair(id: &str, finding: &Finding, known: &Known) -> Option<Repair> {
         return Some(Repair::Mode(path, *clear));
     }
     if id == "web-server" {
-        let (site, location) = finding.about.split_once(": location ")?;
+        let (site, location) = finding.about.split_once(LOCATION)?;
         let (site, location) = (PathBuf::from(site), location.to_owned());
-        let directive = "proxy_set_header X-Forwarded-For $remote_addr;";
-        return known.is_site(&site).then_some(Repair::Nginx { site, location, directive });
+        return known.is_site(&site).then_some(Repair::Nginx {
+            site,
+            location,
+            directive: FORWARDED,
+        });
     }
     None
 }

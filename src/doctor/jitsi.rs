@@ -29,7 +29,7 @@ pub struct Jicofo {
 }
 
 /// Variables of docker-jitsi-meet that are checked, in addition to that of the secret.
-const VARIABLES: [&str; 14] = [
+const VARIABLES: [&str; 11] = [
     IMAGE,
     "XMPP_MUC_MODULES",
     "XMPP_LOBBY_MUC_MODULES",
@@ -37,9 +37,6 @@ const VARIABLES: [&str; 14] = [
     "XMPP_MODULES",
     "PROSODY_TRUSTED_PROXIES",
     "ENABLE_AUTO_OWNER",
-    "ENABLE_LOBBY",
-    "ENABLE_S2S",
-    "ENABLE_GUESTS",
     "COMPOSE_FILE",
     "WAIT_FOR_HOST",
     "MAX_PARTICIPANTS",
@@ -292,6 +289,11 @@ fn is_of_xmpp(location: &Location) -> bool {
     PATHS.contains(&location.path.as_str())
 }
 
+/// Separates the file of nginx from the path of the location in what a finding of `web-server` is about.
+pub const LOCATION: &str = ": location ";
+/// Directive by which nginx passes the address of a person on.
+pub const FORWARDED: &str = "proxy_set_header X-Forwarded-For $remote_addr;";
+
 fn web_server(case: &Case<'_>, looked: &mut Looked) {
     if case.policy.focuses.is_empty() {
         return;
@@ -309,13 +311,13 @@ fn web_server(case: &Case<'_>, looked: &mut Looked) {
             }
         };
         for location in locations.iter().filter(|it| is_of_xmpp(it)) {
-            let about = format!("{path}: location {}", location.path);
+            let about = format!("{path}{LOCATION}{}", location.path);
             match location.forwards_address {
                 Some(true) => {}
                 Some(false) => looked.find(
                     about,
                     "it does not pass on the addresses of people",
-                    (NGINX, "proxy_set_header X-Forwarded-For $remote_addr;"),
+                    (NGINX, FORWARDED),
                 ),
                 None => looked.unknown(format!("{about}: a file that it includes is not read")),
             }
