@@ -101,30 +101,25 @@ end
 local found = { files = {}, includes = {}, headers = {}, options = {} };
 local function here()
 	-- The caller of the caller: the line of the configuration.
-	local info = debug.getinfo(3, "Sl");
-	return info and info.currentline or 0, info and info.what == "main" or false;
+	local info = debug.getinfo(3, "l");
+	return info and info.currentline or 0;
 end
-local function note(host, file, name, value, line, form, in_main)
-	table.insert(found.options, {
-		host = host, file = file, name = name, value = value, line = line, form = form, in_main = in_main;
-	});
+local function note(host, file, name, line, form)
+	table.insert(found.options, { host = host, file = file, name = name, line = line, form = form });
 end
 
-local function header(env, file, kind, function_)
+local function header(env, file, function_)
 	return function (name)
-		local line, in_main = here();
+		local line = here();
 		local rest = function_(name);
-		local entry = { host = rawget(env, "__currenthost"), kind = kind, file = file, line = line, in_main = in_main };
-		table.insert(found.headers, entry);
+		local host = rawget(env, "__currenthost");
+		table.insert(found.headers, { host = host, file = file, line = line });
 		local function options(call, argument)
-			if type(argument) == "string" then entry.module = argument; end
 			local more = call(argument);
 			if type(argument) ~= "table" then
 				return more and function (list) return options(more, list); end;
 			end
-			for option, value in pairs(argument) do
-				note(entry.host, file, option, value, line, "table", in_main);
-			end
+			for option in pairs(argument) do note(host, file, option, line, "table"); end
 		end
 		return function (argument) return options(rest, argument); end
 	end
@@ -135,13 +130,13 @@ local envload = envloads.envload;
 function envloads.envload(code, source, env)
 	local file = real(source:sub(2));
 	table.insert(found.files, file);
-	local kinds = { VirtualHost = "host", Host = "host", host = "host", Component = "component", component = "component" };
+	local headers = { VirtualHost = true, Host = true, host = true, Component = true, component = true };
 	local proxy = setmetatable({}, {
 		__index = function (_, name)
 			-- Prosody 13 notes where a function of Lua is used, and fails at that where the path is long.
 			local known, value = pcall(function () return env[name]; end);
 			if not known then value = G[name]; end
-			if kinds[name] then return header(env, file, kinds[name], value); end
+			if headers[name] then return header(env, file, value); end
 			if name == "Include" or name == "include" then
 				return function (what)
 					table.insert(found.includes, { file = file, line = here(), pattern = below_root(what) });
@@ -151,8 +146,7 @@ function envloads.envload(code, source, env)
 			return value;
 		end;
 		__newindex = function (_, name, value)
-			local line, in_main = here();
-			note(rawget(env, "__currenthost") or "*", file, name, value, line, "assignment", in_main);
+			note(rawget(env, "__currenthost") or "*", file, name, here(), "assignment");
 			env[name] = value;
 		end;
 	});
