@@ -123,7 +123,7 @@ impl Journal {
         !self.manifest.pending.is_empty()
     }
 
-    /// Returns whether the file is as it was written, or not there and removed since.
+    /// Returns whether the file is as an earlier run wrote it.
     pub(super) fn wrote(&self, path: &Path, now: &Content) -> bool {
         let shown = self.shown(path);
         let found = self.manifest.files.iter().find(|written| written.path == shown);

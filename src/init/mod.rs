@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use self::changes::{Change, Content, Folder, Undo};
 use self::journal::{Journal, JournalError, Undone};
 use self::policy_file::Head;
-use self::survey::SurveyError;
+use self::survey::{Loader, SurveyError};
 use crate::config::NOT_ALLOWED;
 use crate::doctor::{self, GATE};
 use crate::secret::Secret;
@@ -84,19 +84,25 @@ pub enum InitError {
     System(String),
 }
 
-impl From<SurveyError> for InitError {
-    fn from(error: SurveyError) -> Self {
+impl InitError {
+    /// Returns an error of the system; what is not allowed gets the way to have it allowed.
+    fn system(error: &dyn std::error::Error) -> Self {
         let text = error.to_string();
+        // Prosody's own program reports it as text.
         let is_denied = text.contains("Permission denied");
         Self::System(if is_denied { format!("{text}: {NOT_ALLOWED}") } else { text })
     }
 }
 
+impl From<SurveyError> for InitError {
+    fn from(error: SurveyError) -> Self {
+        Self::system(&error)
+    }
+}
+
 impl From<JournalError> for InitError {
     fn from(error: JournalError) -> Self {
-        let text = error.to_string();
-        let is_denied = text.contains("Permission denied");
-        Self::System(if is_denied { format!("{text}: {NOT_ALLOWED}") } else { text })
+        Self::system(&error)
     }
 }
 
@@ -115,6 +121,11 @@ impl Places {
     /// Returns Prosody's main file, as seen from the root.
     pub fn main(&self) -> &Path {
         self.prosody.as_deref().unwrap_or(Path::new(MAIN))
+    }
+
+    /// Returns the program that loads the configuration with this main file.
+    fn loader<'a>(&'a self, main: &'a Path) -> Loader<'a> {
+        Loader { prosodyctl: &self.prosodyctl, root: &self.root, main }
     }
 
     fn policy_folder(&self) -> PathBuf {

@@ -13,7 +13,7 @@ use super::changes::{Change, Content, diff};
 use super::journal::{Journal, owner, read, write};
 use super::lua::{Source, edited};
 use super::opened;
-use super::survey::{Form, Loader, Overlay, Survey};
+use super::survey::{Form, Overlay, Survey};
 use super::{InitError, Places, TakenBack, taken_back};
 
 /// Names of the journal's folder and of the file of modes, in the folder of the policy file.
@@ -134,12 +134,6 @@ impl Repairs {
             format!("mode of {}: {before:04o} -> {after:04o}\n", path.display())
         });
         files.chain(modes).collect()
-    }
-
-    /// Returns the files that change.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let changes = self.changes.iter().map(|change| change.path.as_path());
-        changes.chain(self.modes.iter().map(|mode| mode.path.as_path()))
     }
 
     /// Makes the changes of files, all or none, and then those of modes.
@@ -289,6 +283,11 @@ impl Files {
         done.map(drop)
     }
 
+    /// Returns the texts as they will be, for the loader.
+    fn overlay(&self) -> Overlay {
+        self.0.iter().map(|(path, (_, text))| (path.clone(), Some(text.clone()))).collect()
+    }
+
     fn changes(self) -> Vec<Change> {
         let change = |(path, (before, text)): (PathBuf, (Content, String))| {
             let after = Content { bytes: text.into_bytes(), ..before.clone() };
@@ -333,8 +332,8 @@ struct Prosody {
 impl Prosody {
     fn load(places: &Places) -> Result<Self, String> {
         let main = places.full(places.main());
-        let survey =
-            loader(places, &main).load(&Overlay::new()).map_err(|error| error.to_string())?;
+        let found = places.loader(&main).load(&Overlay::new());
+        let survey = found.map_err(|error| error.to_string())?;
         Ok(Self { main, places: places.clone(), survey })
     }
 
@@ -355,6 +354,7 @@ impl Prosody {
             }
         };
         let line = self.survey.header(host).map_or(1, |header| header.line);
+        let mut overlay = files.overlay();
         files.edit(&file, |text| {
             let after = match place {
                 Some((line, Form::Assignment)) => replaced(text, line, option, value)?,
@@ -366,10 +366,9 @@ impl Prosody {
                 }
             };
             let path = fs::canonicalize(&file).map_err(|error| error.to_string())?;
-            let overlay = Overlay::from([(path, Some(after.clone()))]);
-            let survey = loader(&self.places, &self.main)
-                .load(&overlay)
-                .map_err(|error| error.to_string())?;
+            overlay.insert(path, Some(after.clone()));
+            let loader = self.places.loader(&self.main);
+            let survey = loader.load(&overlay).map_err(|error| error.to_string())?;
             let expected = serde_json::from_str(value).ok();
             if survey.get(host, option) != expected.as_ref() {
                 return Err("Prosody would not read it from there".to_owned());
@@ -378,10 +377,6 @@ impl Prosody {
             Ok(after)
         })
     }
-}
-
-fn loader<'a>(places: &'a Places, main: &'a Path) -> Loader<'a> {
-    Loader { prosodyctl: &places.prosodyctl, root: &places.root, main }
 }
 
 /// Replaces the value of an option that stands alone on its line.

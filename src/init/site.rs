@@ -8,7 +8,7 @@ use super::changes::{Change, Content};
 use super::journal::{self, Journal};
 use super::policy_file::Head;
 use super::prosody::{self, MucService, Outcome, Server, Wish};
-use super::survey::{GLOBAL, Loader, Overlay, Survey};
+use super::survey::{GLOBAL, Overlay, Survey};
 use super::{
     Answers, File, GATES, InitError, Places, Plan, Policy, SECRET, new_secret, no_gate, policy,
     without_accounts,
@@ -52,7 +52,7 @@ impl Site {
                 places.shown(&main).display()
             )));
         }
-        let loader = Loader { prosodyctl: &places.prosodyctl, root: &places.root, main: &main };
+        let loader = places.loader(&main);
         let survey = loader.load(&Overlay::new())?;
         let ours = prosody::place(&survey);
         let base = loader.load(&Overlay::from([(ours.0.clone(), None)])).or_else(|_| {
@@ -303,11 +303,7 @@ impl Site {
             has_module: &has_module,
         };
         let places = &self.places;
-        let load = |overlay: &Overlay| {
-            let main = places.full(places.main());
-            let loader = Loader { prosodyctl: &places.prosodyctl, root: &places.root, main: &main };
-            loader.load(overlay)
-        };
+        let load = |overlay: &Overlay| places.loader(&places.full(places.main())).load(overlay);
         let read = |path: &Path| fs::read_to_string(path);
         // The main file includes ours already, once an earlier run has made it do so.
         let is_included = is_included || self.survey.files.contains(ours);

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from lab import SERVICE, Prosody
 from lab.canary import note
-from lab.process import ROOT, wait_until
-from lab.settings import lua
+from lab.process import wait_until
+from lab.server import prosodyctl
+from lab.settings import assignments, lua
 
 STRONG = note("f0c6a1d2b7e94835a6d1c0ffee5eed42")
 ACCOUNTS = """
@@ -404,7 +405,6 @@ def test_no_secret_of_the_server_is_told(look):
     assert lua(hush) in component.server.configuration()
 
 
-PRODYCTL = {"0.12": "/usr/bin/prosodyctl", "13": ROOT / "target/prosody13/prosodyctl"}
 SITE = """server {
     location = /xmpp-websocket {
         proxy_pass http://prosody/xmpp-websocket;
@@ -417,14 +417,21 @@ def test_what_a_change_of_a_file_repairs_is_repaired_and_taken_back(look, tmp_pa
     site = tmp_path / "site.conf"
     site.write_text(SITE)
     config = FOCUS + ACCOUNTS + f'[doctor]\nnginx_config = "{site}"\n'
-    component = look(config, **merged(muc_options={**JITSI, "muc_room_cache_size": 50, "vestibule_grace": 0}))
+    wrong = {
+        "muc_room_cache_size": 50,
+        "muc_room_locking": True,
+        "muc_tombstones": True,
+        "allow_unaffiliated_register": True,
+        "vestibule_on_unavailable": "allow",
+    }
+    component = look(config, **merged(muc_options={**JITSI, **wrong, "vestibule_grace": 0}))
     component.state_dir.chmod(0o755)
     main = component.server.config_path
     before = (main.read_bytes(), site.read_bytes())
-    broken = {"room-cache", "web-server", "state-files"}
+    broken = {"room-cache", "room-locking", "tombstones", "self-registration", "failing-open", "web-server", "state-files"}
     assert broken <= found(examined(component)[0])
 
-    options = ["--prosody-config", main, "--prosodyctl", PRODYCTL[prosody_version]]
+    options = ["--prosody-config", main, "--prosodyctl", prosodyctl(prosody_version)]
     fix = ["--config", component.config_path, "doctor", "--fix", *options]
     shown = component.run(*fix)
     assert shown.returncode == 2 and "--yes" in shown.stderr, shown
@@ -439,11 +446,30 @@ def test_what_a_change_of_a_file_repairs_is_repaired_and_taken_back(look, tmp_pa
     assert component.state_dir.stat().st_mode & 0o777 == 0o750
     assert not {"web-server", "state-files"} & found(examined(component)[0])
     again = component.run(*fix, "--yes")
-    assert "muc_room_cache_size" not in again.stdout or "right already" in again.stderr, again
-    assert main.read_text().count("muc_room_cache_size") == 1
+    assert "muc_room_cache_size" not in again.stdout, again
+    right = {"muc_room_cache_size": 10000, **dict.fromkeys(list(wrong)[1:4], False), "vestibule_on_unavailable": "refuse"}
+    for name, value in right.items():
+        assert re.findall(rf"^\s*{name} = (\S+)", main.read_text(), re.MULTILINE) == [lua(value)], name
 
     undone = component.run("--config", component.config_path, "doctor", "--undo")
     assert undone.returncode == 0, undone
     assert (main.read_bytes(), site.read_bytes()) == before
     assert component.state_dir.stat().st_mode & 0o777 == 0o755
     assert component.run("--config", component.config_path, "doctor", "--undo").returncode != 0
+
+
+def test_repairs_in_several_files_of_prosody_are_all_made(look, tmp_path, prosody_version):
+    gated = assignments({**JITSI, "modules_enabled": ["vestibule_gate"], "vestibule_component": "vestibule.localhost"})
+    other = tmp_path / "rooms.cfg.lua"
+    other.write_text('Component "rooms.localhost" "muc"\n' + gated.replace("muc_room_locking = false\n", ""))
+    config = FOCUS + '[[service]]\ndomain = "rooms.localhost"\nfocus = "focus@localhost"\n' + ACCOUNTS
+    # One line is added to the main file, one to the other, and then one is changed below the first.
+    here = {**JITSI, "muc_room_cache_size": 50}
+    del here["muc_room_locking"]
+    component = look(config, **merged(muc_options=here, extra_hosts=f'\nInclude "{other}"\n'))
+    main = component.server.config_path
+    options = ["--prosody-config", main, "--prosodyctl", prosodyctl(prosody_version), "--yes"]
+    done = component.run("--config", component.config_path, "doctor", "--fix", *options)
+    assert done.returncode == 0 and "not in the usual form" not in done.stderr, done
+    assert "muc_room_locking = false" in other.read_text()
+    assert "muc_room_locking = false" in main.read_text() and "muc_room_cache_size = 10000" in main.read_text()

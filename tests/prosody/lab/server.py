@@ -15,6 +15,11 @@ SECRET = note("laboratory secret")
 PASSWORD = note("laboratory password")
 
 
+def prosodyctl(version):
+    """The command of that Prosody."""
+    return PROGRAMS[version].with_name("prosodyctl")
+
+
 def encoded(name):
     """A name as Prosody's file storage writes it."""
     return re.sub(rb"[^A-Za-z0-9]", lambda c: b"%%%02x" % ord(c[0]), name.encode()).decode()
