@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::jid::BareJid;
+use crate::policy::messages::is_invisible;
 pub(super) use crate::setting::{Foreign, Place};
 
 struct UnknownKey {
@@ -452,11 +453,6 @@ pub(super) fn is_shown(c: char) -> bool {
     !c.is_control() && !is_invisible(c)
 }
 
-/// Returns whether a character has no width or changes the writing direction.
-const fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
 /// Where the secrets of a file are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
@@ -509,5 +505,12 @@ mod tests {
             shown.chars().all(|c| c == '\n' || !(c.is_control() || is_invisible(c))),
             "{shown:?}"
         );
+    }
+
+    #[test]
+    fn no_character_of_a_name_rearranges_the_line() {
+        for c in ['\u{7}', '\u{9b}', '\u{61c}', '\u{200f}', '\u{2028}', '\u{202e}', '\u{2067}'] {
+            assert_eq!(Visible(&format!("a{c}b")).to_string(), "a\u{fffd}b", "{c:?}");
+        }
     }
 }

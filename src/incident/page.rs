@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::bundle::{canonical, seal};
-use crate::policy::messages::counted;
+use crate::policy::messages::{counted, is_invisible};
 
 /// Text before the JSON in a page. No name can contain it: every `<` in a name is escaped.
 pub(super) const OPENING: &str = "<script type=\"application/json\" id=\"incident\">";
@@ -292,12 +292,7 @@ fn escaped(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
             '\n' | '\t' => out.push(letter),
-            '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}'
-            | '\u{061c}'
-            | '\u{feff}' => out.push('\u{fffd}'),
-            other if other.is_control() => out.push('\u{fffd}'),
+            other if other.is_control() || is_invisible(other) => out.push('\u{fffd}'),
             other => out.push(other),
         }
     }

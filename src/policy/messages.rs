@@ -90,6 +90,15 @@ pub fn counted(number: impl Display, one: &str, many: &str) -> String {
     format!("{number} {what}")
 }
 
+/// Returns whether a character has no width, ends a line or changes the writing direction: a name with it rearranges the
+/// text next to it.
+pub const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    )
+}
+
 /// Returns the names of the placeholders in a template, without their braces.
 pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
     template.split('{').skip(1).filter_map(|rest| {
