@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Facts;
-use super::words::{Words, can, hours, list, people, say, time};
+use super::words::{Words, can, counted, hours, list, people, say, time};
 use crate::policy::access::Opening;
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::hours::AtEnd;
@@ -223,12 +223,8 @@ pub(super) fn times(number: u32) -> Words {
 }
 
 pub(super) fn wrong_passwords(number: u32) -> Words {
-    match number {
-        1 => Words::new("1 wrong password", "1 falschen Passwort"),
-        many => {
-            Words::new(format!("{many} wrong passwords"), format!("{many} falschen Passwörtern"))
-        }
-    }
+    let german = ["falschen Passwort", "falschen Passwörtern"];
+    counted(number, ["wrong password", "wrong passwords"], german)
 }
 
 /// Returns what everybody may do inside.

@@ -5,7 +5,7 @@ use super::composed::{
     bound, exempt, free, keeps, mark, media, new_password, opening, opening_hours, sending, times,
     unattended, warning, who_moderates, wrong_passwords,
 };
-use super::words::{Words, can, dates, dative, list, people, say, time};
+use super::words::{Words, can, counted, dates, dative, list, people, persons, say, time};
 use super::{Facts, Section};
 use crate::config::Addresses;
 use crate::policy::attempt::UNLIMITED;
@@ -78,10 +78,13 @@ sentences! {
         };
         ["limits.rooms"] |it| match it.rules.limits.rooms.value {
             0 => None,
-            most => say(
-                format!("There are at most {most} meetings at a time on this server."),
-                format!("Auf diesem Server gibt es höchstens {most} Besprechungen gleichzeitig."),
-            ),
+            most => {
+                let meetings = counted(most, ["meeting", "meetings"], ["Besprechung", "Besprechungen"]);
+                say(
+                    format!("This server has at most {} at a time.", meetings.en),
+                    format!("Auf diesem Server gibt es höchstens {} gleichzeitig.", meetings.de),
+                )
+            }
         };
     }
     Join {
@@ -141,8 +144,8 @@ sentences! {
         ["lobby.max_waiting", "lobby.admission"] |it| {
             let most = it.rules.lobby.max_waiting.value;
             (it.rules.lobby.admission.value.has_lobby() && most < UNLIMITED).then(|| Words::new(
-                format!("At most {most} people can wait for one meeting at a time."),
-                format!("Auf eine Besprechung können höchstens {most} Personen gleichzeitig warten."),
+                format!("At most {} can wait for one meeting at a time.", persons(most).en),
+                format!("In der Lobby einer Besprechung ist Platz für {}.", persons(most).de),
             ))
         };
         ["lobby.max_knocks", "lobby.max_knocks_per", "lobby.admission"] |it| {
@@ -411,8 +414,8 @@ sentences! {
         ["limits.occupants"] |it| match it.rules.limits.occupants.value {
             0 => None,
             most => say(
-                format!("A meeting takes {} people. Moderators still come in after that.", most),
-                format!("An einer Besprechung können {} Personen teilnehmen. Moderatoren kommen auch danach noch herein.", most),
+                format!("A meeting takes {}. Moderators still come in after that.", persons(most).en),
+                format!("Eine Besprechung hat Platz für {}. Moderatoren kommen auch danach noch herein.", persons(most).de),
             ),
         };
         ["limits.duration", "limits.warn_before"] |it| it.rules.limits.duration.value.map(|most| {
@@ -429,8 +432,8 @@ sentences! {
         ["close.at_occupants"] |it| match it.rules.close.at_occupants.value {
             0 => None,
             most => say(
-                format!("A meeting closes to newcomers when {most} people are inside."),
-                format!("Eine Besprechung schließt für Neue, wenn {most} Personen da sind."),
+                format!("A meeting closes to newcomers as soon as it has {} inside.", persons(most).en),
+                format!("Eine Besprechung schließt für Neue bei {}.", persons(most).de),
             ),
         };
         ["close.after"] |it| it.rules.close.after.value.map(|after| Words::new(

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use super::{Facts, Language};
 use crate::policy::class::{Class, ClassSet};
 use crate::policy::hours::{DAY, Span};
+use crate::policy::messages;
 use crate::policy::permissions::Permitted;
 
 /// The same words in every language of the page.
@@ -108,6 +109,16 @@ pub(super) fn can(it: &Facts<'_>, who: Permitted, en: &str, de: &str) -> Words {
     Words::new(format!("Only {} can {en}.", all.en), format!("Nur {} können {de}.", all.de))
 }
 
+/// Returns a number with what it counts, as `1 Person` and `2 Personen`: the word for one and that for many.
+pub(super) fn counted(number: u32, [one, many]: [&str; 2], [eine, viele]: [&str; 2]) -> Words {
+    Words::new(messages::counted(number, one, many), messages::counted(number, eine, viele))
+}
+
+/// Returns a number of people.
+pub(super) fn persons(number: u32) -> Words {
+    counted(number, ["person", "people"], ["Person", "Personen"])
+}
+
 /// Returns a duration as a whole number of the largest possible unit, in German in the accusative.
 pub(super) fn time(length: Duration) -> Words {
     timed(length, "Tage")
@@ -200,6 +211,12 @@ mod tests {
         assert_eq!(of(5400), Words::new("90 minutes", "90 Minuten"));
         assert_eq!(time(Duration::from_millis(1500)).en, "1500 milliseconds");
         assert_eq!(time(Duration::ZERO).en, "0 milliseconds");
+    }
+
+    #[test]
+    fn one_person_is_not_many() {
+        assert_eq!(persons(1), Words::new("1 person", "1 Person"));
+        assert_eq!(persons(20), Words::new("20 people", "20 Personen"));
     }
 
     #[test]
