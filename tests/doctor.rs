@@ -1110,3 +1110,23 @@ fn every_check_stands_in_the_documentation_as_it_is() {
         assert!(rows == expected, "UPDATE=1 cargo test --test doctor writes it");
     }
 }
+
+#[test]
+fn what_a_check_refers_to_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for source in checks().map(|check| check.source) {
+        let (page, part) = source.split_once(", ").unwrap_or((source, ""));
+        let page = if page == "README" { "README.md" } else { page };
+        if !page.ends_with(".md") {
+            continue;
+        }
+        let text = fs::read_to_string(root.join(page)).expect(page);
+        let is_part = |line: &str| {
+            let heading = line.trim_start_matches('#').trim();
+            let number = part.strip_prefix("section ").map(|number| format!("{number}. "));
+            line.starts_with('#')
+                && number.map_or(heading == part, |number| heading.starts_with(&number))
+        };
+        assert!(part.is_empty() || text.lines().any(is_part), "{source}");
+    }
+}
