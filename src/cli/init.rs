@@ -77,8 +77,11 @@ fn link(text: &str) -> Result<String, String> {
         .ok_or_else(|| "like https://meet.example.org/{room}".to_owned())
 }
 
-/// Runs the command. `socket` is that of the component, if it is known.
-pub(super) fn run(policy: &Path, socket: Option<&Path>, arguments: Arguments, json: bool) -> Ended {
+/// Finds the socket of the component, if it is known; what is wrong with the policy file is printed.
+type Socket<'a> = &'a dyn Fn() -> Option<PathBuf>;
+
+/// Runs the command.
+pub(super) fn run(policy: &Path, socket: Socket<'_>, arguments: Arguments, json: bool) -> Ended {
     let done = if arguments.undo {
         undo(policy, &arguments, json)
     } else {
@@ -247,7 +250,7 @@ fn docker(
 
 fn set_up(
     policy: &Path,
-    socket: Option<&Path>,
+    socket: Socket<'_>,
     arguments: Arguments,
     json: bool,
 ) -> Result<ExitCode, InitError> {
@@ -297,8 +300,8 @@ fn set_up(
     let files = listed(&plan);
     let status = by_hand(&plan);
     // A component that does not run has not been started since an earlier run, and perhaps Prosody has not either.
-    let is_running = socket.is_some_and(|socket| UnixStream::connect(socket).is_ok());
-    let reloads = plan.is_policy_alone() && (is_docker || is_running);
+    let is_running = || socket().is_some_and(|socket| UnixStream::connect(socket).is_ok());
+    let reloads = plan.is_policy_alone() && (is_docker || is_running());
     plan.write()?;
     say(files.trim_end());
     if status != ExitCode::SUCCESS {

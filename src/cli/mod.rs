@@ -200,7 +200,7 @@ fn carry_out(arguments: Arguments) -> Ended {
     match verb {
         Verb::Person(asked) => person::run(asked, found(), json),
         Verb::Incident(arguments) => incident::run(&arguments, found(), json),
-        Verb::Init(arguments) => init::run(&file, found().ok().as_deref(), arguments, json),
+        Verb::Init(arguments) => init::run(&file, &|| found().ok(), arguments, json),
         Verb::Run { observe } => run(file, environment, observe),
         Verb::Check { file: other, log } => {
             check(&other.unwrap_or(file), log.as_deref(), &environment, json)

@@ -632,6 +632,10 @@ def test_what_stands_against_it_is_told(machine, tmp_path):
     assert "the gate is not on this machine" in server.init(*OPTIONS, check=1).stderr
     main.unlink()
     assert "Prosody is not installed here" in server.init(*OPTIONS, check=1).stderr
+    # The component is not asked, so it is not said by which socket.
+    policy = tmp_path / "component.toml"
+    policy.write_text("[")
+    assert server.init(*OPTIONS, "--config", policy, check=1).stderr.startswith("error: Prosody is not installed here")
     done = server.init("--undo", check=1)
     assert "has written nothing here" in done.stderr
 
