@@ -992,6 +992,20 @@ fn what_cannot_be_looked_at_is_never_fine() {
 }
 
 #[test]
+fn what_the_web_server_closes_is_closed_whatever_jicofo_s_file_says() {
+    let mut situation = Situation::new();
+    // Debian's package lets nobody but Jicofo read its file.
+    situation.machine.jicofo = Some(Err("Permission denied".to_owned()));
+    let state = |situation: &Situation| {
+        let report = situation.report();
+        report.checks.iter().find(|row| row.id == "conference-request").unwrap().state
+    };
+    assert_eq!(state(&situation), State::Fine);
+    situation.machine.nginx = Vec::new();
+    assert_eq!(state(&situation), State::Unknown);
+}
+
+#[test]
 fn an_ignored_finding_is_listed_and_does_not_count() {
     let mut situation = Situation::new();
     situation.secret = "short";

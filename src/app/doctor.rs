@@ -331,7 +331,8 @@ fn all<T>(paths: Vec<PathBuf>, parse: impl Fn(&str) -> Result<T, String>) -> Eac
 fn matching(place: &str) -> Vec<PathBuf> {
     let Some((before, after)) = place.split_once('*') else {
         let path = PathBuf::from(place);
-        return if path.exists() { vec![path] } else { Vec::new() };
+        // Whatever is in a folder that this account may not look into, reading it says so.
+        return if path.try_exists().unwrap_or(true) { vec![path] } else { Vec::new() };
     };
     let Some((folder, start)) = before.rsplit_once('/') else { return Vec::new() };
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().take(MOST);
@@ -364,7 +365,8 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 fn listening() -> Option<Vec<SocketAddr>> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
+    // `/proc/net` is hidden from the unit, which sees no more of `/proc` than processes (`ProcSubset=pid`).
+    let tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"].map(fs::read_to_string);
     if tables.iter().all(Result::is_err) {
         return None;
     }
@@ -465,6 +467,16 @@ mod tests {
             chown(file.path(), Some(65_534), None).unwrap();
             assert!(!found(None).needs_others);
         }
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_seen_is_not_taken_for_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("jicofo.conf");
+        assert!(matching(file.to_str().unwrap()).is_empty());
+        // As in a folder without the right to enter it, where root may do everything.
+        let beyond = format!("{}/{}", folder.path().display(), "x".repeat(300));
+        assert_eq!(matching(&beyond), [PathBuf::from(&beyond)]);
     }
 
     #[test]

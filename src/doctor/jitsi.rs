@@ -229,12 +229,11 @@ fn conference_request(case: &Case<'_>, looked: &mut Looked) {
     let jicofo = case.machine.jicofo.as_ref();
     match jicofo {
         Some(Ok(Jicofo { conference_request: Some(false), .. })) => return,
-        Some(Err(reason)) => looked.unknown(format!("doctor.jicofo_config: {reason}")),
         // Where nginx is on this machine, it tells whether anybody gets there.
-        Some(Ok(_)) if sites.is_none() => {
-            looked.find("jicofo", format!("its file leaves {DOOR} on"), CHANGE)
-        }
-        Some(Ok(_)) | None => {}
+        Some(_) if sites.is_some() => {}
+        Some(Err(reason)) => looked.unknown(format!("doctor.jicofo_config: {reason}")),
+        Some(Ok(_)) => looked.find("jicofo", format!("its file leaves {DOOR} on"), CHANGE),
+        None => {}
     }
     for (path, locations) in sites.iter().flatten() {
         match locations {

@@ -1,4 +1,4 @@
-"""Jitsi's own package of Prosody's configuration, made of a checkout of jitsi-meet: template, plugins, postinst."""
+"""Jitsi's own packages of configuration, made of a checkout of jitsi-meet: templates, plugins, postinst."""
 
 import os
 import re
@@ -20,14 +20,62 @@ jitsi-meet-prosody jicofo/jicofo-authpassword password {PASSWORD}
 jitsi-meet-prosody jitsi-meet/cert-choice select Generate a new self-signed certificate
 jitsi-meet-prosody jitsi-meet/jaas-choice boolean false
 """
-NAME = "jitsi-meet-prosody"
-# Java is for other programs of Jitsi.
-CONTROL = f"""Package: {NAME}
+PROSODY, WEB = "jitsi-meet-prosody", "jitsi-meet-web-config"
+# What each needs. Java is for other programs of Jitsi.
+DEPENDS = {
+    PROSODY: "debconf, openssl, prosody, ca-certificates, lua-sec, lua-basexx, lua-luaossl, lua-cjson, lua-inspect",
+    WEB: "debconf, nginx, openssl, curl",
+}
+CONTROL = """Package: {name}
 Version: 1.0
 Architecture: all
 Maintainer: of the test
-Depends: debconf, openssl, prosody, ca-certificates, lua-sec, lua-basexx, lua-luaossl, lua-cjson, lua-inspect
-Description: Prosody configuration for Jitsi Meet
+Depends: {depends}
+Description: Configuration for Jitsi Meet
+"""
+# What the postinst of Jicofo's package writes, and that of the bridge's, which both need Java.
+JICOFO = f"""# Jicofo HOCON configuration. See reference.conf in /usr/share/jicofo/jicofo.jar for
+#available options, syntax, and default values.
+jicofo {{
+  bridge: {{
+    brewery-jid: "JvbBrewery@internal.auth.{DOMAIN}"
+  }}
+  xmpp: {{
+    client: {{
+      client-proxy: "focus.{DOMAIN}"
+      domain: "auth.{DOMAIN}"
+      password: "{PASSWORD}"
+      username: "focus"
+      xmpp-domain: "{DOMAIN}"
+    }}
+    trusted-domains: [ "recorder.{DOMAIN}" ]
+  }}
+}}
+"""
+BRIDGE = f"""videobridge {{
+    apis.xmpp-client.configs {{
+        shard {{
+            HOSTNAME=localhost
+            DOMAIN="auth.{DOMAIN}"
+            USERNAME=jvb
+            PASSWORD="the secret of the bridge"
+            MUC_JIDS="jvbbrewery@internal.auth.{DOMAIN}"
+            MUC_NICKNAME=bridge
+        }}
+    }}
+}}
+ice4j {{
+    harvest {{
+        mapping {{
+            aws {{
+                enabled = false
+            }}
+            stun {{
+                addresses = ["meet-jit-si-turnrelay.jitsi.net:443"]
+            }}
+        }}
+    }}
+}}
 """
 
 
@@ -35,24 +83,40 @@ def checkout():
     """The checkout of jitsi-meet: JITSI_MEET, or the one of JITSI_PROSODY_PLUGINS; None if it has no packaging."""
     plugins = os.environ.get("JITSI_PROSODY_PLUGINS")
     place = os.environ.get("JITSI_MEET") or (plugins and Path(plugins).parents[1])
-    return Path(place) if place and (Path(place) / f"debian/{NAME}.postinst").exists() else None
+    return Path(place) if place and (Path(place) / f"debian/{PROSODY}.postinst").exists() else None
 
 
-def package(source, place):
+def install(machine, place):
+    """Installs what `apt install jitsi-meet` has but Java: Prosody's configuration, nginx's and the web app's, and the
+    files of Jicofo and the bridge."""
+    machine.run("debconf-set-selections", stdin=ANSWERS)
+    for name in DEPENDS:
+        machine.path(f"/root/{name}.deb").write_bytes(_package(checkout(), place, name).read_bytes())
+    machine.run("apt install --yes " + " ".join(f"./{name}.deb" for name in DEPENDS))
+    machine.run("groupadd jitsi && useradd -r -g jitsi jicofo && useradd -r -g jitsi jvb", noted=False)
+    for account, file, text in (("jicofo", "jicofo/jicofo.conf", JICOFO), ("jvb", "videobridge/jvb.conf", BRIDGE)):
+        machine.write(f"/etc/jitsi/{file}", text)
+        folder = f"/etc/jitsi/{file.partition('/')[0]}"
+        machine.run(f"chown -R {account}:jitsi {folder} && chmod 750 {folder}", noted=False)
+
+
+def _package(source, place, name):
     """Builds the package as debian/rules does, without debhelper; returns the file."""
-    root = place / NAME
+    root = place / name
     (root / "DEBIAN").mkdir(parents=True)
-    (root / "DEBIAN/control").write_text(CONTROL)
+    (root / "DEBIAN/control").write_text(CONTROL.format(name=name, depends=DEPENDS[name]))
     for script in ("postinst", "postrm"):
-        shutil.copy(source / f"debian/{NAME}.{script}", root / "DEBIAN" / script)
+        shutil.copy(source / f"debian/{name}.{script}", root / "DEBIAN" / script)
         (root / "DEBIAN" / script).chmod(0o755)
-    # Questions that its other packages ask before it.
-    templates = [source / f"debian/{name}.templates" for name in (NAME, "jitsi-meet-web-config")]
-    text = "\n".join(path.read_text() for path in templates) + "\n"
+    # Each asks questions of the other.
+    text = "\n".join((source / f"debian/{each}.templates").read_text() for each in DEPENDS) + "\n"
     texts = dict(re.findall(r"^Template: (\S+)\n((?:.+\n)+)", text, re.MULTILINE))
     plain = [f"Template: {name}\n{re.sub('^_+', '', text, flags=re.MULTILINE)}" for name, text in texts.items()]
     (root / "DEBIAN/templates").write_text("\n".join(plain))
-    for line in (source / f"debian/{NAME}.install").read_text().splitlines():
+    dirs = source / f"debian/{name}.dirs"
+    for folder in dirs.read_text().split() if dirs.exists() else ():
+        (root / folder).mkdir(parents=True)
+    for line in (source / f"debian/{name}.install").read_text().splitlines():
         what, folder = line.split()
         target = root / folder.strip("/") / Path(what).name
         if (source / what).is_dir():
@@ -60,7 +124,7 @@ def package(source, place):
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source / what, target)
-    deb = place / f"{NAME}.deb"
+    deb = place / f"{name}.deb"
     command("dpkg-deb", "--root-owner-group", "-Znone", "--build", root, deb)
     shutil.rmtree(root)
     return deb

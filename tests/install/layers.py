@@ -155,8 +155,8 @@ SERVERS = {
 
 
 def with_jitsi(below):
-    """What Jitsi's package of Prosody's configuration depends on, without the Java that it needs for other programs."""
-    needed = "lua-sec lua-basexx lua-luaossl lua-cjson lua-inspect openssl ca-certificates debconf"
+    """What Jitsi's packages depend on, without the Java that they need for other programs."""
+    needed = "lua-sec lua-basexx lua-luaossl lua-cjson lua-inspect openssl ca-certificates debconf nginx curl"
     return Layer(f"{below.name}-jitsi", below.release, INSTALL.format(needed), below)
 
 

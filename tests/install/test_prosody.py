@@ -81,5 +81,15 @@ async def _staff_room(crowd):
     assert await ann.list_affiliation(STAFF, "outcast") == {f"mallory@{HOST}"}
 
 
+# Notes of the doctor, and why an operator may leave them.
+NOTES = {
+    "conflict-resolve": "one component connects, on this machine",
+    "rooms-kept": "there is a room of the staff",
+    "s2s-strangers": "Debian's Prosody speaks with other servers",
+}
+EDITS = {f"/etc/prosody/conf.avail/{HOST}.cfg.lua": f'\nVirtualHost "later.{HOST}"\n'}
+
+
 def test_from_nothing_to_protected_and_back(clients, debs, server):
-    Day(clients, debs, COMMANDS, server=server, before=_open_to_all, protected=_protected).live()
+    scenes = {"before": _open_to_all, "protected": _protected}
+    Day(clients, debs, COMMANDS, server=server, notes=NOTES, edits=EDITS, **scenes).live()
