@@ -3,6 +3,13 @@ is_named() {
 	grep -RqsE --include='*.lua' '^[[:space:]]*([^-[:space:]]|-[^-]).*vestibule_gate|^[[:space:]]*vestibule_gate' /etc/prosody
 }
 
+# Has the gate give the rooms back what it has set in them, and forget what it kept, also in rooms that are stored: with
+# another configuration Prosody would not start it any more.
+release() {
+	timeout 60 prosodyctl shell module unload vestibule_gate >/dev/null 2>&1 ||
+		echo "$1: Prosody's shell cannot be reached: rooms that are stored stay as the policy has set them" >&2
+}
+
 # Gives Prosody back the configuration that it had before `vestibule init`: without the component the gate refuses
 # everybody, and without the gate its options are left over. Fails where the gate is named nevertheless.
 undo() {
@@ -22,6 +29,7 @@ undo() {
 		return 1
 	elif [ -d /run/systemd/system ] && systemctl --quiet is-active prosody.service; then
 		echo "$1: Prosody is restarted, with its configuration from before Vestibule" >&2
+		release "$1"
 		deb-systemd-invoke restart prosody.service >/dev/null || true
 	else
 		echo "$1: Prosody's configuration is as it was before Vestibule; it counts when Prosody starts again" >&2

@@ -567,7 +567,8 @@ fn undo(policy: &Path, arguments: &Arguments, json: bool) -> Result<ExitCode, In
         say(if arguments.docker.is_some() {
             "\nLeft to do: docker compose up -d --remove-orphans"
         } else {
-            "\nLeft to do: sudo systemctl disable --now vestibule; sudo systemctl restart prosody"
+            "\nLeft to do: sudo prosodyctl shell module unload vestibule_gate; \
+             sudo systemctl disable --now vestibule; sudo systemctl restart prosody"
         });
     }
     Ok(ExitCode::SUCCESS)

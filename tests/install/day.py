@@ -20,11 +20,11 @@ POLICY_EDIT = '\n[[room]]\nmatch = "of-the-operator"\nlimits.occupants = 3\n'
 
 
 def owned(machine, folder):
-    """Accounts, contacts and stored rooms in a folder of Prosody's data."""
-    found = machine.picture(folder)
-    kept = {path: each for path, each in found.items() if OWNED.search(path.removeprefix(folder))}
-    assert any(each[2] for each in kept.values()), found
-    return kept
+    """{path: sorted lines} of accounts, contacts and stored rooms in Prosody's data; Lua's tables have no order."""
+    files = {f"{folder}/{path.relative_to(machine.path(folder))}": path for path in machine.path(folder).rglob("*.dat")}
+    kept = {name: path for name, path in files.items() if OWNED.search(name.removeprefix(folder))}
+    assert kept, files
+    return {name: sorted(path.read_text().splitlines()) for name, path in kept.items()}
 
 
 def examined(report, true, notes, unknown):
@@ -71,7 +71,7 @@ class Day:
         assert not self.machine.path("/etc/vestibule").exists()
         self._unedit()
         after = self._picture()
-        assert {path for path in {*found, *after} if found.get(path) != after.get(path)} == set()
+        assert {path: after.get(path) for path in {*found, *after} if found.get(path) != after.get(path)} == {}
         self.clients.play(self.before)
 
     def _picture(self):
