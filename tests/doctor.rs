@@ -103,6 +103,7 @@ impl Situation {
                 .to_owned(),
             component: "<option name='component_conflict_resolve'>kick_old</option>".to_owned(),
             more: "<host name='lobby.example.org' type='component'><module name='muc'/></host>\
+                   <host name='recorder.example.org' type='local'/>\
                    <port service='component' interface='127.0.0.1' port='5347'/>\
                    <port service='c2s' interface='*' port='5222'/>\
                    <web sessions='31' addresses='28' loopback='0'/>"
@@ -857,7 +858,7 @@ fn what_the_images_and_packages_of_jitsi_have_by_nature_is_no_finding() {
         ),
         (
             |it| {
-                it.above += &option("c2s_require_encryption", "false");
+                it.door += &option("c2s_require_encryption", "false");
                 it.door = it.door.replace("internal_hashed", "jitsi-anonymous");
             },
             "c2s-unencrypted",
@@ -883,6 +884,23 @@ fn what_the_images_and_packages_of_jitsi_have_by_nature_is_no_finding() {
                 it.above += &module("persistent_lobby");
             },
             "docker-env",
+        ),
+        // docker-jitsi-meet makes admins of all services that have an account.
+        (
+            |it| {
+                it.above += &option("component_admins_as_room_owners", "true");
+                it.above +=
+                    &list("admins", "focus@auth.example.org</item><item>jibri@auth.example.org");
+            },
+            "server-admins",
+        ),
+        // Without recording it has neither the recorder's host nor the list.
+        (
+            |it| {
+                without(&mut it.door, "<item>recorder.example.org</item>");
+                without(&mut it.more, "<host name='recorder.example.org' type='local'/>");
+            },
+            "recorder-not-listed",
         ),
     ] {
         let mut situation = Situation::new();

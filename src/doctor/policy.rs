@@ -4,6 +4,7 @@ use super::case::{Case, doors, has_anywhere, has_s2s, place};
 use super::exposure::is_open_to_all;
 use super::{COMPONENT, Check, Looked, SHELL, Severity, checks};
 use crate::config::{GUESTS_OPEN, Listen, Role, SECRET_IS_READABLE, counted};
+use crate::jid::BareJid;
 use crate::wire::server_inventory::{Host, Hosts, Setting};
 
 pub(super) static CHECKS: &[Check] = &[
@@ -260,11 +261,13 @@ fn lobby(case: &Case<'_>, looked: &mut Looked) {
 fn recorder(case: &Case<'_>, looked: &mut Looked) {
     case.each_with_hosts(looked, |server, _, hosts, looked| {
         let own = case.settings.services.iter().find(|it| it.domain.as_str() == server.service);
+        // docker-jitsi-meet has the recorder's host, and the list, only once recording is on.
+        let is_there = |jid: &&BareJid| hosts.named(jid.domain()).is_some();
         let lobbies = doors(hosts).filter(|host| host.modules.contains("muc_lobby_rooms"));
         for host in lobbies {
             let list = hosts.option(host, "muc_lobby_whitelist");
             let items = list.map(Setting::items).unwrap_or_default();
-            for jid in own.iter().flat_map(|service| &service.trusted) {
+            for jid in own.iter().flat_map(|service| &service.trusted).filter(is_there) {
                 let (account, domain) = (jid.as_str(), jid.domain());
                 if !items.iter().any(|item| item == account || item == domain) {
                     let found = format!("muc_lobby_whitelist has neither {account} nor its host");
@@ -319,9 +322,11 @@ fn admins(case: &Case<'_>, looked: &mut Looked) {
         };
         let Some(list) = hosts.option(host, "admins").filter(|_| owns) else { return };
         let operators: Vec<_> = case.policy.operators.keys().map(|jid| jid.as_str()).collect();
+        let has_focus = |host: &str| case.policy.focuses.values().any(|jid| jid.domain() == host);
         for item in strangers(case, list).filter(|item| !operators.contains(item)) {
-            // Bridges have to be admins of their own service, and join no other.
-            if item.starts_with("jvb@") {
+            // The host of the focus has accounts of Jitsi's services alone. Bridges have to be admins of a service of their
+            // own, and docker-jitsi-meet makes Jibri and Jigasi admins, too.
+            if item.rsplit_once('@').is_some_and(|(_, host)| has_focus(host)) {
                 continue;
             }
             looked.find(

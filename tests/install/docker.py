@@ -15,6 +15,7 @@ import jitsi
 import yaml
 from lab.server import PASSWORD
 from layers import HOME, INSTALL, SERVERS, Layer, command
+from machine import within
 
 FOLDER = "/opt/docker-jitsi-meet"
 DOMAIN = "meet.jitsi"
@@ -81,7 +82,6 @@ class Compose:
 
     def __init__(self, machine):
         self.machine = machine
-        self.path = machine.path(FOLDER)
         source = checkout()
         for tree in ("base/rootfs", "prosody/rootfs"):
             shutil.copytree(source / tree, machine.path("/"), symlinks=True, dirs_exist_ok=True)
@@ -91,6 +91,10 @@ class Compose:
         for file in ("docker-compose.yml", "gen-passwords.sh"):
             shutil.copy(source / file, self.path)
         shutil.copy(source / "env.example", self.path / ".env")
+
+    @property
+    def path(self):
+        return self.machine.path(FOLDER)
 
     def set(self, **variables):
         """Adds lines to `.env`, as an operator does."""
@@ -126,12 +130,20 @@ class Compose:
         return re.sub(r"\$\{(?P<name>\w+)(?P<mark>:[-?])?(?P<default>[^}]*)\}", value, text)
 
     def run(self, words):
-        """`up -d`, or `exec vestibule /vestibule …`; returns what it prints."""
+        """`up -d …`, which makes every container anew, `restart NAME`, or `exec NAME …`; returns what it prints."""
         if words[:2] == ["up", "-d"]:
             return self._up()
+        if words[0] == "restart":
+            return self.machine.run(f"systemctl restart container-{words[1]}").stdout
         if words[0] == "exec":
             return self.inside(words[1], shlex.join(words[2:]))
         raise AssertionError(f"docker compose {words}")
+
+    def come_up(self):
+        """What Docker does after a reboot: it starts the containers again, in no order that they could rely on."""
+        self.machine.run("systemctl start container-vestibule container-prosody")
+        health = "curl --fail --silent http://127.0.0.1:5280/health"
+        within(lambda: self.machine.run(health, check=False, noted=False).returncode == 0, 60, "Prosody after a reboot")
 
     def _up(self):
         services = self.services()
@@ -140,7 +152,7 @@ class Compose:
         self.inside("prosody", f"bash {SCRIPTS}/register-setup")
         if "vestibule" in services:
             # Its image has nothing but the program.
-            self.machine.run("cp /usr/local/bin/vestibule /vestibule")
+            self.machine.run("cp --remove-destination /usr/local/bin/vestibule /vestibule")
             self._start("vestibule", services["vestibule"], "/vestibule run")
         return ""
 
@@ -162,11 +174,12 @@ class Compose:
         self.machine.write(f"/etc/systemd/system/container-{name}.service", text)
         self.machine.run(f"systemctl daemon-reload && systemctl restart container-{name}")
 
-    def inside(self, name, line):
+    def inside(self, name, line, check=True):
         """Runs a line in the container, with its environment and account; returns what it prints."""
         pid = self.machine.run(f"systemctl show --value -p MainPID container-{name}", noted=False).stdout.strip()
         enter = f"nsenter --target {pid} --mount --setuid {OWNER} --setgid {OWNER}"
-        return self.machine.run(f"set -a; . /etc/container-{name}.env; HOME=/tmp; {enter} {line}").stdout
+        environment = f"set -a; . /etc/container-{name}.env; HOME=/tmp"
+        return self.machine.run(f"{environment}; {enter} {line}", check=check).stdout
 
 
 class DockerClients(jitsi.JitsiClients):

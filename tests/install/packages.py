@@ -46,6 +46,20 @@ class Packages:
         """The archive with an installer, as `make static` packs it."""
         return ROOT / _run("scripts/archive.sh", cwd=ROOT, env=self._env).splitlines()[-1]
 
+    @functools.cached_property
+    def archive_before(self):
+        """The same with another gate."""
+        place = self.now.parent / "archive"
+        place.mkdir()
+        _run("tar", "xf", self.archive, cwd=place)
+        (top,) = place.iterdir()
+        gate = "prosody-snippets/mod_vestibule_gate/mod_vestibule_gate.lua"
+        with open(top / gate, "a") as file:
+            file.write("-- Of the version before.\n")
+        older = place / "before.tar.gz"
+        _run("tar", "czf", older, top.name, cwd=place)
+        return older
+
 
 def _older(built, place, deb):
     """The same program in a package with a lower version."""
