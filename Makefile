@@ -155,9 +155,12 @@ rocks: ## Write rockspecs of the gate into target/rocks, and pack them where Lua
 sbom: ## Write what the program is made of (CycloneDX) into target/vestibule-VERSION.cdx.json
 	@CARGO=$(CARGO) $(PYTHON) scripts/sbom.py $(TARGET)/vestibule-$(VERSION).cdx.json
 
-install-test: packages ## Live an operator's first day on fresh Debian 12 and 13 machines (SERVERS=debian12,debian13: only on these)
+# The newest release, or before there is one the first commit whose packages lived through such a day.
+BEFORE ?= $(shell git describe --tags --abbrev=0 2>/dev/null || git log --diff-filter=A --format=%H -- tests/install/day.py 2>/dev/null | tail -n 1)
+
+install-test: packages ## Live an operator's first day on fresh Debian 12 and 13 machines (SERVERS=debian12,debian13: only on these; BEFORE=COMMIT: upgraded from this one)
 	$(CARGO) build --locked
-	SERVERS=$(SERVERS) $(PYTEST) -n $(JOBS) -rs tests/install
+	SERVERS=$(SERVERS) BEFORE=$(BEFORE) $(PYTEST) -n $(JOBS) -rs tests/install
 
 install-test-short: packages
 	$(CARGO) build --locked

@@ -57,11 +57,13 @@ class Day:
         found = self._picture()
         self.install()
         self.clients.play(self.protected)
-        for line in self.then:
-            self.machine.run(line)
-        self.ask_the_doctor()
+        # Pages and doctor are this version's.
+        if not self.debs.commit:
+            self.follow_the_pages()
         self.edit()
         self.upgrade()
+        if self.debs.commit:
+            self.follow_the_pages()
         self.clients.play(self.protected)
         self.machine.reboot()
         self.await_ready("after a reboot")
@@ -79,15 +81,17 @@ class Day:
 
     def install(self):
         """Types what an operator types, with the packages of the version before; `init` says itself what is left."""
-        assert len(self.commands) <= 5
         self.checked = self._checked()
         self.bring(self.debs.before)
-        said = [self.type(line) for line in self.commands[:-1]]
-        left = re.findall(r"^ +\d+\. sudo (.*)", said[1], re.MULTILINE)
-        assert [line.replace("sudo ", "") for line in left] == self.commands[2:], said[1]
+        said = [self.type(line) for line in self.commands[:2]][-1]
+        left = [line.replace("sudo ", "") for line in re.findall(r"^ +\d+\. sudo (.*)", said, re.MULTILINE)]
+        # An older version has words of its own for it.
+        assert self.debs.commit or left == self.commands[2:], said
+        assert len(self.commands[:2] + left) <= 5
+        for line in left[:-1]:
+            self.type(line)
         self.await_ready("after the commands")
-        said = self.type(self.commands[-1])
-        assert ": ready" in said, said
+        assert ": ready" in self.type(left[-1])
 
     def type(self, line):
         """Types one line; returns what it prints."""
@@ -141,6 +145,12 @@ class Day:
 
     def _status(self):
         return self.machine.run("vestibule status", check=False, noted=False).returncode
+
+    def follow_the_pages(self):
+        """Types what they have an operator type for a clean report."""
+        for line in self.then:
+            self.machine.run(line)
+        self.ask_the_doctor()
 
     def ask_the_doctor(self):
         """The doctor finds nothing that is worth a warning, but for what is so."""
