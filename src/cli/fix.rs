@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Component, Path, PathBuf, absolute};
 use std::process::ExitCode;
 
-use super::out::{self, Ended, note, say};
-use super::running::{Arguments, visible};
+use super::out::{self, Ended, note, say, visible};
+use super::running::Arguments;
 use crate::config::{Environment, Settings, held};
 use crate::doctor::{FORWARDED, Finding, LOCATION, Report, State};
 use crate::init::{Places, Repair, Repairs, take_back_repairs};
@@ -59,7 +59,7 @@ pub(super) fn fix(
         by_hand.push(format!("{}: {reason}", described(repair)));
     }
     if !by_hand.is_empty() {
-        note(&visible(&format!("By hand:\n  {}", by_hand.join("\n  "))));
+        note(&format!("By hand:\n  {}", by_hand.join("\n  ")));
     }
     if plan.is_empty() {
         note("Nothing here can be repaired by changing a file of this machine.");

@@ -6,6 +6,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use crate::config::Visible;
+
 /// Exit status if the answer is no.
 const NO: u8 = 1;
 /// Exit status if the answer could not be found out.
@@ -29,10 +31,15 @@ pub(super) fn say(text: &(impl Display + ?Sized)) {
     }
 }
 
+/// Returns a text for a terminal: names in it are chosen by others.
+pub(super) fn visible(text: &str) -> String {
+    text.lines().map(|line| Visible(line).to_string()).collect::<Vec<_>>().join("\n")
+}
+
 /// Prints a remark, which is no output, to stderr.
 #[expect(clippy::print_stderr, reason = "this is the command line's output")]
 pub(super) fn note(text: &(impl Display + ?Sized)) {
-    eprintln!("{text}");
+    eprintln!("{}", visible(&text.to_string()));
 }
 
 /// Prints an error, and returns the exit status 2.
@@ -63,7 +70,7 @@ pub(super) fn working() -> impl FnMut(u64) {
 /// # Errors
 /// There is no terminal to ask on: the caller has to decide beforehand.
 pub(super) fn confirms(what: impl FnOnce() -> String) -> Result<bool, String> {
-    let what = what();
+    let what = visible(&what());
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(format!(
             "{what} There is no terminal to ask on whether that is meant, so nothing was done: add --yes if it is"

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::out::{Ended, confirms, note, say, status};
-use super::running::{not_done, reply, visible};
+use super::out::{Ended, confirms, note, say, status, visible};
+use super::running::{not_done, reply};
 use crate::app::commands::{Erasure, Kept, PersonErase, PersonExport, called, request, unreadable};
 use crate::app::{now, write_new};
 use crate::component::audit::aside;
@@ -75,7 +76,7 @@ fn erase(who: &str, (dry_run, yes): (bool, bool), socket: &Path, json: bool) -> 
     }
     if !yes {
         let counted = ask(true)?.1;
-        note(&visible(&counted.words()));
+        note(&counted.words());
         if !counted.is_complete() {
             return Ok(status(false));
         }
@@ -141,10 +142,14 @@ fn lines(path: &Path, person: &Person) -> Result<(Vec<Value>, u64), String> {
     let (mut found, mut unread) = (Vec::new(), 0_u64);
     for path in [&*aside(path), path] {
         let failed = |error| format!("cannot read {}: {error}", path.display());
-        let file = match File::open(path) {
+        // The component names the file, and may put anything there: a pipe must not make it wait.
+        let file = match File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             opened => opened.map_err(failed)?,
         };
+        if !file.metadata().is_ok_and(|found| found.is_file()) {
+            return Err(format!("cannot read {}: it is no regular file", path.display()));
+        }
         for line in BufReader::new(file).split(b'\n') {
             let line = line.map_err(failed)?;
             match Person::readable(&line) {
@@ -157,4 +162,26 @@ fn lines(path: &Path, person: &Person) -> Result<(Vec<Value>, u64), String> {
         }
     }
     Ok((found, unread))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_log_is_a_regular_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, pipe) = (folder.path().join("log"), folder.path().join("pipe"));
+        let person = Person::named("bob@example.org", "id").unwrap();
+        std::fs::write(&log, "{\"jid\":\"bob@example.org\"}\n{\"jid\":\"ann@example.org\"}\n{torn")
+            .unwrap();
+        let (found, unread) = lines(&log, &person).unwrap();
+        assert_eq!((found, unread), (vec![json!({ "jid": "bob@example.org" })], 1));
+        assert_eq!(lines(&folder.path().join("none"), &person), Ok((Vec::new(), 0)));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        for path in [&*pipe, folder.path(), Path::new("/dev/zero")] {
+            assert!(lines(path, &person).is_err(), "{}", path.display());
+        }
+    }
 }

@@ -11,13 +11,13 @@ use serde_json::Value;
 use tokio::runtime::Builder;
 
 use super::fix;
-use super::out::{Ended, confirms, note, note_error, say, status, working};
+use super::out::{Ended, confirms, note, note_error, say, status, visible, working};
 use super::to_run;
 use crate::app::commands::{
     Doctor, End, EndMany, Explained, Given, Password, Reopen, ReopenLog, Verb, request,
 };
 use crate::app::{self, commands, now};
-use crate::config::{Described, Environment, Loaded, Visible, counted};
+use crate::config::{Described, Environment, Loaded, counted};
 use crate::control::{ClientError, Failure, Reply, Request, Shown, Typed, ask as ask_component};
 use crate::doctor::in_words;
 use crate::jid::BareJid;
@@ -51,11 +51,6 @@ fn give(socket: Result<PathBuf, String>, request: Result<Request, Failure>, json
     Ok(status(is_complete))
 }
 
-/// Returns a reply for a terminal: names in it are chosen by strangers.
-pub(super) fn visible(text: &str) -> String {
-    text.lines().map(|line| Visible(line).to_string()).collect::<Vec<_>>().join("\n")
-}
-
 /// Sends a request to the component, and prints nothing. The inner error is its refusal.
 pub(super) fn reply(
     socket: Result<PathBuf, String>,
@@ -73,7 +68,7 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
 }
 
 pub(super) fn not_done(failure: &Failure) -> ExitCode {
-    note_error(&visible(&failure.to_string()));
+    note_error(&failure);
     status(false)
 }
 
