@@ -10,7 +10,8 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
 
-use super::out::{self, Ended, note, say};
+use super::out::{self, Ended, note, say, visible};
+use crate::config::is_link;
 use crate::init::{
     Answers, Containers, InitError, MucService, PRESETS, Places, Plan, Preset, Site,
     docker_folders, take_back,
@@ -33,7 +34,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "URL", value_parser = link)]
     link: Option<String>,
     /// The domain of the component, if not `vestibule` below the domain of the people
-    #[arg(long, value_name = "DOMAIN")]
+    #[arg(long, value_name = "DOMAIN", value_parser = domain)]
     component: Option<String>,
     /// Only show what would change, as a diff
     #[arg(long, conflicts_with = "print")]
@@ -71,10 +72,15 @@ pub(super) struct Arguments {
 }
 
 fn link(text: &str) -> Result<String, String> {
-    let is_link = text.contains("{room}") && text.starts_with("https://");
-    is_link
+    let is_encrypted = text.starts_with("https://");
+    (is_encrypted && is_link(text))
         .then(|| text.to_owned())
         .ok_or_else(|| "like https://meet.example.org/{room}".to_owned())
+}
+
+fn domain(text: &str) -> Result<String, String> {
+    let domain = BareJid::prepared(text).ok().filter(|jid| jid.node().is_none());
+    domain.map(|jid| jid.to_string()).ok_or_else(|| "like vestibule.example.org".to_owned())
 }
 
 /// Finds the socket of the component, if it is known; what is wrong with the policy file is printed.
@@ -303,7 +309,7 @@ fn set_up(
     let is_running = || socket().is_some_and(|socket| UnixStream::connect(socket).is_ok());
     let reloads = plan.is_policy_alone() && (is_docker || is_running());
     plan.write()?;
-    say(files.trim_end());
+    say(&visible(&files));
     if status != ExitCode::SUCCESS {
         return Ok(status);
     }
@@ -402,7 +408,7 @@ fn check_operator(operator: &str) -> Result<(), InitError> {
 /// Asks until the answer is good; the end of the input is no answer.
 fn ask<T>(question: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<T, InitError> {
     loop {
-        _ = write!(io::stderr(), "{question} ");
+        _ = write!(io::stderr(), "{} ", visible(question));
         let mut answer = String::new();
         match io::stdin().read_line(&mut answer) {
             Ok(0) | Err(_) => {
@@ -553,7 +559,7 @@ fn undo(policy: &Path, arguments: &Arguments, json: bool) -> Result<ExitCode, In
         return Ok(out::status(!refused));
     }
     for file in taken.iter().filter(|file| !refused || file.is_refused) {
-        say(&format!("{}: {}", file.path.display(), file.what));
+        say(&visible(&format!("{}: {}", file.path.display(), file.what)));
         if file.is_refused || arguments.dry_run {
             say(file.diff.trim_end());
         }

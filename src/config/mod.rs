@@ -46,6 +46,6 @@ pub use load::{
 };
 pub use settings::{
     Audit, Component, Doctor, Format, Limit, Log, NO_SECRET, NO_SECRET_HINT, Service, Settings,
-    is_this_machine,
+    is_link, is_this_machine,
 };
 pub use store::{Addresses, PostgresAddress, Store, database, is_local};

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use openidconnect::url::Url;
 use tracing_subscriber::EnvFilter;
 
 use super::admin::Admin;
@@ -430,11 +431,21 @@ fn without_accounts(domain: BareJid) -> Service {
 /// Fewest digits of a telephone number: emergency numbers have three.
 const LEAST_DIGITS: usize = 3;
 
+/// Returns whether a text is the address of a meeting's page: one of a web server, with a place for the room's name.
+pub fn is_link(text: &str) -> bool {
+    // What a reader of addresses leaves out, people would see in their invitations.
+    let is_odd = |c: char| c.is_whitespace() || c.is_control() || "\"<>\\`".contains(c);
+    let is_web = text.starts_with("https://") || text.starts_with("http://");
+    is_web
+        && text.contains(ROOM)
+        && !text.contains(is_odd)
+        && Url::parse(&text.replace(ROOM, "room")).is_ok_and(|url| url.has_host())
+}
+
 /// Reads the address of a meeting's page: empty, or one with a place for the room's name.
 fn link(item: &Item<'_>) -> Read<String> {
     let link = text(item)?;
-    let is_link = link.starts_with("https://") || link.starts_with("http://");
-    if link.is_empty() || is_link && link.contains(ROOM) {
+    if link.is_empty() || is_link(&link) {
         return Ok(link);
     }
     let hint = format!("write it like \"https://meet.example.org/{ROOM}\"");

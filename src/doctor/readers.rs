@@ -343,33 +343,55 @@ pub struct Variable<'a> {
     pub value: &'a str,
     /// Place of the value in the text, in bytes.
     pub at: Range<usize>,
+    /// The quotes around it; `None` also for a value whose quotes do not end.
+    pub quote: Option<char>,
 }
 
 /// Returns the variables of an `.env`, in the order of the file: the last of a name counts.
 pub fn variables(text: &str) -> Vec<Variable<'_>> {
     let mut found = Vec::new();
     let mut start = 0_usize;
-    for line in text.split_inclusive('\n') {
-        if let Some((name, rest)) = line.split_once('=') {
-            let name = name.trim();
-            let name = name.strip_prefix("export ").unwrap_or(name).trim();
-            let from = start.saturating_add(line.len().saturating_sub(rest.len()));
-            let blank = rest.len().saturating_sub(rest.trim_start_matches([' ', '\t']).len());
-            let from = from.saturating_add(blank);
-            let rest = rest.trim_start_matches([' ', '\t']);
-            if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-                let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
-                let (from, value) = match quote.and_then(|quote| rest.get(1..)?.split_once(quote)) {
-                    Some((value, _)) => (from.saturating_add(1), value),
-                    None => (from, without_comment(rest)),
-                };
-                let at = from..from.saturating_add(value.len());
-                found.push(Variable { name, value, at });
-            }
+    while let Some(line) = text.get(start..).and_then(|rest| rest.split_inclusive('\n').next()) {
+        let mut end = start.saturating_add(line.len());
+        if let Some(variable) = variable(text, start, line) {
+            // A value in quotes may have more lines.
+            let behind = text.get(variable.at.end..).unwrap_or_default();
+            let length = behind.split_inclusive('\n').next().map_or(0, str::len);
+            end = end.max(variable.at.end.saturating_add(length));
+            found.push(variable);
         }
-        start = start.saturating_add(line.len());
+        start = end;
     }
     found
+}
+
+/// Returns the variable of a line, which begins at `start`.
+fn variable<'a>(text: &'a str, start: usize, line: &'a str) -> Option<Variable<'a>> {
+    let (name, rest) = line.split_once('=')?;
+    let name = name.trim();
+    let name = name.strip_prefix("export ").unwrap_or(name).trim();
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return None;
+    }
+    let rest = rest.trim_start_matches([' ', '\t']);
+    let from = start.saturating_add(line.len().saturating_sub(rest.len()));
+    if let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'')) {
+        let from = from.saturating_add(1);
+        let inside = text.get(from..)?;
+        let mut before = quote;
+        let end = inside.find(|c| {
+            let ends = c == quote && before != '\\';
+            before = c;
+            ends
+        });
+        if let Some(value) = end.and_then(|length| inside.get(..length)) {
+            let at = from..from.saturating_add(value.len());
+            return Some(Variable { name, value, at, quote: Some(quote) });
+        }
+    }
+    let value = without_comment(rest);
+    let at = from..from.saturating_add(value.len());
+    Some(Variable { name, value, at, quote: None })
 }
 
 /// Returns a value that has no quotes: to the end of the line, or to a comment.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::changes::{Change, Content, Folder};
-use super::dotenv::{Items, merged, value};
+use super::dotenv::{Items, merged, resolved, value};
 use super::journal::{self, Journal};
 use super::lua::quoted;
 use super::opened::is_safe_folder;
@@ -17,6 +17,7 @@ use super::prosody::{FILE, MucService};
 use super::{
     Answers, GATES, InitError, Places, Plan, Policy, new_secret, no_gate, policy, without_accounts,
 };
+use crate::config::is_link;
 use crate::doctor::{GATE, SECRET};
 use crate::jid::BareJid;
 use crate::secret::Secret;
@@ -38,8 +39,17 @@ const OWNER: (u32, u32) = (1000, 1000);
 struct Domains {
     service: MucService,
     component: String,
-    /// Address of meetings on the web.
-    link: Option<String>,
+    /// Address of meetings on the web; `Err`: why what stands there is none.
+    link: Result<Option<String>, String>,
+}
+
+/// Returns the value of a variable, as Compose takes it.
+fn read(env: &str, name: &str) -> Result<Option<String>, InitError> {
+    resolved(env, name).map_err(|_| {
+        InitError::Refused(format!(
+            "{name} in .env has escapes, several lines, or a variable that is not in the file: write its value out there"
+        ))
+    })
 }
 
 /// Returns the domains that `.env` gives; the image has defaults for them. Each is checked: it gets into files as it is.
@@ -51,21 +61,19 @@ fn domains(env: &str) -> Result<Domains, InitError> {
             .then_some(text)
             .ok_or_else(|| InitError::Refused(format!("{name} in .env {what}: change it there")))
     };
-    let or = |name: &str, default: &str| value(env, name).unwrap_or(default).to_owned();
-    let domain = |name: &str, default: &str| checked(name, or(name, default), false);
+    let or = |name: &str, default: &str| {
+        read(env, name).map(|value| value.unwrap_or_else(|| default.to_owned()))
+    };
+    let domain = |name: &str, default: &str| checked(name, or(name, default)?, false);
     let account = |name: &str, default: &str, host: &str| {
-        checked(name, format!("{}@{host}", or(name, default)), true)
+        checked(name, format!("{}@{host}", or(name, default)?), true)
     };
     let auth = domain("XMPP_AUTH_DOMAIN", "auth.meet.jitsi")?;
     let hidden = domain("XMPP_HIDDEN_DOMAIN", "hidden.meet.jitsi")?;
     let recorder = account("JIBRI_RECORDER_USER", "recorder", &hidden)?;
     let transcriber = account("JIGASI_TRANSCRIBER_USER", "transcriber", &hidden)?;
     let jigasi = value(env, "JIGASI_SIP_URI").map(|_| account("JIGASI_XMPP_USER", "jigasi", &auth));
-    let link = value(env, "PUBLIC_URL").map(|url| {
-        let url = url.trim_end_matches('/');
-        let scheme = if url.contains("://") { "" } else { "https://" };
-        format!("{scheme}{url}/{{room}}")
-    });
+    let link = read(env, "PUBLIC_URL").map_err(|error| error.to_string()).and_then(link);
     Ok(Domains {
         component: format!("vestibule.{}", domain("XMPP_DOMAIN", "meet.jitsi")?),
         service: MucService {
@@ -78,6 +86,18 @@ fn domains(env: &str) -> Result<Domains, InitError> {
         },
         link,
     })
+}
+
+/// Returns the address of meetings on the web by that of the server.
+fn link(url: Option<String>) -> Result<Option<String>, String> {
+    let Some(url) = url else { return Ok(None) };
+    let url = url.trim_end_matches('/');
+    let scheme = if url.contains("://") { "" } else { "https://" };
+    let link = format!("{scheme}{url}/{{room}}");
+    if is_link(&link) {
+        return Ok(Some(link));
+    }
+    Err("PUBLIC_URL in .env is no address of a web server: change it there".to_owned())
 }
 
 /// Returns the lines for Prosody, with the names of this server.
@@ -109,7 +129,7 @@ fn env(text: &str, secret: &str, compose: &[&str]) -> String {
             Items {
                 name: "COMPOSE_FILE",
                 items: &["vestibule.yml"],
-                separator: ":",
+                separator: value(text, "COMPOSE_PATH_SEPARATOR").unwrap_or(":"),
                 default: compose,
                 comment: "So that a plain `docker compose` means both files.",
             },
@@ -134,12 +154,12 @@ fn files(folder: &Path, config: &Path, domains: &Domains) -> Vec<(PathBuf, Strin
 
 /// Returns the folder that `.env` names as CONFIG, as Compose takes it: `~` is a home, a relative path is below the
 /// folder.
-fn config(env: &str, folder: &Path, home: &Path) -> PathBuf {
-    let path = value(env, "CONFIG").unwrap_or("~/.jitsi-meet-cfg");
-    match path.strip_prefix('~') {
+fn config(env: &str, folder: &Path, home: &Path) -> Result<PathBuf, InitError> {
+    let path = read(env, "CONFIG")?.unwrap_or_else(|| "~/.jitsi-meet-cfg".to_owned());
+    Ok(match path.strip_prefix('~') {
         Some(rest) => home.join(rest.trim_start_matches('/')),
         None => folder.join(path).components().collect(),
-    }
+    })
 }
 
 /// Where a folder of docker-jitsi-meet usually is.
@@ -166,8 +186,9 @@ pub fn docker_folders(home: &Path) -> Vec<PathBuf> {
 }
 
 fn is_folder(path: &Path) -> bool {
-    let text = fs::read_to_string(path.join("docker-compose.yml")).unwrap_or_default();
-    text.contains("/prosody-plugins-custom")
+    // Another account may have put anything there.
+    let content = journal::read(&path.join(COMPOSE_FILES[0])).ok().flatten();
+    content.is_some_and(|content| content.text().contains("/prosody-plugins-custom"))
 }
 
 /// A folder of docker-jitsi-meet, looked at.
@@ -201,7 +222,7 @@ impl Containers {
             )));
         }
         let text = env_of(&folder)?.text();
-        let config = config(&text, &folder, home);
+        let config = config(&text, &folder, home)?;
         if !config.is_dir() {
             return Err(InitError::Refused(format!(
                 "{}/.env names CONFIG, and there is no {}: make its folders first, as docker-jitsi-meet's handbook says",
@@ -241,7 +262,7 @@ impl Containers {
             Some(_) => given.into_iter().find(is_gate),
             None => installed.into_iter().find(is_gate),
         };
-        let config = config(&env.text(), &folder, home);
+        let config = config(&env.text(), &folder, home)?;
         let domains = domains(&env.text())?;
         let policy = policy(&places, &journal)?;
         let gate = gate.ok_or_else(|| no_gate(", or name its folder: --gate DIR"))?;
@@ -290,16 +311,20 @@ impl Containers {
         let (before, after) = (Some(self.env.clone()), Some(env));
         let mut changes = vec![Change { path, before, after, is_theirs: false }];
         if file.is_none() {
+            let link = match &answers.link {
+                Some(link) => Some(link.clone()),
+                None => self.domains.link.clone().map_err(InitError::Refused)?,
+            };
             let head = Head {
                 component: &self.domains.component,
                 server: SERVER,
                 secret_file: None,
                 services: std::slice::from_ref(&self.domains.service),
                 links: &self.policy.told().unwrap_or_default().links,
-                link: answers.link.as_deref().or(self.domains.link.as_deref()),
+                link: link.as_deref(),
                 operators: &answers.operators,
             };
-            if !matches!(value(&text, "ENABLE_AUTH"), Some("1" | "true")) {
+            if !matches!(read(&text, "ENABLE_AUTH")?.as_deref(), Some("1" | "true")) {
                 notes.extend(without_accounts(answers.preset));
             }
             let owner = owner_near(&self.places.policy);
@@ -342,8 +367,10 @@ impl Containers {
             let path = entry.map_err(failed)?.path();
             if let Some(name) =
                 path.file_name().filter(|_| path.extension().is_some_and(|it| it == "lua"))
+                // Its copy is for everybody to read, and so not of a file to which a link of another account leads.
+                && let Some(content) = self.places.read(&path)?
             {
-                changes.push(self.change(target.join(name), fs::read(&path).map_err(failed)?)?);
+                changes.push(self.change(target.join(name), content.bytes)?);
             }
         }
         changes.sort_by(|one, other| one.path.cmp(&other.path));
@@ -403,19 +430,29 @@ mod tests {
         )
         .unwrap();
         assert_eq!(found.component, "vestibule.a.org");
-        assert_eq!(found.link.as_deref(), Some("https://meet.a.org/{room}"));
+        assert_eq!(found.link, Ok(Some("https://meet.a.org/{room}".to_owned())));
         assert_eq!(found.service.gateways, ["jigasi@auth.a.org"]);
         assert!(lines(&found).contains("vestibule_trusted = { \"focus@auth.a.org\" }"));
     }
 
     #[test]
     fn a_name_that_is_none_is_refused_by_its_variable() {
-        for line in
-            ["XMPP_DOMAIN='a\"}os.exit()--'", "XMPP_AUTH_DOMAIN=a@b", "JIBRI_RECORDER_USER=a/b"]
-        {
+        for line in [
+            "XMPP_DOMAIN='a\"}os.exit()--'",
+            "XMPP_AUTH_DOMAIN=a@b",
+            "JIBRI_RECORDER_USER=a/b",
+            "XMPP_MUC_DOMAIN=muc.${X}",
+        ] {
             let error = domains(line).unwrap_err().to_string();
             assert!(error.starts_with(line.split('=').next().unwrap()), "{error}");
         }
+        for url in ["javascript://x\"y", "https://a b", "a\u{1b}[2Jb", "a:b", "$X", "ftp://a"] {
+            let error = domains(&format!("PUBLIC_URL={url}")).unwrap().link.unwrap_err();
+            assert!(error.starts_with("PUBLIC_URL in .env"), "{url}: {error}");
+        }
+        let env = "HTTPS_PORT=8443\nPUBLIC_URL=https://meet.a.org:${HTTPS_PORT}/\n";
+        let link = domains(env).unwrap().link.unwrap();
+        assert_eq!(link.as_deref(), Some("https://meet.a.org:8443/{room}"));
     }
 
     #[test]
@@ -432,7 +469,7 @@ mod tests {
 
     #[test]
     fn the_folder_of_the_containers_is_found() {
-        let at = |env| config(env, Path::new("/docker"), Path::new("/home/ann"));
+        let at = |env| config(env, Path::new("/docker"), Path::new("/home/ann")).unwrap();
         assert_eq!(at(""), Path::new("/home/ann/.jitsi-meet-cfg"));
         assert_eq!(at("CONFIG=~/cfg"), Path::new("/home/ann/cfg"));
         assert_eq!(at("CONFIG=./cfg").as_os_str(), "/docker/cfg");

@@ -393,16 +393,21 @@ fn make_folder(folder: &Folder) -> io::Result<()> {
     opened::make(folder)
 }
 
+/// Most bytes of a file that is read: it is held in memory, and may be another account's.
+const MOST: u64 = 16 << 20;
+
 /// Reads a file with mode and owner; `None`: it is not there.
 pub(super) fn read(path: &Path) -> io::Result<Option<Content>> {
-    let mut file = match opened::file(path) {
+    let file = match opened::file(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
     let metadata = file.metadata()?;
+    let mut bytes = Vec::new();
+    if file.take(MOST).read_to_end(&mut bytes)? as u64 == MOST {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
     let mode = metadata.permissions().mode() & 0o7777;
     Ok(Some(Content { bytes, mode, owner: (metadata.uid(), metadata.gid()) }))
 }

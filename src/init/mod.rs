@@ -221,6 +221,11 @@ impl Policy {
         let preset =
             preset.ok_or_else(|| InitError::Refused("which policy: --preset NAME".to_owned()))?;
         let text = policy_file::text(head, preset);
+        if let Some(problem) = policy_file::problem(&text) {
+            return Err(InitError::Refused(format!(
+                "the policy file would not be valid, so nothing was written: {problem}"
+            )));
+        }
         let path = places.full(&places.policy);
         let before = places.read(&path)?;
         let mut changes = Vec::new();
@@ -382,7 +387,7 @@ impl Plan {
             let path = path.display();
             text.push_str(&format!("new folder, of {}:{}: {path}\n", owner.0, owner.1));
         }
-        text
+        changes::shown(&text)
     }
 
     /// Returns new files whole, and the unified diff of the others, without the secret.
@@ -390,7 +395,7 @@ impl Plan {
         let text = |change: &Change| match (&change.before, &change.after) {
             (None, Some(after)) => {
                 let path = self.places.shown(&change.path);
-                format!("# {}\n\n{}\n", path.display(), changes::shown(&self.hidden(after)))
+                changes::shown(&format!("# {}\n\n{}\n", path.display(), self.hidden(after)))
             }
             _ => format!("{}\n", self.shown(change)),
         };

@@ -2,7 +2,7 @@
 //! elsewhere by a link.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Permissions};
+use std::fs::{File, Permissions, read_dir};
 use std::io::{self, Read as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
@@ -84,11 +84,16 @@ pub(super) fn is_safe_folder(path: &Path) -> bool {
 /// Opens a regular file to read it.
 pub(super) fn file(path: &Path) -> io::Result<File> {
     // A pipe must not make it wait.
-    let file = File::from(opened(path, OFlags::RDONLY | OFlags::NONBLOCK)?);
+    let file = any(path)?;
     match file.metadata()?.is_file() {
         true => Ok(file),
         false => Err(io::Error::other("it is no regular file")),
     }
+}
+
+/// Opens whatever is there to read it; a link only where nobody else could have made it.
+pub(super) fn any(path: &Path) -> io::Result<File> {
+    Ok(File::from(opened(path, OFlags::RDONLY | OFlags::NONBLOCK)?))
 }
 
 /// Reads a file that only this account and root can have written.
@@ -132,6 +137,9 @@ pub(super) fn make(folder: &Folder) -> io::Result<()> {
     mkdirat(&parent, name, Mode::RWXU)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let made = File::from(openat(&parent, name, flags, Mode::empty())?);
+    if !is_new(&made)? {
+        return Err(io::Error::other("another account has put a folder in its place"));
+    }
     made.set_permissions(Permissions::from_mode(*mode))?;
     let found = made.metadata()?;
     if (found.uid(), found.gid()) != *owner {
@@ -140,12 +148,36 @@ pub(super) fn make(folder: &Folder) -> io::Result<()> {
     Ok(())
 }
 
+/// Returns whether an open folder is as one that was made just now: of this account, and empty. What another account can put
+/// in its place is theirs, or has something in it.
+fn is_new(folder: &File) -> io::Result<bool> {
+    let path = format!("/proc/self/fd/{}", folder.as_raw_fd());
+    Ok(folder.metadata()?.uid() == owner().0 && read_dir(path)?.next().is_none())
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn what_another_account_put_in_the_place_of_a_new_folder_is_left_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("folder");
+        make(&Folder { path: path.clone(), mode: 0o750, owner: owner() }).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o750);
+        let open = || File::open(&path).unwrap();
+        assert!(is_new(&open()).unwrap());
+        fs::write(path.join("file"), "theirs").unwrap();
+        assert!(!is_new(&open()).unwrap());
+        fs::remove_file(path.join("file")).unwrap();
+        if owner().0 == 0 {
+            std::os::unix::fs::chown(&path, Some(1), None).unwrap();
+            assert!(!is_new(&open()).unwrap());
+        }
+    }
 
     #[test]
     fn a_link_is_followed_only_where_nobody_else_could_have_made_it() {

@@ -1,10 +1,12 @@
 //! The text of a short policy file: the link to the server, the services, and a preset.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use toml::Value;
 
 use super::prosody::MucService;
+use crate::config::{Environment, Outside, parse};
 
 /// A policy for a kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +116,18 @@ pub(super) fn text(head: &Head<'_>, preset: &Preset) -> String {
     text
 }
 
+/// Returns what the component would find wrong with the text of a policy file.
+pub(super) fn problem(text: &str) -> Option<String> {
+    // The true one is in a file that is not there yet, or in the environment of a container.
+    let secret = "0123456789abcdef".repeat(4);
+    let variable = ("VESTIBULE_COMPONENT__SECRET".to_owned(), secret.clone());
+    let environment = Environment::of([variable]);
+    let read = |_: &Path| Ok(secret.clone());
+    let outside = Outside { environment: &environment, read: &read, exposed: false, lenient: true };
+    let problems = parse("component.toml", text, &outside).err()?;
+    problems.first().map(ToString::to_string)
+}
+
 fn line(text: &mut String, key: &str, value: impl Into<Value>, comment: &str) {
     if !comment.is_empty() {
         _ = writeln!(text, "# {comment}");
@@ -134,7 +148,6 @@ pub(super) fn is_as_shipped(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Environment, Outside, parse};
 
     fn service() -> MucService {
         MucService {
@@ -162,8 +175,11 @@ mod tests {
         };
         for preset in PRESETS {
             let text = text(&head, preset);
+            assert_eq!(problem(&text), None);
+            let wrong = text.replace("vestibule.meet", "vestibule meet");
+            assert!(problem(&wrong).unwrap().contains("is no host name"));
             let environment = Environment::of([]);
-            let read = |_: &std::path::Path| Ok("a long secret of the server".to_owned());
+            let read = |_: &Path| Ok("a long secret of the server".to_owned());
             let outside =
                 Outside { environment: &environment, read: &read, exposed: true, lenient: false };
             let loaded = parse(preset.name, &text, &outside).map_err(|problems| {

@@ -308,6 +308,61 @@ def test_a_domain_of_the_containers_that_is_none_is_named(tmp_path):
     assert "XMPP_AUTH_DOMAIN in .env is no domain" in server.init(*OPTIONS, check=1).stderr
 
 
+def appended(path, text):
+    with path.open("a") as file:
+        file.write(f"\n{text}\n")
+
+
+@pytest.mark.skipif(not ROOT_USER, reason="only root has something to lose")
+def test_no_file_of_root_is_copied_and_nothing_makes_it_wait(tmp_path):
+    server = Compose("docker", tmp_path / "docker")
+    secret, gate = tmp_path / "secret", tmp_path / "gate"
+    secret.write_text("only root reads this")
+    secret.chmod(0o600)
+    shutil.copytree(SNIPPETS / GATE, gate)
+    os.chown(gate, 1000, 1000)
+    before = server.files()
+    (gate / "odd.lua").symlink_to(secret)
+    assert "`odd.lua` is a link in a folder that another account may change" in server.init(*OPTIONS, "--gate", gate, check=2).stderr
+    (gate / "odd.lua").unlink()
+    os.mkfifo(gate / "odd.lua")
+    assert "it is no regular file" in server.init(*OPTIONS, "--gate", gate, check=2).stderr
+    assert server.files() == before
+    folder = server.root / "docker-jitsi-meet"
+    os.truncate(folder / ".env", 16 << 20)
+    assert "file too large" in server.init(*OPTIONS, check=2).stderr
+    (folder / "docker-compose.yml").unlink()
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+        make(folder / "docker-compose.yml")
+        assert "is no folder of docker-jitsi-meet" in server.init(*OPTIONS, check=1).stderr
+        # Such a folder may be the one in which another server is set up.
+        command = [program(), "init", "--preset", "company", "--prosodyctl", "/none", "--dry-run"]
+        subprocess.run([str(word) for word in command], cwd=folder, capture_output=True, timeout=20, env=environment({}))
+        (folder / "docker-compose.yml").unlink()
+
+
+@pytest.mark.skipif(not ROOT_USER, reason="the storage belongs to the account of the containers")
+def test_what_stands_in_an_env_obeys_no_terminal_and_makes_a_valid_file(tmp_path):
+    server = Compose("docker", tmp_path / "docker")
+    env = server.root / "docker-jitsi-meet/.env"
+    own = env.read_text()
+    for line in ('PUBLIC_URL=javascript://x"y', "PUBLIC_URL='https://a b'", "PUBLIC_URL=https://${OF_THE_SHELL}", 'XMPP_DOMAIN="a\\tb"'):
+        appended(env, line)
+        refused = server.init(*OPTIONS, check=1)
+        assert f"{line.split('=')[0]} in .env" in refused.stderr, refused.stderr
+        env.write_text(own)
+    # As in the file that docker-jitsi-meet ships, and a value of several lines, which is none of ours.
+    appended(env, 'HTTPS_PORT=8443\nPUBLIC_URL=https://meet.example.org:${HTTPS_PORT}\nOTHER="\nXMPP_DOMAIN=no.example\n"')
+    odd = server.root / "odd\x1b[2J\u202e"
+    server.config.rename(odd)
+    appended(env, f"CONFIG={odd}")
+    done = server.init(*OPTIONS, check=0)
+    assert "\x1b" not in done.stdout + done.stderr and "\u202e" not in done.stdout + done.stderr
+    policy = tomllib.loads((odd / "vestibule/component.toml").read_text())
+    assert policy["service"][0]["link"] == "https://meet.example.org:8443/{room}"
+    assert policy["component"]["domain"] == "vestibule.meet.jitsi"
+
+
 # --- The servers that are really started.
 
 
@@ -617,6 +672,25 @@ def test_without_a_terminal_the_missing_option_is_named(machine):
     done = server.init("--preset", "company", "--service", "rooms.example.org", check=1)
     assert "There: conference.example.org" in done.stderr
     assert server.files() == before
+
+
+def test_an_option_that_would_make_an_invalid_file_is_refused(machine):
+    server = machine("debian")
+    before = server.files()
+    for options in (
+        ["--component", "foo bar"],
+        ["--component", "a@b"],
+        ["--component", 'x" os.exit() --'],
+        ["--component", ""],
+        ["--link", "https://a b/{room}"],
+        ["--link", "https://a\x1b[2J/{room}"],
+        ["--link", "https://a.example/"],
+    ):
+        refused = server.init(*OPTIONS, *options)
+        assert refused.returncode != 0 and "error: invalid value" in refused.stderr, (options, refused)
+        assert server.files() == before
+    server.init(*OPTIONS, "--component", "Vestibule.Example.ORG", check=0)
+    assert tomllib.loads(server.read("etc/vestibule/component.toml"))["component"]["domain"] == "vestibule.example.org"
 
 
 def test_what_stands_against_it_is_told(machine, tmp_path):
