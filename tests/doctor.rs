@@ -705,8 +705,9 @@ const DEFECTS: &[(&str, Change, &str)] = &[
     (
         "advisory-list",
         |it| {
-            it.machine.advisories =
-                Some(Advisories::read("version = 1\ndate = '2020-01-01'\nadvisory = []"))
+            let text = "version = 1\ndate = '2020-01-01'\n[[advisory]]\nid = 'X'\nof = 'jicofo'\nwhat = 'w'\n\
+                        published = '2020-01-01'\nrepaired = ['1.0-2']\nsource = 'https://example.org'\n";
+            it.machine.advisories = Some(Advisories::read(text))
         },
         "older than the program's own",
     ),
@@ -825,6 +826,46 @@ fn a_newer_list_of_the_operator_counts_and_an_older_one_does_not() {
     assert!(found(&situation) && situation.report().advisories == "1 advisory of 2027-01-01");
     situation.machine.advisories = list("2020-01-01");
     assert!(!found(&situation));
+}
+
+#[test]
+fn a_list_of_a_day_far_ahead_does_not_count() {
+    let text = "version = 1\ndate = '9999-12-31'\n[[advisory]]\nid = 'X'\nof = 'jicofo'\nwhat = 'w'\npublished = \
+                '2027-01-01'\nrepaired = ['1.0-2000']\nsource = 'https://example.org'\n";
+    let mut situation = Situation::new();
+    situation.machine.advisories = Some(Advisories::read(text));
+    let report = situation.report();
+    let row = report.checks.iter().find(|row| row.id == "advisory-list").unwrap();
+    assert!(row.findings[0].found.contains("which is far ahead"), "{row:?}");
+    assert!(!report.advisories.contains("9999"));
+}
+
+#[test]
+fn a_name_of_a_file_is_no_line_and_no_command_of_the_report() {
+    let names = ["a; touch x #", "$(id)", "it's", "b\nFINE\n  c", "\u{1b}[2J", "plain-1.db"];
+    let mut situation = Situation::new();
+    situation.machine.files = names
+        .map(|name| File {
+            path: PathBuf::from("/state").join(name),
+            kind: Kind::Kept,
+            mode: Ok(0o666),
+            needs_others: false,
+        })
+        .into();
+    let report = situation.report();
+    let row = report.checks.iter().find(|row| row.id == "state-files").unwrap();
+    let lines: Vec<_> = row.findings.iter().map(|finding| finding.line.as_str()).collect();
+    let expected = [
+        "chmod o= '/state/a; touch x #'",
+        "chmod o= '/state/$(id)'",
+        r"chmod o= '/state/it'\''s'",
+        "chmod o= '/state/b\u{fffd}FINE\u{fffd}  c'",
+        "chmod o= '/state/\u{fffd}[2J'",
+        "chmod o= /state/plain-1.db",
+    ];
+    assert_eq!(lines, expected);
+    let words = in_words(&report, false);
+    assert!(words.lines().all(|line| line != "FINE"), "{words}");
 }
 
 #[test]

@@ -122,6 +122,9 @@ impl Advisories {
         if list.version != VERSION {
             return Err(format!("version {} of the form is not known: {VERSION} is", list.version));
         }
+        if list.advisory.is_empty() {
+            return Err("it has no advisory".to_owned());
+        }
         let mut ids = BTreeSet::new();
         for advisory in &list.advisory {
             let id = &advisory.id;
@@ -208,11 +211,20 @@ pub(super) static CHECKS: &[Check] = &[
 ];
 
 /// Returns the list that counts: the newer of the program's own and the operator's.
-fn in_force(machine: &Machine) -> &Advisories {
-    match &machine.advisories {
-        Some(Ok(given)) if given.date >= EMBEDDED.date => given,
+fn in_force<'a>(case: &Case<'a>) -> &'a Advisories {
+    match &case.machine.advisories {
+        Some(Ok(given)) if given.date >= EMBEDDED.date && !is_ahead(given, case) => given,
         Some(_) | None => &EMBEDDED,
     }
+}
+
+/// Returns whether a list is of a day that no clock could have shown: it would never grow old.
+fn is_ahead(list: &Advisories, case: &Case<'_>) -> bool {
+    today(case).duration_until(list.date) > OLD
+}
+
+fn today(case: &Case<'_>) -> Date {
+    TimeZone::UTC.to_datetime(case.now).date()
 }
 
 fn list(case: &Case<'_>, looked: &mut Looked) {
@@ -229,11 +241,16 @@ fn list(case: &Case<'_>, looked: &mut Looked) {
                 format!("it is of {date}, older than the program's own of {own}, which counts");
             looked.find("doctor.advisories", found, (COMPONENT, "[doctor] advisories = \"\""));
         }
+        Some(Ok(given)) if is_ahead(given, case) => {
+            let date = given.date;
+            let found =
+                format!("it is of {date}, which is far ahead; the program's own, of {own}, counts");
+            looked.find("doctor.advisories", found, (COMPONENT, "[doctor] advisories = \"\""));
+        }
         Some(Ok(_)) | None => {}
     }
-    let date = in_force(case.machine).date;
-    let today = TimeZone::UTC.to_datetime(case.now).date();
-    if date.duration_until(today) > OLD {
+    let date = in_force(case).date;
+    if date.duration_until(today(case)) > OLD {
         looked.find(
             "advisories",
             format!("the list is of {date}: later advisories are not known"),
@@ -243,7 +260,7 @@ fn list(case: &Case<'_>, looked: &mut Looked) {
 }
 
 fn advisories(case: &Case<'_>, looked: &mut Looked) {
-    let known = &in_force(case.machine).advisory;
+    let known = &in_force(case).advisory;
     let mut hosts = 0_usize;
     case.each(looked, |server, posture, looked| {
         hosts = hosts.saturating_add(1);
@@ -348,8 +365,8 @@ fn newer(advisory: &Advisory) -> String {
 }
 
 /// Returns in words how many advisories the list in force has, and of which day it is.
-pub(super) fn described(machine: &Machine) -> String {
-    let list = in_force(machine);
+pub(super) fn described(case: &Case<'_>) -> String {
+    let list = in_force(case);
     format!("{} of {}", counted(list.advisory.len() as u64, "advisory", "advisories"), list.date)
 }
 
@@ -438,6 +455,7 @@ mod tests {
                 "twice",
             ),
             ("<html>".to_owned(), "line 1"),
+            ("version = 1\ndate = '2027-01-01'\nadvisory = []".to_owned(), "no advisory"),
         ] {
             let error = Advisories::read(&text).unwrap_err();
             assert!(error.contains(says) && !error.contains('\n'), "{error}");

@@ -29,6 +29,8 @@ use std::fmt::Display;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Visible;
+
 names! {
     /// How serious the findings of a check are.
     #[derive(
@@ -90,11 +92,13 @@ impl Looked {
         found: impl Into<String>,
         (file, line): (&str, impl Into<String>),
     ) {
+        // A name with a line break would be lines of the report.
+        let visible = |text: String| Visible(&text).to_string();
         let finding = Finding {
-            about: about.into(),
-            found: found.into(),
+            about: visible(about.into()),
+            found: visible(found.into()),
             file: file.to_owned(),
-            line: line.into(),
+            line: visible(line.into()),
         };
         // Services of one server see the same hosts.
         if !self.findings.contains(&finding) {
@@ -103,7 +107,7 @@ impl Looked {
     }
 
     fn unknown(&mut self, reason: impl Into<String>) {
-        let reason = reason.into();
+        let reason = Visible(&reason.into()).to_string();
         if !self.unknown.contains(&reason) {
             self.unknown.push(reason);
         }
@@ -118,6 +122,15 @@ impl Looked {
     fn not_told(&mut self, server: &Server, what: &str) {
         self.unknown_at(server, format_args!("the gate does not tell {what}"));
     }
+}
+
+/// Returns a path as one word of a shell's command.
+fn shell_word(path: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+    if path.chars().all(is_plain) && path.starts_with(|c| c != '-') {
+        return path.to_owned();
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
 }
 
 // The places where an operator has to change something, for findings.

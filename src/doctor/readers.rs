@@ -279,13 +279,15 @@ fn directives(chars: &mut Peekable<Chars<'_>>, depth: usize) -> Result<Vec<Direc
             space if space.is_whitespace() => {}
             first => {
                 let mut text = String::from(first);
+                let mut has_variable = false;
                 // Quotes and braces of variables are a part of a word that does not begin with them.
                 while let Some(char) = chars.next_if(|it| {
                     !it.is_whitespace()
                         && *it != ';'
                         && (*it != '{' || text.ends_with('$'))
-                        && (*it != '}' || text.contains("${"))
+                        && (*it != '}' || has_variable)
                 }) {
+                    has_variable |= char == '{';
                     text.push(char);
                 }
                 words.push(text);
@@ -468,6 +470,18 @@ mod tests {
         assert_eq!(value("e2ee.disabled"), Some("true"));
         assert_eq!(value("conferenceRequestUrl"), Some(""));
         assert_eq!(value("a"), None);
+    }
+
+    #[test]
+    fn a_long_word_of_nginx_is_read_once() {
+        let half = 1 << 19;
+        let text = format!("{}${{{}", "a".repeat(half), "}".repeat(half));
+        let begun = std::time::Instant::now();
+        assert_eq!(
+            nginx(&format!("{text};")).unwrap(),
+            [Directive { words: vec![text], block: vec![] }]
+        );
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 
     #[test]

@@ -148,7 +148,7 @@ impl Report {
             incomplete,
             counts,
             versions: versions(case),
-            advisories: described(case.machine),
+            advisories: described(case),
             probe: probe(case),
             checks,
         }

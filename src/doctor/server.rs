@@ -10,7 +10,7 @@ use super::advisories::Advisories;
 use super::case::{Case, place};
 use super::jitsi::{Bridge, Jicofo};
 use super::readers::Location;
-use super::{COMPONENT, Check, Looked, SHELL, Severity};
+use super::{COMPONENT, Check, Looked, SHELL, Severity, shell_word};
 
 /// Clock difference that is not reported: more than a request takes.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
@@ -199,7 +199,8 @@ fn look(
         let path = file.path.display().to_string();
         match &file.mode {
             Ok(mode) if mode & bits != 0 => {
-                looked.find(&path, format!("{found} (mode {mode:04o})"), advice(file, &path))
+                let advice = advice(file, &shell_word(&path));
+                looked.find(&path, format!("{found} (mode {mode:04o})"), advice)
             }
             Ok(_) => {}
             Err(reason) => looked.unknown(format!("{path}: {reason}")),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -225,20 +225,16 @@ fn changeable(found: &fs::Metadata) -> Result<(), String> {
 /// Changes the mode of a file or folder that has the mode `before`, and not of what was put in its place since.
 fn set_mode(path: &Path, before: u32, after: u32) -> Result<(), InitError> {
     let wrong = |error: io::Error| failed(path, &error);
-    // Opening a named pipe waits for its other end.
-    let file = fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)
-        .map_err(wrong)?;
+    let refused = |reason| InitError::System(format!("cannot change {}: {reason}", path.display()));
+    changeable(&fs::symlink_metadata(path).map_err(wrong)?).map_err(refused)?;
+    // None of its folders may lead elsewhere by now, either.
+    let file = opened::any(path).map_err(wrong)?;
     let found = file.metadata().map_err(wrong)?;
     let is_before = || match found.permissions().mode() & 0o7777 {
         mode if mode == before => Ok(()),
         mode => Err(format!("its mode has become {mode:04o}")),
     };
-    changeable(&found).and_then(|()| is_before()).map_err(|reason| {
-        InitError::System(format!("cannot change {}: {reason}", path.display()))
-    })?;
+    changeable(&found).and_then(|()| is_before()).map_err(refused)?;
     file.set_permissions(Permissions::from_mode(after)).map_err(wrong)
 }
 
@@ -474,6 +470,15 @@ mod tests {
             let mode = fs::symlink_metadata(path(name)).map_or(0, |it| it.permissions().mode());
             assert!(set_mode(&path(name), mode & 0o7777, 0o600).is_err(), "{name}");
         }
+        // What its folder leads to is another file, though its name and mode are the same.
+        fs::create_dir(path("theirs")).unwrap();
+        fs::set_permissions(path("theirs"), Permissions::from_mode(0o777)).unwrap();
+        std::os::unix::fs::symlink(path("folder"), path("theirs/state")).unwrap();
+        fs::set_permissions(path("folder"), Permissions::from_mode(0o755)).unwrap();
+        fs::write(path("folder/inner"), "x").unwrap();
+        fs::set_permissions(path("folder/inner"), Permissions::from_mode(0o640)).unwrap();
+        let error = set_mode(&path("theirs/state/inner"), 0o640, 0o646).unwrap_err().to_string();
+        assert!(error.contains("`state` is a link in a folder"), "{error}");
         let refused = |name: &str| changeable(&fs::symlink_metadata(path(name)).unwrap()).is_err();
         assert!(["link", "twin", "socket", "pipe"].into_iter().all(refused));
     }
