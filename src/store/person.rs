@@ -318,6 +318,18 @@ impl Person {
     /// Returns a text with each address and fingerprint of the person replaced; `None`: it has none. An address that is
     /// part of a longer one is another.
     fn replaced(&self, text: &str, by: &Pseudonym) -> Option<String> {
+        // Of a text that is an address it is known where it begins, whatever characters are in it.
+        let Some((bare, rest)) = address(text) else { return self.replaced_within(text, by) };
+        let is_theirs = self.jids.contains(&bare.to_ascii_lowercase());
+        let new = self.replaced_within(rest, by);
+        if !is_theirs && new.is_none() {
+            return None;
+        }
+        let bare = if is_theirs { &by.jid } else { bare };
+        Some(format!("{bare}{}", new.as_deref().unwrap_or(rest)))
+    }
+
+    fn replaced_within(&self, text: &str, by: &Pseudonym) -> Option<String> {
         // Letters outside of ASCII keep their length, and so their place.
         let folded = text.to_ascii_lowercase();
         let (mut whole, mut from) = (String::new(), 0);
@@ -360,9 +372,19 @@ impl Person {
     }
 }
 
+/// Splits a text that is nothing but an address before its resource.
+fn address(text: &str) -> Option<(&str, &str)> {
+    let (bare, rest) = text.split_at(text.find('/').unwrap_or(text.len()));
+    let (node, domain) = bare.split_once('@')?;
+    let is_node = |c: char| !c.is_whitespace() && !"\"&':<>@".contains(c);
+    let is_domain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    let is_address = !node.is_empty() && node.chars().all(is_node) && domain.chars().all(is_domain);
+    (is_address && !domain.ends_with('.')).then_some((bare, rest))
+}
+
 /// Returns whether what stands in front of an address is part of it.
 fn ends_address(before: &str) -> bool {
-    before.chars().next_back().is_some_and(|c| c.is_alphanumeric() || "-_.+".contains(c))
+    before.chars().next_back().is_some_and(|c| c.is_alphanumeric() || "-_.+!#$%~^".contains(c))
 }
 
 /// Returns whether an address goes on with this text.
@@ -370,7 +392,7 @@ fn goes_on(after: &str) -> bool {
     let mut next = after.chars();
     match next.next() {
         Some('.') => next.next().is_some_and(char::is_alphanumeric),
-        Some(c) => c.is_alphanumeric() || c == '-',
+        Some(c) => c.is_alphanumeric() || c == '-' || c == '_',
         None => false,
     }
 }
@@ -429,6 +451,31 @@ mod tests {
         ] {
             assert_eq!(replaced(&text).unwrap_or_default(), whole, "{text}");
         }
+    }
+
+    #[test]
+    fn whose_address_has_odd_characters_before_theirs_is_another() {
+        let new = "0707070707070707@erased.invalid";
+        for text in
+            ["=bob@example.org", "`bob@example.org/x", "(bob@example.org", "x!bob@example.org"]
+        {
+            assert_eq!(bob().replaced(text, &by()), None, "{text}");
+        }
+        for (text, whole) in [
+            ("of ~bob@example.org and bob@example.org_x", None),
+            ("jid=bob@example.org", None),
+            ("by jid=bob@example.org, (bob@example.org)", Some(format!("by jid={new}, ({new})"))),
+            ("tea@x.example/bob@example.org", Some(format!("tea@x.example/{new}"))),
+            ("BOB@example.org/tea@x.example", Some(format!("{new}/tea@x.example"))),
+        ] {
+            assert_eq!(bob().replaced(text, &by()), whole, "{text}");
+        }
+        let other = entry(
+            Kind::Decision,
+            Some("=bob@example.org"),
+            &json!({ "facts": { "who": { "jid": "=bob@example.org" } } }),
+        );
+        assert_eq!((bob().concern(&other), bob().erased(&other, &by())), (None, None));
     }
 
     #[test]

@@ -168,6 +168,40 @@ def with_tokens(component, claim, count):
             )
 
 
+async def test_who_only_looks_like_them_and_a_room_are_nobodys_to_erase(door):
+    carol, others = "carol@localhost", ["x!carol@localhost", "~carol@localhost", "=carol@localhost"]
+    door.enforce(POLICY)
+    async with Crowd(door.server) as crowd:
+        room, *_ = await door.meeting(crowd, "alice@localhost")
+        for person in (carol, *others[:2]):
+            say(door, "ban", person, "--reason", f"{person} shouts")
+        # In a sentence, what stands before a `=` may be a word.
+        say(door, "ban", others[2], "--reason", "shouts")
+        for person in (carol, others[0]):
+            say(door, "unban", person)
+        await door.flushed()
+        before = kept_of(door, others)
+        assert len(before) >= 4
+        for ask in (["export"], ["erase", "--dry-run"], ["erase", "--yes"]):
+            done = door.component.run("person", *ask, room)
+            assert done.returncode == 1 and "address of a room" in done.stderr, done
+        found = json.loads(say(door, "person", "export", carol))
+        assert [ban["who"] for ban in found["bans"]] == [carol]
+        assert not [other for other in others if other in json.dumps(found)]
+        say(door, "person", "erase", carol, "--yes")
+        assert kept_of(door, others) == before
+        for other in others[1:]:
+            say(door, "unban", other)
+
+
+def kept_of(door, people):
+    """What the database has on these people."""
+    with contextlib.closing(sqlite3.connect(door.component.state_dir / "vestibule.db")) as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        rows = [row for name in sorted(tables) for row in database.execute(f'SELECT * FROM "{name}"')]
+    return [row for row in rows if any(person in str(row) for person in people)]
+
+
 def test_a_person_by_their_token_has_hundreds_of_addresses_and_another_claim_is_not_theirs(door):
     door.enforce(POLICY)
     with_tokens(door.component, ["id", "teacher"], 700)

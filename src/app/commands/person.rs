@@ -270,7 +270,18 @@ fn read(who: &str, call: &Call<'_>) -> Result<Person, Failure> {
         return Err(invalid("nobody is named: give an address, or what names them in tokens"));
     }
     // The reply goes into the audit, which must not name the person.
-    Person::named(who, &claim(call)).map_err(|_| invalid("that has an `@`, and is no address"))
+    let person = Person::named(who, &claim(call))
+        .map_err(|_| invalid("that has an `@`, and is no address"))?;
+    let engine = call.shared.engine();
+    let is_room = |jid: &str| {
+        engine
+            .services()
+            .any(|(service, _)| jid.split_once('@').is_some_and(|(_, at)| at == service))
+    };
+    if person.jids().any(is_room) {
+        return Err(invalid("that is the address of a room, and not of a person"));
+    }
+    Ok(person)
 }
 
 /// Returns the name of the claim that names people in tokens.
