@@ -11,6 +11,7 @@ use axum::http::header::HOST;
 use axum::http::{HeaderValue, Uri};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType,
     CoreGenderClaim, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm,
@@ -150,8 +151,8 @@ impl Provider {
         &self,
         oidc: &Oidc,
         code: &str,
-        nonce: &Secret,
-        verifier: &Secret,
+        (nonce, verifier): (&Secret, &Secret),
+        now: Timestamp,
     ) -> Result<Person, Failed> {
         let client = self.client(oidc).await?;
         let here = is_provider_local(oidc);
@@ -178,6 +179,9 @@ impl Provider {
         let verifier = client.id_token_verifier().set_allowed_algs(ALGORITHMS);
         let nonce = Nonce::new(nonce.expose().to_owned());
         let claims = id_token.claims(&verifier, &nonce).map_err(|error| invalid(&error))?;
+        if let Some(why) = is_not_ours(claims, &oidc.client_id, now) {
+            return Err(Failed::Invalid(why.to_owned()));
+        }
         if let Some(expected) = claims.access_token_hash() {
             let algorithm = id_token.signing_alg().map_err(|error| invalid(&error))?;
             let key = id_token.signing_key(&verifier).map_err(|error| invalid(&error))?;
@@ -233,10 +237,32 @@ fn is_usable(scheme: &str, host: &str, is_provider_local: bool) -> bool {
 /// Returns what a provider says of itself, if browsers can be sent to where it says.
 fn checked(said: CoreProviderMetadata, here: bool) -> Result<CoreProviderMetadata, String> {
     let url = said.authorization_endpoint().url();
-    if is_usable(url.scheme(), url.host_str().unwrap_or_default(), here) {
+    // A name before the host looks like one, and what follows a `#` takes the question with it.
+    let is_plain =
+        url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    if is_plain && is_usable(url.scheme(), url.host_str().unwrap_or_default(), here) {
         return Ok(said);
     }
     Err(FetchError::Address(url.to_string()).to_string())
+}
+
+/// How far the clock of the provider may be ahead of this one.
+const AHEAD: i64 = 5 * 60;
+
+/// Returns why a verified ID token is not for this page, or not yet (OpenID Connect Core 1.0 §3.1.3.7, RFC 7519 §4.1.5).
+fn is_not_ours(claims: &Claims, client_id: &str, now: Timestamp) -> Option<&'static str> {
+    let latest = now.as_second().saturating_add(AHEAD);
+    let not_before = claims.additional_claims().0.get("nbf");
+    let begins = not_before.map(|time| time.as_f64().unwrap_or(f64::INFINITY));
+    if claims.authorized_party().is_some_and(|party| party.as_str() != client_id) {
+        Some("it was made for another client (azp)")
+    } else if claims.issue_time().timestamp() > latest
+        || begins.is_some_and(|it| it > latest as f64)
+    {
+        Some("it holds from a later time on: are both clocks right?")
+    } else {
+        None
+    }
 }
 
 /// Returns whom a verified ID token names.
@@ -384,6 +410,9 @@ mod tests {
             ("http://127.0.0.1:8080/authorize", false, true),
             ("http://[::1]/authorize", false, true),
             ("http://localhost.example.org/", false, false),
+            ("https://login.example.org@evil.example/", false, false),
+            ("https://:x@evil.example/", false, false),
+            ("https://login.example.org/authorize#", false, false),
             ("javascript:alert(1)", false, false),
             ("javascript://localhost/%0aalert(1)", false, false),
             ("data:text/html,x", false, false),
@@ -401,6 +430,29 @@ mod tests {
                 checked(serde_json::from_value(said).unwrap(), is_local).is_ok()
             };
             assert_eq!([said(false), said(true)], [elsewhere, here], "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn a_token_for_another_client_or_a_later_time_signs_nobody_in() {
+        let now = Timestamp::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        for (claim, value, is_ours) in [
+            ("azp", serde_json::json!("vestibule"), true),
+            ("azp", serde_json::json!("another"), false),
+            ("iat", serde_json::json!(1_000_200), true),
+            ("iat", serde_json::json!(1_000_400), false),
+            ("nbf", serde_json::json!(1_000_200.5), true),
+            ("nbf", serde_json::json!(1_000_400), false),
+            ("nbf", serde_json::json!(1e300), false),
+            ("nbf", serde_json::json!("soon"), false),
+        ] {
+            let mut claims = serde_json::json!({
+                "iss": "https://login.example.org", "aud": "vestibule", "sub": "anna",
+                "iat": 1_000_000, "exp": 2_000_000,
+            });
+            claims[claim] = value;
+            let claims: Claims = serde_json::from_value(claims.clone()).unwrap();
+            assert_eq!(is_not_ours(&claims, "vestibule", now).is_none(), is_ours, "{claims:?}");
         }
     }
 

@@ -28,16 +28,16 @@ use super::access::{
 use super::api::{ApiBackend, Known};
 use super::oidc::{Failed, Provider};
 use super::router::{Refused, State};
-use crate::config::Oidc;
+use crate::config::{Oidc, Visible};
 use crate::secret::Secret;
 
 /// How long a sign-in at the provider may take.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// Most sign-ins that are remembered as ended. If the oldest is forgotten, its code is still good only once at the provider.
 const ENDED: usize = 1024;
-/// Most answers of the provider that are verified at a time.
+/// Most sign-ins that begin at a time, and most answers of the provider that are verified at a time.
 const AT_ONCE: usize = 8;
-/// How long an answer of the provider waits until it is its turn.
+/// How long a sign-in, or an answer of the provider, waits until it is its turn.
 const TURN: Duration = Duration::from_secs(5);
 /// Cookie of a browser that is at the provider.
 const UNDER_WAY_COOKIE: &str = "__Host-vestibule-sign-in";
@@ -144,6 +144,8 @@ pub(super) struct SignIns {
     started: Instant,
     ended: Mutex<VecDeque<(Secret, Instant)>>,
     provider: Provider,
+    /// Apart from the answers: each of these may take long, and anyone may send many.
+    beginning: Semaphore,
     slots: Semaphore,
 }
 
@@ -154,6 +156,7 @@ impl Default for SignIns {
             started: Instant::now(),
             ended: Mutex::default(),
             provider: Provider::default(),
+            beginning: Semaphore::new(AT_ONCE),
             slots: Semaphore::new(AT_ONCE),
         }
     }
@@ -248,7 +251,9 @@ pub(super) async fn begin<S: ApiBackend>(
         return redirect(&format!("{}sign-in/oidc?moved", oidc.public_url), &[]);
     }
     let sign_ins = &state.sign_ins;
-    let Ok(_slot) = sign_ins.slots.try_acquire() else { return refuse(Refusal::Busy) };
+    let Ok(Ok(_slot)) = timeout(TURN, sign_ins.beginning.acquire()).await else {
+        return refuse(Refusal::Busy);
+    };
     let session = cookie(&headers, SESSION_COOKIE);
     let Some(sign_in) = sign_ins.begin(session) else { return refuse(Refusal::Busy) };
     let url =
@@ -269,18 +274,18 @@ pub(super) async fn end<S: ApiBackend>(
     Query(query): Query<Vec<(String, String)>>,
 ) -> Response {
     let Some(oidc) = state.access.oidc() else { return nothing_here() };
-    let field = |name: &str| {
-        let mut values = query.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
-        values.next().filter(|_| values.next().is_none())
-    };
+    let values = |name: &'static str| query.iter().filter(move |(key, _)| key == name);
+    let field =
+        |name| values(name).map(|(_, value)| value).next().filter(|_| values(name).count() == 1);
     let browser = cookie(&headers, UNDER_WAY_COOKIE).unwrap_or_default();
     let state_given = Secret::new(field("state").map_or("", String::as_str));
     let sign_ins = &state.sign_ins;
     let Some(sign_in) = sign_ins.find(&state_given, browser) else {
-        return refuse(Refusal::Expired);
+        // It is none of this browser's, which another site's page may have led here: its own goes on.
+        return redirect(&refused(Refusal::Expired), &[]);
     };
     // The provider names itself, so that the answer of another one is not taken for its own (RFC 9207).
-    if field("iss").is_some_and(|issuer| *issuer != *oidc.issuer) {
+    if values("iss").any(|(_, issuer)| *issuer != *oidc.issuer) {
         tracing::warn!("the answer to a sign-in names another provider");
         return refuse(Refusal::Invalid);
     }
@@ -292,11 +297,11 @@ pub(super) async fn end<S: ApiBackend>(
     if !sign_ins.ends(&sign_in) {
         return refuse(Refusal::Expired);
     }
-    let person =
-        match sign_ins.provider.person(&oidc, code, &sign_in.nonce, &sign_in.verifier).await {
-            Ok(person) => person,
-            Err(failed) => return failure(&failed),
-        };
+    let secrets = (&sign_in.nonce, &sign_in.verifier);
+    let person = match sign_ins.provider.person(&oidc, code, secrets, state.site.now()).await {
+        Ok(person) => person,
+        Err(failed) => return failure(&failed),
+    };
     let name = person.name.clone();
     let Some(role) = state.access.role_of_member(&person) else {
         tracing::warn!(
@@ -352,7 +357,8 @@ fn nothing_here() -> Response {
 }
 
 fn failure(failed: &Failed) -> Response {
-    tracing::warn!(reason = %failed, "a person could not sign in");
+    // The provider's words may be anything.
+    tracing::warn!(reason = %Visible(&failed.to_string()), "a person could not sign in");
     refuse(match failed {
         Failed::Unreachable(_) => Refusal::Unreachable,
         Failed::Invalid(_) => Refusal::Invalid,

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import re
+import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -294,7 +295,8 @@ async def test_an_address_is_a_name_only_if_it_is_verified(door):
 
 async def test_what_is_not_proved_signs_nobody_in(door):
     with provider(door) as at:
-        for kind in ("none", "changed", "foreign", "shared", "audience", "issuer", "expired", "nonce", "without"):
+        kinds = ("none", "changed", "foreign", "shared", "audience", "issuer", "expired", "nonce", "without")
+        for kind in (*kinds, "party", "later", "made"):
             at.twist(kind)
             visitor = Visitor(at.page)
             assert visitor.sign_in("bert") == "/#refused=invalid", kind
@@ -322,13 +324,41 @@ async def test_a_sign_in_is_good_once_and_in_the_browser_where_it_began(door):
         victim.begin()
         back = attacker.at_provider(attacker.begin(), "bert")
         assert victim.end(back) == expired and victim.caller is None
-        # The answer of another provider, and none at all.
-        for more in ("&iss=http://127.0.0.1:1", "&iss=a&iss=b"):
+        # It does not end the sign-in that is the victim's own.
+        own = victim.begin()
+        assert victim.end(back) == expired
+        assert victim.end(victim.at_provider(own, "anna")) == "/#/rooms"
+        # The answer of another provider, also beside this one's, and none at all.
+        for more in ("&iss=http://127.0.0.1:1", "&iss=a&iss=b", f"&iss={at.issuer}&iss=a"):
             visitor = Visitor(at.page)
             back = re.sub("&iss=[^&]*", "", visitor.at_provider(visitor.begin(), "anna"))
-            assert (visitor.end(back + more) == "/#/rooms") == (more == "&iss=a&iss=b")
+            assert visitor.end(back + more) == "/#refused=invalid"
         for query in ("", "?state=&code=x", "?code=x", f"?state={fresh}&state={fresh}&code=x"):
             assert Visitor(at.page).end(f"/sign-in/callback{query}") == expired
+
+
+async def test_a_flood_of_answers_keeps_nobody_from_signing_in(door):
+    def flood(at, ends):
+        while not ends.is_set():
+            visitor = Visitor(at.page)
+            state = parse_qs(urlsplit(visitor.begin()).query).get("state", ["none"])[0]
+            visitor.end(f"/sign-in/callback?code=made-up&state={state}")
+
+    with provider(door) as at:
+        at.twist("slow")
+        ends = threading.Event()
+        threads = [threading.Thread(target=flood, args=(at, ends)) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        try:
+            await asyncio.sleep(1.5)
+            begun = [Visitor(at.page).begin().startswith(at.issuer) for _ in range(10)]
+            assert all(begun), begun
+            assert await asyncio.to_thread(Visitor(at.page).sign_in, "anna") == "/#/rooms"
+        finally:
+            ends.set()
+            for thread in threads:
+                thread.join()
 
 
 async def test_a_session_is_used_by_the_page_alone_and_leads_nowhere_else(door):

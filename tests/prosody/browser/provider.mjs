@@ -56,9 +56,14 @@ const TWISTS = {
 	expired: claims => signed({ ...claims, iat: now() - 7200, exp: now() - 3600 }),
 	nonce: claims => signed({ ...claims, nonce: 'of another sign-in' }),
 	without: claims => signed({ ...claims, nonce: undefined }),
+	party: claims => signed({ ...claims, azp: 'another' }),
+	later: claims => signed({ ...claims, nbf: now() + 3600 }),
+	made: claims => signed({ ...claims, iat: now() + 3600, exp: now() + 7200 }),
+	slow: (_, token) => token,
 };
 let twist = null;
 provider.use(async (context, next) => {
+	if (context.path === '/token' && twist === TWISTS.slow) await new Promise(resolve => { setTimeout(resolve, 1000); });
 	await next();
 	if (context.path === '/token' && twist && context.body?.id_token) {
 		const token = context.body.id_token;
