@@ -346,9 +346,11 @@ async fn a_request_comes_by_a_name_of_this_server() {
         assert_eq!(by(vec![]).await, StatusCode::BAD_REQUEST);
         assert_eq!(by(vec!["localhost", "rebound.example"]).await, StatusCode::BAD_REQUEST);
     }
-    let request = Request::get("http://rebound.example/").header("host", "localhost");
-    let (status, ..) = face.send(request.body(Body::empty()).unwrap()).await;
-    assert_eq!(status, StatusCode::MISDIRECTED_REQUEST);
+    for (target, host) in [("rebound.example", "localhost"), ("localhost", "rebound.example")] {
+        let request = Request::get(format!("http://{target}/")).header("host", host);
+        let (status, ..) = face.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(status, StatusCode::MISDIRECTED_REQUEST);
+    }
 }
 
 #[tokio::test]
@@ -447,6 +449,7 @@ async fn nobody_but_the_proxy_names_a_person_and_no_other_site_uses_it() {
         (with("sec-fetch-site", "cross-site"), "only the page"),
         (with("sec-fetch-site", "same-site"), "only the page"),
         (with("sec-fetch-site", "none"), "only the page"),
+        (twice("sec-fetch-site", "cross-site"), "only the page"),
         (twice("origin", "https://evil.example"), "only the page"),
         (twice("origin", "https://v.example.org.evil.example"), "only the page"),
         (twice("origin", "null"), "only the page"),

@@ -16,7 +16,7 @@ pub(super) fn probe(case: &Case<'_>) -> Option<String> {
     let main = main.or_else(|| hosts.all.iter().find(|host| !host.is_component));
     let site = site.or_else(|| main.map(|host| host.name.as_str()))?;
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-    if !site.chars().all(is_name) {
+    if !site.chars().all(is_name) || site.starts_with('-') {
         return None;
     }
     let mut text = format!(

@@ -427,7 +427,7 @@ pub(super) fn is_of_page(headers: &HeaderMap) -> bool {
         Some(host(origin) == host(the_only(headers, "host")?))
     };
     the_only(headers, OF_PAGE) == Some("1")
-        && headers.get(FETCH_SITE).is_none_or(|site| site == "same-origin")
+        && headers.get_all(FETCH_SITE).iter().all(|site| site == "same-origin")
         && (!headers.contains_key("origin") || is_own_origin() == Some(true))
 }
 

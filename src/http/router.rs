@@ -149,14 +149,15 @@ pub(super) async fn guard<S: ApiBackend>(
     request: Request,
     next: Next,
 ) -> Response {
-    let host = request.uri().authority().map(|authority| authority.as_str()).or_else(|| {
-        let mut hosts = request.headers().get_all(header::HOST).iter();
-        // Two `Host` headers are not allowed (RFC 9112 §3.2).
-        let host = hosts.next()?.to_str().ok()?;
-        hosts.next().is_none().then_some(host)
-    });
+    // The target of a request to a proxy has a host, too.
+    let target = request.uri().authority().map(|authority| authority.as_str());
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let first = hosts.next().and_then(|host| host.to_str().ok());
+    // Two `Host` headers are not allowed (RFC 9112 §3.2).
+    let host = first.or(target).filter(|_| hosts.next().is_none());
+    let is_known = [host, target].into_iter().flatten().all(|host| state.access.is_host(host));
     let mut response = match host {
-        Some(host) if state.access.is_host(host) => next.run(request).await,
+        Some(_) if is_known => next.run(request).await,
         Some(_) => {
             let reason = "Unknown Host header; add this name to `admin.hosts`.";
             Refused::with(StatusCode::MISDIRECTED_REQUEST, reason).into_response()
