@@ -294,10 +294,10 @@ impl Journal {
     /// Removes the journal, and folders that were made and are empty.
     fn remove(&mut self) -> Result<(), JournalError> {
         let failed = |error| JournalError::Write(self.folder.clone(), error);
-        fs::remove_dir_all(&self.folder).map_err(failed)?;
+        in_its_folder(&self.folder, fs::remove_dir_all).map_err(failed)?;
         for folder in self.manifest.made.iter().rev() {
             // One that holds something else stays.
-            _ = fs::remove_dir(self.full(folder));
+            _ = in_its_folder(&self.full(folder), fs::remove_dir);
         }
         self.manifest = Manifest::default();
         self.lock = None;
@@ -417,12 +417,18 @@ pub(super) fn owner() -> (u32, u32) {
     fs::metadata("/proc/self").map_or((0, 0), |metadata| (metadata.uid(), metadata.gid()))
 }
 
+/// Does something to what has that name, in the folder that has it now: another account may put a link in its place.
+fn in_its_folder(path: &Path, act: impl Fn(PathBuf) -> io::Result<()>) -> io::Result<()> {
+    let folder = Opened::new(path.parent().unwrap_or(Path::new("/")))?;
+    act(folder.path().join(path.file_name().unwrap_or_default()))
+}
+
 /// Writes a file whole, or removes it. Who reads meanwhile gets the former or the new one.
 pub(super) fn write(path: &Path, content: Option<&Content>) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let name = path.file_name().unwrap_or_default();
     let Some(content) = content else {
-        return match Opened::new(folder).and_then(|it| fs::remove_file(it.path().join(name))) {
+        return match in_its_folder(path, fs::remove_file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         };
@@ -520,6 +526,19 @@ mod tests {
         assert!(journal.is_interrupted());
         journal.recover().unwrap();
         assert_eq!(seen(&root), as_before());
+    }
+
+    #[test]
+    fn no_folder_is_removed_where_a_link_of_another_account_leads() {
+        let (root, place, changes) = root();
+        let mut journal = open(&root, &place);
+        journal.apply(&changes, &[]).unwrap();
+        fs::remove_dir_all(root.path().join("new")).unwrap();
+        fs::create_dir_all(root.path().join("elsewhere/folder")).unwrap();
+        std::os::unix::fs::symlink("elsewhere", root.path().join("new")).unwrap();
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        journal.remove().unwrap();
+        assert!(root.path().join("elsewhere/folder").exists() && !place.exists());
     }
 
     #[test]
