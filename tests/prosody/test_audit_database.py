@@ -225,6 +225,14 @@ async def test_what_another_program_keeps_in_the_file_is_said(door):
         say(door, "person", "erase", BOB, "--yes", code=1)
         for name, data in kept(door.component).items():
             assert BOB.encode() not in data, name
+        # Copies that nobody told the program of are named.
+        await a_day(door, crowd)
+        for name in ("decisions.jsonl.2.gz", "vestibule.db.bak"):
+            (door.component.state_dir / name).write_bytes(b"a copy")
+        copies = "stays: what copies of its files have that others made: decisions.jsonl.2.gz, vestibule.db.bak"
+        assert copies in say(door, "person", "erase", BOB, "--dry-run")
+        for name in ("decisions.jsonl.2.gz", "vestibule.db.bak"):
+            (door.component.state_dir / name).unlink()
 
 
 def test_what_retention_has_removed_is_wiped_and_lines_that_nobody_can_read_are_named(door):

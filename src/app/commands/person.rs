@@ -1,6 +1,7 @@
 //! `person`: what is kept on one person, to be handed to them, or erased.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -27,7 +28,7 @@ const SETTLED: Duration = Duration::from_millis(600);
 const MOST_ROOMS: usize = 200;
 /// Most texts that the database searches for at once: with more of them, every entry is read.
 const MOST_SOUGHT: usize = 200;
-/// Most people who are named that were called like the text.
+/// Most people that are named who were called like the text, and most files.
 const NAMED: usize = 5;
 
 verb! {
@@ -402,6 +403,8 @@ impl PersonErase {
         erasure.stays.extend(more_that_stays(all, store.state().shared.is_some()));
         if erasure.is_nothing() && erasure.stays.is_empty() {
             erasure.called = call.called_so(&store, &self.who).await;
+        } else {
+            erasure.stays.extend(call.copies().await);
         }
         Ok(erasure)
     }
@@ -481,7 +484,44 @@ fn more_that_stays(counts: &Counts, is_shared: bool) -> Vec<String> {
     [gave, policies, others].into_iter().flatten().collect()
 }
 
+/// What follows the name of a file of this program in those of the others that it writes itself.
+const OWN_ENDS: [&str; 6] = ["", ".1", ".rewritten", "-wal", "-shm", "-journal"];
+
+/// Returns the names of files that begin as one of these, and that this program does not write.
+fn copies(files: &[PathBuf]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for file in files {
+        let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { continue };
+        let name = name.to_string_lossy();
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let others = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        found.extend(others.filter(|other| {
+            let end = other.strip_prefix(&*name);
+            end.is_some_and(|end| !OWN_ENDS.contains(&end))
+        }));
+    }
+    found
+}
+
 impl Call<'_> {
+    /// Describes copies of the log and the database that others have made, such as logrotate; `None`: there are none.
+    async fn copies(&self) -> Option<String> {
+        let settings = Arc::clone(&self.shared.upkeep.lock().settings);
+        let database = settings.store.file.as_ref();
+        let database = database.map(|file| settings.component.state_dir.join(file));
+        let log = self.shared.engine().audit().log_path().map(Path::to_owned);
+        let files: Vec<_> = database.into_iter().chain(log).collect();
+        let found = tokio::task::spawn_blocking(move || copies(&files)).await.unwrap_or_default();
+        let more = found.len().saturating_sub(NAMED);
+        let mut names: Vec<_> = found.into_iter().take(NAMED).collect();
+        if more > 0 {
+            names.push(format!("and {more} more"));
+        }
+        let names = names.join(", ");
+        (!names.is_empty())
+            .then(|| format!("what copies of its files have that others made: {names}"))
+    }
+
     /// Returns what open rooms remember of a person: those that they have opened or are at, and those of `rooms`.
     async fn remembered(&self, person: &Person, mut rooms: BTreeSet<String>) -> Vec<Remembered> {
         let theirs = |jid: Option<&BareJid>| jid.is_some_and(|jid| person.is_in(jid.as_str()));
