@@ -353,6 +353,11 @@ fn unknown_socket(file: &Path, error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::PermissionDenied {
         return format!("cannot read {file}: {NOT_ALLOWED}");
     }
+    if error.kind() == io::ErrorKind::NotFound {
+        return format!(
+            "there is no {file}: `vestibule init` writes it; or give --config, or --socket"
+        );
+    }
     format!(
         "the socket is not known, for {file} cannot be read ({error}): give --socket or --config"
     )

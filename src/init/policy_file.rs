@@ -195,6 +195,18 @@ mod tests {
     }
 
     #[test]
+    fn a_host_has_the_time_to_come_back_whether_or_not_people_wait() {
+        for preset in PRESETS {
+            let table: toml::Table = preset.text.parse().expect("TOML");
+            let key = |table: &toml::Table, family: &str, key: &str| {
+                table["policy"].get(family)?.get(key)?.as_str().map(str::to_owned)
+            };
+            let by_succession = key(&table, "moderators", "succession_after");
+            assert_eq!(by_succession, key(&table, "lobby", "unattended_after"), "{}", preset.name);
+        }
+    }
+
+    #[test]
     fn the_shipped_file_is_known_whatever_an_installation_changed_in_it() {
         let shipped = include_str!("../../component.toml");
         assert!(is_as_shipped(shipped));

@@ -91,6 +91,11 @@ impl Policy {
         }
     }
 
+    /// Returns whether this person asks the focus for a room that is not open, instead of opening it.
+    pub fn asks_focus(&self, room: &BareJid, who: &BareJid) -> bool {
+        self.focuses.contains_key(room.domain()) && !self.services.contains_key(who)
+    }
+
     /// Returns whether the room is a health check of its focus, which nobody else enters.
     pub(super) fn is_health_check(&self, room: &BareJid, opener: &str) -> bool {
         let focus = self.focuses.get(room.domain());

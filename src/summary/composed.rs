@@ -304,7 +304,10 @@ pub(super) fn who_moderates(it: &Facts<'_>) -> Option<Words> {
     let ways = list(&ways);
     say(
         format!("These moderate: {}. They join without a password and without waiting.", ways.en),
-        format!("Es moderieren: {}. Sie nehmen ohne Passwort und ohne zu warten teil.", ways.de),
+        format!(
+            "Es moderieren: {}. Wer moderiert, nimmt ohne Passwort und ohne zu warten teil.",
+            ways.de
+        ),
     )
 }
 

@@ -238,8 +238,8 @@ sentences! {
             E2ee::Off | E2ee::Prefer => Some(can(
                 it,
                 it.rules.permissions.record.value,
-                "record, stream and transcribe on this server",
-                "auf diesem Server aufzeichnen, übertragen und mitschreiben lassen",
+                "record, stream or transcribe on this server",
+                "auf diesem Server aufzeichnen, übertragen oder mitschreiben lassen",
             )),
         };
         ["permissions.dial", "permissions.e2ee", "access.listed", "operators"] |it| match it.rules.permissions.e2ee.value {

@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 from lab import Crowd, Failed, needs_jitsi_plugins
 from lab.jitsi_client import NICKNAME
-from lab.jitsi_meeting import at_the_door, inside, opened, owner, waiting
+from lab.jitsi_meeting import at_the_door, inside, opened, owner, vestibule, waiting
 from lab.knocking import knock
 from lab.meet import MEET_SERVICE
 from lab.meet_settings import CHAIR, DOMAIN
@@ -187,6 +187,8 @@ async def test_who_may_not_open_a_room_hears_it_before_the_focus_does(meet, name
     async with meet.crowd() as crowd:
         room = meet.room(name)
         guest = await crowd.person("Guest")
+        explained = vestibule(meet, "explain", "--live", "--room", room, "--jid", guest.bare)
+        assert (explained["verdict"], explained["denial"], words in explained["told"]) == ("deny", code, True)
         refused = await guest.enter(room)
         assert refused.shown == asked, refused
         assert words in refused.text
@@ -202,6 +204,7 @@ async def test_whoever_logs_in_then_may(meet, name):
         guest = await crowd.person("Guest")
         assert (await guest.enter(room)).shown == "log-in"
         account = await crowd.person("Guest", f"somebody@{DOMAIN}")
+        assert vestibule(meet, "explain", "--live", "--room", room, "--jid", account.bare)["verdict"] == "allow"
         assert (await account.enter(room)).joined and owner(account, room)
         later = await guest.enter(room)
         assert later.shown == ("log-in" if name == "staff" else at_the_door(meet.server)), later

@@ -85,9 +85,10 @@ impl Explain {
         let elsewhere = session_of(&call.shared, &person);
         let engine = call.shared.engine();
         let mut notes = Vec::new();
-        if !is_at(&mut attempt, live.as_ref(), &mut notes) {
+        let asks_focus = engine.policy().asks_focus(&jid, &person);
+        if !is_at(&mut attempt, live.as_ref(), asks_focus, &mut notes) {
             return Err(not_found(format!(
-                "there is no room `{jid}`: at a room that is not open, only `--do join` can be explained, which opens it"
+                "there is no room `{jid}`: at a room that is not open, only `--do join`, `open` and `request` can be explained"
             )));
         }
         let inside = live.iter().flat_map(|live| &live.occupants);
@@ -323,9 +324,20 @@ fn is_filler(name: &str, value: &Value) -> bool {
 }
 
 /// Turns a join of a room that is not open into an attempt to open it, and the other way round, as the gate does.
-/// Returns false if the gate would ask for no decision, since the room does not exist.
-fn is_at(attempt: &mut Attempt, live: Option<&LiveRoom>, notes: &mut Vec<String>) -> bool {
+/// With `asks_focus`, the person has to ask Jitsi's focus for the room first. Returns false if the gate would ask for no
+/// decision, since the room does not exist.
+fn is_at(
+    attempt: &mut Attempt,
+    live: Option<&LiveRoom>,
+    asks_focus: bool,
+    notes: &mut Vec<String>,
+) -> bool {
     match (&attempt.action, live) {
+        (Action::Join { .. }, None) if asks_focus => {
+            let first = "the room is not open: the person asks Jitsi's focus for it first, and that is judged";
+            notes.push(first.to_owned());
+            attempt.action = Action::Request;
+        }
         (Action::Join { credential }, None) => {
             notes.push("the room is not open: a join opens it, and is judged as that".to_owned());
             let typed = *credential != Credential::None;

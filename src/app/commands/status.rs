@@ -110,8 +110,9 @@ impl Answer for control::Status {
         if let Some(counts) = self.doctor.filter(|counts| counts.critical > 0 || counts.warning > 0)
         {
             lines.push(format!(
-                "the doctor found {} critical and {} other defects: `vestibule doctor` says which",
-                counts.critical, counts.warning
+                "the doctor found {} critical and {}: `vestibule doctor` says which",
+                counts.critical,
+                counted(counts.warning, "other defect", "other defects")
             ));
         }
         if self.log_lines_lost > 0 {
