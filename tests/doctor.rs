@@ -481,6 +481,17 @@ const DEFECTS: &[(&str, Change, &str)] = &[
         "example.org",
     ),
     (
+        "nobody-opens",
+        |it| {
+            let hosts = &mut it.hello.as_mut().unwrap().hosts;
+            hosts.complete = true;
+            for host in &mut hosts.hosts {
+                host.provider = "jitsi-anonymous".to_owned();
+            }
+        },
+        "nobody starts a meeting",
+    ),
+    (
         "login-provider",
         |it| {
             let host = Host {

@@ -225,6 +225,14 @@ pub(super) static PEOPLE_CHECKS: &[Check] = &[
         look: opener,
     },
     Check {
+        id: "nobody-opens",
+        severity: Severity::Warning,
+        looks_at: "Rooms that nobody can open",
+        why: "each person is told to log in, and no log-in is there",
+        source: "component.toml, access.create",
+        look: nobody,
+    },
+    Check {
         id: "login-provider",
         severity: Severity::Critical,
         looks_at: "Log-ins of which it is not known what they prove",
@@ -287,6 +295,27 @@ fn address(case: &Case<'_>, looked: &mut Looked) {
                 &server.service,
                 format!("{sessions} sessions by HTTP have one address between them, {whose}"),
                 (&place(hosts.global_at("trusted_proxies")), "trusted_proxies = { \"127.0.0.1\", \"::1\", \"ADDRESS-OF-THE-WEB-SERVER\" }, and X-Forwarded-For in the web server"),
+            );
+        }
+    })
+}
+
+fn nobody(case: &Case<'_>, looked: &mut Looked) {
+    case.each(looked, |server, _, looked| {
+        let hosts = server.hello.as_ref().map(|hello| &hello.hosts);
+        let access = &case.policy.base.access;
+        let classes = access.create.value.classes(true);
+        let by_address = [Class::Guest, Class::Federated, Class::Returning];
+        let listed = &access.listed.value;
+        let is_named = classes.has(Class::Listed)
+            && !(listed.jids.is_empty() && listed.domains.is_empty());
+        let nobody_logs_in =
+            hosts.is_some_and(|hosts| case.policy.nobody_logs_in(&server.service, hosts));
+        if nobody_logs_in && !is_named && !by_address.iter().any(|class| classes.has(*class)) {
+            looked.find(
+                &server.service,
+                "nobody starts a meeting: access.create names only people who log in, and nobody logs in to this server",
+                (COMPONENT, "[policy.access] create = \"default\", or have people log in"),
             );
         }
     })

@@ -293,7 +293,7 @@ const PREFIXES: [(&str, &str, &str); 2] = [
 fn prefixes(case: &Case<'_>, looked: &mut Looked) {
     case.each_service(looked, |_, hosts, host, looked| {
         for (name, defaults, account) in PREFIXES {
-            let line = format!("{name} = {{ \"{account}@recorder.YOUR-DOMAIN\" }}");
+            let line = format!("{name} = {{ \"{}\" }}", service_account(case, host, account));
             let file = place(hosts.option_at(host, name));
             let Some(list) = hosts.option(host, name) else {
                 if has_s2s(hosts) && has_anywhere(hosts, "muc_lobby_rooms") {
@@ -311,6 +311,16 @@ fn prefixes(case: &Case<'_>, looked: &mut Looked) {
             }
         }
     })
+}
+
+/// Returns the address of a recorder or transcriber: the one that the file trusts, else the one that Jitsi's guides give it.
+fn service_account(case: &Case<'_>, service: &Host, name: &str) -> String {
+    let mut trusted: Vec<_> = case.policy.services.keys().map(|jid| jid.as_str()).collect();
+    trusted.sort_unstable();
+    let is_it = |jid: &&str| jid.split_once('@').is_some_and(|(node, _)| node == name);
+    let above = service.name.split_once('.').map_or("YOUR-DOMAIN", |(_, above)| above);
+    let usual = || format!("{name}@recorder.{above}");
+    trusted.into_iter().find(is_it).map_or_else(usual, str::to_owned)
 }
 
 fn admins(case: &Case<'_>, looked: &mut Looked) {

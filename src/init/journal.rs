@@ -74,7 +74,7 @@ pub(super) enum JournalError {
     #[error("{} was changed meanwhile: run it again", .0.display())]
     Changed(PathBuf),
     #[error(
-        "{} was changed in the lines that an earlier run wrote: undo those changes, or run it with --undo first", .0.display()
+        "{} was changed in the lines that an earlier run wrote: undo those changes first, which --undo --dry-run shows", .0.display()
     )]
     Edited(PathBuf),
     #[error("{} is damaged ({}): put back what it has by hand, then remove it", .0.display(), .1)]
@@ -94,6 +94,8 @@ pub(super) struct Undone {
     pub(super) now: Option<Content>,
     /// As it was written.
     pub(super) written: Option<Content>,
+    /// Whether there was none before.
+    pub(super) is_new: bool,
 }
 
 impl Journal {
@@ -129,6 +131,14 @@ impl Journal {
         let found = self.manifest.files.iter().find(|written| written.path == shown);
         let after = found.and_then(|written| written.after.as_ref());
         after.is_some_and(|copy| copy.sha256 == now.checksum())
+    }
+
+    /// Returns whether an earlier run wrote what is to be written again, and an operator has only added lines to it.
+    pub(super) fn has_more(&self, change: &Change) -> bool {
+        let (Some(now), Some(after)) = (&change.before, &change.after) else { return false };
+        let mut lines = now.bytes.split(|byte| *byte == b'\n');
+        self.wrote(&change.path, after)
+            && after.bytes.split(|byte| *byte == b'\n').all(|line| lines.any(|now| now == line))
     }
 
     /// Takes back what a run has done that was interrupted.
@@ -269,8 +279,9 @@ impl Journal {
             let (before, after) = (copy(&written.before)?, copy(&written.after)?);
             let now = self.read(&path)?;
             let is_theirs = written.is_theirs;
+            let is_new = before.is_none();
             let change = Change { path: path.clone(), before, after: after.clone(), is_theirs };
-            Ok(Undone { path, undo: undo(&change, now.as_ref()), now, written: after })
+            Ok(Undone { path, undo: undo(&change, now.as_ref()), now, written: after, is_new })
         };
         self.manifest.files.iter().map(plan).collect()
     }

@@ -507,6 +507,10 @@ fn taken_back(
                 ("our lines taken out; what else was changed since stays", text(Some(content)))
             }
             Undo::Kept => ("stays: it was changed since it was written", now.clone()),
+            Undo::Refused if undone.is_new => (
+                "was changed since it was written, like this: move it away with what was added, and run this again",
+                None,
+            ),
             Undo::Refused => ("was changed since it was written, like this", None),
         };
         let is_refused = undone.undo == Undo::Refused;

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::doctor::{self, GATE};
 use crate::jid::BareJid;
+use crate::policy::providers::{Proves, listed};
 use crate::secret::Secret;
 
 /// A machine with a Prosody, looked at.
@@ -143,14 +144,25 @@ impl Site {
             if !self.server.has_accounts {
                 notes.extend(without_accounts(answers.preset));
             }
+            let guests = answers.operators.iter().filter(|operator| self.is_guests(operator));
+            notes.extend(guests.map(|operator| {
+                format!("nobody can log in as {operator}: its host lets everybody in as a guest")
+            }));
             let owner = journal::owner();
             changes.extend(self.policy.changes(&self.places, &head, answers.preset, owner)?);
         }
         changes.extend(self.texts(outcome.texts)?);
-        changes.retain(Change::is_change);
+        changes.retain(|change| change.is_change() && !self.journal.has_more(change));
         let manual = outcome.manual;
         let (places, journal) = (self.places, self.journal);
         Ok(Plan { changes, folders: Vec::new(), manual, notes, unmet, secret, places, journal })
+    }
+
+    /// Returns whether the address is at a host whose users are guests.
+    fn is_guests(&self, address: &str) -> bool {
+        let host = address.split_once('@').map_or(address, |(_, host)| host);
+        let provider = self.base.text(host, "authentication");
+        self.base.config.contains_key(host) && provider.and_then(listed) == Some(Proves::Guest)
     }
 
     /// Returns the services to guard.

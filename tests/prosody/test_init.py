@@ -451,8 +451,12 @@ def test_a_server_without_rooms_gets_them_only_where_they_are_named(machine):
 
 def test_a_preset_that_needs_accounts_is_no_good_where_nobody_logs_in(machine):
     server = machine("jitsi")
-    assert "nobody can log in" in server.init("--preset", "school", "--dry-run", check=0).stderr
+    assert "nobody can log in on this server" in server.init("--preset", "school", "--dry-run", check=0).stderr
     assert "nobody can log in" not in server.init("--preset", "public", "--dry-run", check=0).stderr
+    done = server.init("--preset", "public", "--operator", "ann@meet.example.org", "--dry-run", check=0)
+    assert "nobody can log in as ann@meet.example.org" in done.stderr
+    done = server.init("--preset", "public", "--operator", "ann@example.net", "--dry-run", check=0)
+    assert "nobody can log in" not in done.stderr
 
 
 def test_the_secret_is_nowhere_in_what_is_shown(machine):
@@ -661,6 +665,23 @@ def test_undo_changes_nothing_where_our_lines_were_changed(machine):
     assert "/etc/prosody/conf.d/vestibule.cfg.lua: was changed since" in done.stdout
     assert "+muc_room_cache_size = 20000" in done.stdout
     assert "nothing was taken back" in done.stderr
+    assert server.files() == before
+
+
+def test_a_line_that_an_operator_adds_to_our_file_is_in_nobodys_way(machine):
+    server = machine("debian")
+    before = server.files()
+    server.init(*OPTIONS, check=0)
+    ours = server.root / "etc/prosody/conf.d/vestibule.cfg.lua"
+    line = 'Component "vestibule.example.org"\n'
+    ours.write_text(ours.read_text().replace(line, f"vestibule_grace = 10\n{line}"))
+    assert "nothing to write" in server.init(check=0).stderr
+    server.init("--preset", "school", check=0)
+    assert "vestibule_grace = 10" in ours.read_text()
+    done = server.init("--undo", check=1)
+    assert "move it away with what was added, and run this again" in done.stdout
+    ours.unlink()
+    server.init("--undo", check=0)
     assert server.files() == before
 
 

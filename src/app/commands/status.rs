@@ -208,6 +208,9 @@ fn opening(policy: &Policy, open: Opening, service: &str, hosts: &Hosts) -> Stri
     let nobody = policy.nobody_logs_in(service, hosts);
     let classes: Vec<_> = open.classes(nobody).iter().map(Class::name).collect();
     let why = match open {
+        Opening::Classes(classes) if nobody && !classes.has(Class::Guest) => {
+            "access.create; nobody logs in to this server".to_owned()
+        }
         Opening::Classes(_) => "access.create".to_owned(),
         Opening::Default if nobody => "nobody logs in to this server".to_owned(),
         Opening::Default => {
