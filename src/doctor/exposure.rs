@@ -301,17 +301,20 @@ fn address(case: &Case<'_>, looked: &mut Looked) {
 }
 
 fn nobody(case: &Case<'_>, looked: &mut Looked) {
+    let access = &case.policy.base.access;
+    let classes = access.create.value.classes(true);
+    let listed = &access.listed.value;
+    let is_named =
+        classes.has(Class::Listed) && !(listed.jids.is_empty() && listed.domains.is_empty());
+    let without_log_in = [Class::Guest, Class::Federated, Class::Returning];
+    if is_named || without_log_in.iter().any(|class| classes.has(*class)) {
+        return;
+    }
     case.each(looked, |server, _, looked| {
-        let hosts = server.hello.as_ref().map(|hello| &hello.hosts);
-        let access = &case.policy.base.access;
-        let classes = access.create.value.classes(true);
-        let by_address = [Class::Guest, Class::Federated, Class::Returning];
-        let listed = &access.listed.value;
-        let is_named = classes.has(Class::Listed)
-            && !(listed.jids.is_empty() && listed.domains.is_empty());
-        let nobody_logs_in =
-            hosts.is_some_and(|hosts| case.policy.nobody_logs_in(&server.service, hosts));
-        if nobody_logs_in && !is_named && !by_address.iter().any(|class| classes.has(*class)) {
+        let Some(hosts) = server.hello.as_ref().map(|hello| &hello.hosts) else { return };
+        if !hosts.complete {
+            looked.not_told(server, "of all hosts");
+        } else if case.policy.nobody_logs_in(&server.service, hosts) {
             looked.find(
                 &server.service,
                 "nobody starts a meeting: access.create names only people who log in, and nobody logs in to this server",

@@ -4,12 +4,15 @@ import contextlib
 import json
 import re
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
 from lab import SERVICE, Prosody
 from lab.canary import note
-from lab.process import wait_until
+from lab.component import program
+from lab.overlay import Overlay
+from lab.process import ROOT, environment, wait_until
 from lab.server import prosodyctl
 from lab.settings import assignments, lua
 
@@ -368,6 +371,18 @@ def test_without_a_component_the_file_and_the_machine_are_looked_at(look):
     assert checks["component-secret"]["state"] == "fine"
     component.state_dir.chmod(0o755)
     assert component.run("doctor", "--config", component.config_path).returncode == 1
+
+
+@pytest.mark.skipif(not Overlay.is_possible(), reason="nothing can be mounted here")
+def test_what_listens_is_seen_by_the_unit_too(look):
+    assert "ProcSubset=pid" in (ROOT / "contrib/vestibule.service").read_text().splitlines()
+    component = look(FOCUS + ACCOUNTS, **merged())
+    component.kill()
+    script = 'mount -t proc -o subset=pid proc /proc && [ ! -e /proc/net ] && exec "$@"'
+    alone = ["unshare", "--mount", "--pid", "--fork", "sh", "-ec", script, "sh"]
+    command = [*alone, program(), "doctor", "--all", "--config", component.config_path]
+    done = subprocess.run([str(word) for word in command], env=environment(component.env), capture_output=True, text=True, timeout=60)
+    assert "NOT KNOWN" in done.stdout and "what listens" not in done.stdout, done.stdout + done.stderr
 
 
 def test_without_the_server_the_rest_is_looked_at(look):
