@@ -25,7 +25,7 @@ use vestibule::policy::record::{Entry, Person};
 use vestibule::policy::verdict::Verdict;
 use vestibule::wire::answer::{Material, Secrets, answer};
 use vestibule::wire::request::Question;
-use vestibule::xmpp::element::Element;
+use vestibule::xmpp::element::{Document, Scope};
 
 const ASK: &[u8] = b"<request xmlns='urn:vestibule:gate:2' kind='join' attempt='k3v9x1' room='tea@rooms.example.org' generation='5b1f0c' revision='7'>\
 <requester jid='bob@example.org/phone' nick='Bob' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true' address='192.0.2.7' affiliation='none' role='none'/>\
@@ -69,11 +69,12 @@ fn decisions(c: &mut Criterion) {
     group.finish();
 
     let mut bytes = Vec::with_capacity(1024);
+    let (mut document, scope) = (Document::default(), Scope::default());
     let mut group = c.benchmark_group("question");
     group.bench_function("parse, read, decide, answer, write", |b| {
         b.iter(|| {
-            let element = Element::parse(black_box(ASK), "").unwrap();
-            let question = Question::read(&element);
+            let element = document.read(black_box(ASK), &scope).unwrap();
+            let question = Question::read(element);
             let decision =
                 decide(&policy, &policy.base, &question.attempt, &question.room, &pressure, now);
             bytes.clear();
@@ -89,7 +90,7 @@ fn decisions(c: &mut Criterion) {
 /// A room of 1,000 people is judged in one piece, and meanwhile nothing else is decided.
 fn judging(c: &mut Criterion) {
     const SERVICE: &str = "rooms.example.org";
-    let element = |xml: &str| Element::parse(xml.as_bytes(), "").unwrap();
+    let element = |xml: &str| Document::parse(xml.as_bytes(), "").unwrap();
     let stay = Arc::new(policy(10_000, 100_000));
     let mut go = policy(10_000, 100_000);
     let ban = Ban { origin: Origin::Line(1), until: None, rooms: None, reason: String::new() };
@@ -99,14 +100,14 @@ fn judging(c: &mut Criterion) {
         PolicyEngine::new(Arc::clone(&stay), services, Mode::Enforce, Audit::none(), run);
     let service = engine.service(SERVICE).unwrap();
     let hello = "<hello xmlns='urn:vestibule:gate:2' version='2' level='1' hosts='all'/>";
-    engine.hello(&service, &element(hello)).unwrap();
+    engine.hello(&service, element(hello).root()).unwrap();
     for n in 0..1000 {
         let joined = format!(
             "<report xmlns='urn:vestibule:gate:2' event='joined' seq='{n}' room='tea@{SERVICE}' generation='g' \
              nick='Guest {n}' jid='g{n}@guest.example.org/x' session='client' host='guest.example.org' \
              provider='anonymous' mechanism='ANONYMOUS' secure='true' address='192.0.2.7' role='participant'/>"
         );
-        engine.report(&service, &element(&joined), now());
+        engine.report(&service, element(&joined).root(), now());
     }
     let mut group = c.benchmark_group("judge");
     for (name, next, removed) in [("1,000 who stay", &*stay, 0), ("1,000 who go", &go, 1000)] {

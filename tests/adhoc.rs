@@ -15,7 +15,7 @@ use vestibule::control::{
 };
 use vestibule::xmpp::framer::MAX_STANZA;
 use vestibule::xmpp::stanza::{Condition, Iq, IqKind};
-use vestibule::xmpp::{Element, StanzaError, ns};
+use vestibule::xmpp::{Document, Element, StanzaError, ns};
 
 const DOMAIN: &str = "vestibule.example.org";
 fn offered() -> impl Iterator<Item = &'static Command> {
@@ -48,7 +48,7 @@ impl<'a> Sent<'a> {
         Self { form: Some(values.collect()), ..self }
     }
 
-    fn iq(&self) -> Iq {
+    fn iq(&self) -> Document {
         let field = |(var, value): &(String, String)| {
             Element::new(ns::DATA_FORMS, "field")
                 .with_attr("var", var)
@@ -64,18 +64,21 @@ impl<'a> Sent<'a> {
             .with_attr("action", self.action)
             .with_attr_opt("sessionid", self.session)
             .with_child_opt(form);
-        Iq {
-            id: "1".into(),
-            from: Some(self.from.into()),
-            to: Some(DOMAIN.into()),
-            kind: IqKind::Set(command),
-        }
+        received(self.from, IqKind::Set(command))
     }
 
     fn caller(&self, role: Role) -> Caller {
         let name = self.from.split('/').next().unwrap().to_owned();
         Caller { face: Interface::AdHoc, name, role }
     }
+}
+
+/// A request as it comes from the server.
+fn received(from: &str, kind: IqKind) -> Document {
+    let iq = Iq { id: "1".into(), from: Some(from.into()), to: Some(DOMAIN.into()), kind };
+    let mut bytes = Vec::new();
+    Element::from(iq).write(&mut bytes);
+    Document::parse(&bytes, "").unwrap()
 }
 
 /// The machine, and a component that does whatever it is asked, and remembers it.
@@ -109,6 +112,7 @@ impl World {
         let (iq, caller) = (sent.iq(), role.map(|role| sent.caller(role)));
         let now = Timestamp::UNIX_EPOCH + self.later;
         let fresh = format!("s{}", self.begun);
+        let iq = Iq::try_from(iq.root()).unwrap();
         let mut step = self.machine.handle(&iq, DOMAIN, caller, fresh, now).unwrap();
         loop {
             let pending = match step {
@@ -161,12 +165,8 @@ fn fields(answer: &Iq) -> Vec<&Element> {
 
 fn items(caller: Option<Caller>) -> BTreeSet<String> {
     let query = Element::new(ns::DISCO_ITEMS, "query").with_attr("node", ns::COMMANDS);
-    let iq = Iq {
-        id: "1".into(),
-        from: Some("ann@example.org/phone".into()),
-        to: Some(DOMAIN.into()),
-        kind: IqKind::Get(query),
-    };
+    let iq = received("ann@example.org/phone", IqKind::Get(query));
+    let iq = Iq::try_from(iq.root()).unwrap();
     let step = AdHoc::new(commands())
         .handle(&iq, DOMAIN, caller, "s".into(), Timestamp::UNIX_EPOCH)
         .unwrap();
@@ -293,7 +293,9 @@ fn a_room_that_is_not_there_is_asked_for_again() {
     let sent = Sent::new("remove").with(&[("room", "no@conference.example.org")]);
     let caller = Some(sent.caller(Role::Duty));
     let now = Timestamp::UNIX_EPOCH;
-    let mut step = machine.handle(&sent.iq(), DOMAIN, caller, "s".into(), now).unwrap();
+    let iq = sent.iq();
+    let iq = Iq::try_from(iq.root()).unwrap();
+    let mut step = machine.handle(&iq, DOMAIN, caller, "s".into(), now).unwrap();
     let mut asked = Vec::new();
     let answer = loop {
         match step {

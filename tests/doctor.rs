@@ -17,7 +17,7 @@ use vestibule::policy::logins::{Host, Hosts};
 use vestibule::wire::handshake::Hello;
 use vestibule::wire::room::LiveRoom;
 use vestibule::wire::server_inventory::ServerInventory;
-use vestibule::xmpp::Element;
+use vestibule::xmpp::Document;
 
 const NOW: &str = "2026-11-24T00:00:00Z";
 const SERVICE: &str = "conference.example.org";
@@ -181,7 +181,7 @@ impl Situation {
              <host name='vestibule.example.org' type='component' file='{AVAILABLE}' line='19'>{}</host>{}</inventory>",
             self.attributes, self.above, self.service, self.door, self.component, self.more
         );
-        ServerInventory::read(&Element::parse(xml.as_bytes(), "").unwrap())
+        ServerInventory::read(Document::parse(xml.as_bytes(), "").unwrap().root())
     }
 
     fn examined(&self, servers: Result<&[Server], &str>) -> Report {
@@ -224,7 +224,7 @@ fn stored(name: &str) -> LiveRoom {
         "<room xmlns='urn:vestibule:gate:2' jid='{name}@{SERVICE}' revision='0' persistent='true' hidden='false' \
          affiliations='4'/>"
     );
-    LiveRoom::read(&Element::parse(xml.as_bytes(), "").unwrap()).unwrap()
+    LiveRoom::read(Document::parse(xml.as_bytes(), "").unwrap().root()).unwrap()
 }
 
 fn option(name: &str, value: &str) -> String {
@@ -1031,11 +1031,11 @@ fn what_cannot_be_looked_at_is_never_fine() {
     assert_eq!(report.exit(), 2);
 
     // A gate that tells as little as the first one did.
-    let element = Element::parse(
+    let element = Document::parse(
         b"<inventory xmlns='urn:vestibule:gate:2' server='Prosody 13.0.5' lua='5.4'><module name='muc'/></inventory>",
         "",
     );
-    let posture = Ok(ServerInventory::read(&element.unwrap()));
+    let posture = Ok(ServerInventory::read(element.unwrap().root()));
     let asked: Timestamp = NOW.parse().unwrap();
     let server = Server {
         service: SERVICE.to_owned(),

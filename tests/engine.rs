@@ -21,7 +21,7 @@ use vestibule::store::Kind;
 use vestibule::wire::NS;
 use vestibule::wire::request::Question;
 use vestibule::wire::room::LiveRoom;
-use vestibule::xmpp::element::Element;
+use vestibule::xmpp::element::{Document, Element};
 
 const SERVICE: &str = "rooms.example.org";
 const RECORD: &str =
@@ -53,7 +53,7 @@ impl Gate {
             PolicyEngine::new(policy, [SERVICE.to_owned()], mode, audit, "r".to_owned());
         let service = engine.service(SERVICE).unwrap();
         // A server where nobody logs in.
-        engine.hello(&service, &element(HELLO)).unwrap();
+        engine.hello(&service, element(HELLO).root()).unwrap();
         Self { engine, service, asked: 0 }
     }
 
@@ -71,10 +71,10 @@ impl Gate {
     fn ask(&mut self, kind: &str, who: &str, state: &str, more: &str) -> Element {
         self.asked += 1;
         let n = self.asked;
-        let mut question = Question::read(&element(&format!(
+        let mut question = Question::read(element(&format!(
             "<request xmlns='{NS}' kind='{kind}' attempt='a{n}' room='tea@{SERVICE}' revision='3'>\
              <requester secure='true' {who}/>{state}{more}</request>"
-        )));
+        )).root());
         if matches!(question.attempt.action, Action::Open { typed: Some(_) }) {
             question.judge_typed(Strength { length: 20, score: 4, denied: false, code: false });
         }
@@ -94,7 +94,7 @@ impl Gate {
             "<report xmlns='{NS}' event='{event}' room='tea@{SERVICE}' generation='g' {more}/>"
         ));
         let service = Arc::clone(&self.service);
-        self.engine.report(&service, &report, now());
+        self.engine.report(&service, report.root(), now());
     }
 }
 
@@ -103,8 +103,8 @@ const LOG_IN: &str = "session='client' host='example.org' provider='internal_has
 const GUEST: &str = "jid='bob@guest.example.org/x' session='client' host='guest.example.org' provider='anonymous' mechanism='ANONYMOUS' address='192.0.2.7'";
 const HELLO: &str = "<hello xmlns='urn:vestibule:gate:2' version='2' level='1' hosts='all'/>";
 
-fn element(xml: &str) -> Element {
-    Element::parse(xml.as_bytes(), "").unwrap()
+fn element(xml: &str) -> Document {
+    Document::parse(xml.as_bytes(), "").unwrap()
 }
 
 fn condition(answer: &Element) -> &str {
@@ -283,7 +283,7 @@ fn everybody_in_many_rooms_is_judged_once_a_part_at_a_time() {
         let report = element(&format!(
             "<report xmlns='{NS}' event='{event}' room='{room}@{SERVICE}' generation='g' {more}/>"
         ));
-        engine.report(&service, &report, now());
+        engine.report(&service, report.root(), now());
     };
     for room in 0..1000 {
         report(&mut gate.engine, "created", format!("r{room}"), "");
@@ -325,7 +325,7 @@ fn those_who_wait_are_judged_by_a_new_policy() {
         "<room xmlns='{NS}' jid='tea@{SERVICE}' generation='g' revision='1' occupants='1' moderators='1' \
          password='true'><record>{RECORD}</record></room>"
     );
-    let room = LiveRoom::read(&element(&room)).unwrap();
+    let room = LiveRoom::read(element(&room).root()).unwrap();
     gate.engine.restore(&service, room, now());
     for who in ["ann@example.org", "eve@example.org"] {
         gate.report("waiting", &format!("nick='N' jid='{who}/x' {LOG_IN}"));
@@ -361,8 +361,8 @@ fn only_a_service_of_the_file_is_heard_and_only_in_this_version() {
     assert!(gate.engine.service("other.example.org").is_none() && !gate.engine.is_ready());
     let service = Arc::clone(&gate.service);
     let newer = element("<hello xmlns='urn:vestibule:gate:3' version='3'/>");
-    assert!(gate.engine.hello(&service, &newer).is_err() && !gate.engine.is_ready());
-    let welcome = gate.engine.hello(&service, &element(HELLO)).unwrap();
+    assert!(gate.engine.hello(&service, newer.root()).is_err() && !gate.engine.is_ready());
+    let welcome = gate.engine.hello(&service, element(HELLO).root()).unwrap();
     assert!(!gate.engine.is_ready(), "its rooms are not read");
     assert!(gate.engine.unread().eq([SERVICE]));
     // One that fails, and one of which a report is missing, are none.
@@ -377,7 +377,7 @@ fn only_a_service_of_the_file_is_heard_and_only_in_this_version() {
     assert!(gate.engine.end_reading(SERVICE, true) && gate.engine.is_ready());
     assert_eq!(welcome.child(NS, "service").unwrap().attr("jid"), Some("focus@auth.example.org"));
     // Greeted again, they are to be read again.
-    gate.engine.hello(&service, &element(HELLO)).unwrap();
+    gate.engine.hello(&service, element(HELLO).root()).unwrap();
     assert!(!gate.engine.is_ready());
     gate.engine.link_lost();
     assert!(!gate.engine.is_ready() && gate.engine.unread().next().is_none());
@@ -394,10 +394,10 @@ fn what_a_gate_refused_by_itself_is_counted() {
 #[test]
 fn an_explanation_agrees_with_the_answer_and_counts_nothing() {
     let mut gate = Gate::under("default");
-    let question = Question::read(&element(&format!(
+    let question = Question::read(element(&format!(
         "<request xmlns='{NS}' kind='join' attempt='x' room='tea@{SERVICE}'><requester secure='true' {GUEST}/>\
          <state password='true' moderators='1'><record>{RECORD}</record></state><credential check='wrong'/></request>"
-    )));
+    )).root());
     for _ in 0..10 {
         let later = now() + SignedDuration::from_secs(1);
         let (explained, _) = gate.engine.explain(&question.attempt, &question.room, later);
@@ -423,7 +423,7 @@ fn numbered(gate: &mut Gate, number: u64, event: &str, nick: &str) -> bool {
         "<report xmlns='{NS}' event='{event}' seq='{number}' room='tea@rooms.example.org' generation='g' revision='1' \
          nick='{nick}' jid='{nick}@example.org/a' role='participant' affiliation='none'/>"
     );
-    gate.engine.report(&service, &element(&report), now())
+    gate.engine.report(&service, element(&report).root(), now())
 }
 
 /// The room `tea` as it was after that report.
@@ -437,7 +437,7 @@ fn page(number: u64, nicks: &[&str]) -> LiveRoom {
     let room = format!(
         "<room xmlns='{NS}' jid='tea@rooms.example.org' seq='{number}' generation='g' revision='1'>{inside}</room>"
     );
-    LiveRoom::read(&element(&room)).unwrap()
+    LiveRoom::read(element(&room).root()).unwrap()
 }
 
 #[test]
@@ -497,7 +497,7 @@ fn a_missing_report_is_noticed_once_until_the_rooms_are_read() {
     gate.engine.restore(&service, page(14, &["ann"]), now());
     assert!(!gate.engine.end_reading(&service, true));
     // With a new hello the count begins again.
-    gate.engine.hello(&service, &element(HELLO)).unwrap();
+    gate.engine.hello(&service, element(HELLO).root()).unwrap();
     assert!(!numbered(&mut gate, 1, "joined", "ann"));
 }
 
@@ -507,7 +507,7 @@ fn what_is_known_stays_until_the_rooms_are_read_and_a_room_that_is_not_there_goe
     let service = Arc::clone(&gate.service);
     let tea = jid("tea@rooms.example.org");
     gate.engine.restore(&service, page(5, &["ann"]), now());
-    gate.engine.hello(&service, &element(HELLO)).unwrap();
+    gate.engine.hello(&service, element(HELLO).root()).unwrap();
     assert_eq!(seen_inside(&gate.engine, "tea@rooms.example.org"), ["ann"]);
     gate.engine.begin_reading(&service);
     assert!(gate.engine.is_unmet(&service, &tea));

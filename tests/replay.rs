@@ -19,7 +19,7 @@ use vestibule::store::sqlite::Sqlite;
 use vestibule::store::{Mask, Store};
 use vestibule::wire::NS;
 use vestibule::wire::request::Question;
-use vestibule::xmpp::element::Element;
+use vestibule::xmpp::element::Document;
 
 const SERVICE: &str = "conference.example.org";
 const SECRET: (&str, &str) = ("VESTIBULE_COMPONENT__SECRET", "correct horse battery staple");
@@ -80,7 +80,7 @@ impl Lab {
             "<request xmlns='{NS}' kind='{kind}' attempt='a{n}' room='tea{room}@{SERVICE}' generation='g'>\
              <requester secure='true' nick='N' {who}</requester>{state}{more}</request>"
         );
-        let question = Question::read(&Element::parse(question.as_bytes(), "").unwrap());
+        let question = Question::read(Document::parse(question.as_bytes(), "").unwrap().root());
         let (now, service) = (self.now, Arc::from(SERVICE));
         self.engine.as_mut().unwrap().question(&service, &question, now);
     }
@@ -246,9 +246,9 @@ fn whoever_is_judged_again_after_a_reload_is_judged_again_in_a_replay() {
         "<report xmlns='{NS}' event='joined' room='tea@{SERVICE}' generation='g' nick='N' \
          jid='eve@example.org/x' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'/>"
     );
-    let report = Element::parse(report.as_bytes(), "").unwrap();
+    let report = Document::parse(report.as_bytes(), "").unwrap();
     let now = lab.now;
-    lab.engine.as_mut().unwrap().report(&Arc::from(SERVICE), &report, now);
+    lab.engine.as_mut().unwrap().report(&Arc::from(SERVICE), report.root(), now);
     let banned = format!("{POLICY}\n[[ban]]\njid = \"eve@example.org\"\nreason = \"spam\"\n");
     fs::write(lab.home.path().join("component.toml"), banned).unwrap();
     let policy = Arc::new(lab.load("component.toml"));

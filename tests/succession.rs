@@ -21,7 +21,7 @@ use vestibule::policy::texts::Texts;
 use vestibule::wire::NS;
 use vestibule::wire::answer::{Material, Secrets, command};
 use vestibule::wire::room::LiveRoom;
-use vestibule::xmpp::element::Element;
+use vestibule::xmpp::element::Document;
 
 const SERVICE: &str = "rooms.example.org";
 const ROOM: &str = "tea@rooms.example.org";
@@ -36,8 +36,8 @@ struct Gate {
     known: BTreeMap<BareJid, Option<Plan>>,
 }
 
-fn element(xml: &str) -> Element {
-    Element::parse(xml.as_bytes(), "").unwrap()
+fn element(xml: &str) -> Document {
+    Document::parse(xml.as_bytes(), "").unwrap()
 }
 
 impl Gate {
@@ -75,7 +75,7 @@ impl Gate {
             "<report xmlns='{NS}' event='{event}' room='{ROOM}' generation='g' {more}/>"
         ));
         let service = Arc::clone(&self.service);
-        self.engine.report(&service, &report, self.now);
+        self.engine.report(&service, report.root(), self.now);
     }
 
     fn after(&mut self, seconds: i64) -> &mut Self {
@@ -96,10 +96,10 @@ impl Gate {
     /// What the gate's view of the room makes of it.
     fn again(&mut self, moderators: u32, people: &str, asked: Option<&BareJid>) -> Option<Remedy> {
         let occupants = people.matches("<occupant").count();
-        let live = LiveRoom::read(&element(&format!(
+        let live = LiveRoom::read(element(&format!(
             "<room xmlns='{NS}' jid='{ROOM}' generation='g' revision='3' moderators='{moderators}' \
              occupants='{occupants}' password='true'><record>{RECORD}</record>{people}</room>"
-        )));
+        )).root());
         confirm_plan(&mut self.engine, &live.unwrap(), asked, self.now).map(|plan| plan.remedy)
     }
 }
@@ -178,7 +178,7 @@ fn a_snapshot_tells_how_long_people_have_waited() {
          <waiting nick='Bob' jid='bob@example.org/b' {ACCOUNT} since='nonsense'/></room>"
     ));
     let (service, moment) = (Arc::clone(&gate.service), gate.now);
-    gate.engine.restore(&service, LiveRoom::read(&room).unwrap(), moment);
+    gate.engine.restore(&service, LiveRoom::read(room.root()).unwrap(), moment);
     // Its opener was a moderator, and may have left just now.
     assert_eq!(gate.after(59).remedies(), []);
     assert_eq!(gate.after(1).remedies(), [Remedy::Admit(jid("eve@example.org"))]);

@@ -31,7 +31,7 @@ use vestibule::policy::{Policy, Rules};
 use vestibule::wire::NS;
 use vestibule::wire::request::Question;
 use vestibule::wire::room::LiveRoom;
-use vestibule::xmpp::element::Element;
+use vestibule::xmpp::element::{Document, ElementRef};
 
 const SERVICE: &str = "rooms.example.org";
 const ANN: &str = "jid='ann@example.org/a' nick='Ann' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'";
@@ -50,12 +50,12 @@ fn short(due: Option<Due>) -> Option<(&'static str, &'static str)> {
     due.map(|due| (due.rule.name, due.deed.name()))
 }
 
-fn element(xml: &str) -> Element {
-    Element::parse(xml.as_bytes(), "").unwrap()
+fn element(xml: &str) -> Document {
+    Document::parse(xml.as_bytes(), "").unwrap()
 }
 
 /// A room as it stands in a look or a snapshot.
-fn shown(room: &str, record: &str, moderators: u32) -> Element {
+fn shown(room: &str, record: &str, moderators: u32) -> Document {
     element(&format!(
         "<room xmlns='{NS}' jid='{room}@{SERVICE}' generation='g' revision='1' occupants='1' \
          moderators='{moderators}' password='true'><record>{record}</record></room>"
@@ -87,11 +87,11 @@ impl Gate {
     fn ask(&mut self, kind: &str, room: &str, who: &str, state: &str) -> String {
         self.asked += 1;
         let n = self.asked;
-        let question = Question::read(&element(&format!(
+        let question = Question::read(element(&format!(
             "<request xmlns='{NS}' kind='{kind}' attempt='a{n}' room='{room}@{SERVICE}' revision='1' {}>\
              <requester {who}/>{state}</request>",
             if kind == "open" { "" } else { "generation='g'" }
-        )));
+        )).root());
         let service = Arc::clone(&self.service);
         let answer = self.engine.question(&service, &question, self.now);
         answer.attr("verdict").unwrap().to_owned()
@@ -106,10 +106,10 @@ impl Gate {
             "<report xmlns='{NS}' event='{event}' room='{room}@{SERVICE}' generation='g' {more}/>"
         ));
         let service = Arc::clone(&self.service);
-        self.engine.report(&service, &report, self.now);
+        self.engine.report(&service, report.root(), self.now);
     }
 
-    fn restore(&mut self, room: &Element) {
+    fn restore(&mut self, room: ElementRef<'_>) {
         let service = Arc::clone(&self.service);
         self.engine.restore(&service, LiveRoom::read(room).unwrap(), self.now);
     }
@@ -145,7 +145,7 @@ impl Gate {
         self.known.values().filter_map(|look| Some(look.would?.deed)).collect()
     }
 
-    fn confirm_due(&mut self, room: &Element) -> Option<Deed> {
+    fn confirm_due(&mut self, room: ElementRef<'_>) -> Option<Deed> {
         let live = LiveRoom::read(room).unwrap();
         confirm_due(&mut self.engine, &live, self.now).map(|due| due.deed)
     }
@@ -183,7 +183,7 @@ fn a_room_has_its_times_from_the_moment_at_which_it_is_opened() {
 #[test]
 fn a_component_that_only_looks_on_does_nothing_by_itself() {
     let mut gate = Gate::under(Mode::Observe, ending);
-    gate.restore(&shown("tea", &record("2026-01-01T00:00:00Z", ""), 1));
+    gate.restore(shown("tea", &record("2026-01-01T00:00:00Z", ""), 1).root());
     assert_eq!(gate.wait(0), []);
     assert_eq!((gate.would(), gate.engine.next_look(Watch::Timers)), (vec![], None));
 }
@@ -195,7 +195,7 @@ fn a_rule_that_is_only_observed_says_what_it_would_do() {
         ending(&mut observed);
         rules.observed = Some(Arc::new(observed));
     });
-    gate.restore(&shown("tea", &record("2026-01-01T11:30:00Z", ""), 1));
+    gate.restore(shown("tea", &record("2026-01-01T11:30:00Z", ""), 1).root());
     let end = Some(now() + SignedDuration::from_mins(30));
     assert_eq!(gate.wait(0), []);
     assert_eq!((gate.would(), gate.engine.next_look(Watch::Timers)), (vec![], end));
@@ -206,7 +206,7 @@ fn a_rule_that_is_only_observed_says_what_it_would_do() {
 #[test]
 fn a_room_that_is_found_after_a_restart_has_the_times_of_its_record() {
     let mut gate = Gate::with(ending);
-    gate.restore(&shown("tea", &record("2026-01-01T11:30:00Z", ""), 1));
+    gate.restore(shown("tea", &record("2026-01-01T11:30:00Z", ""), 1).root());
     assert_eq!(gate.wait(1799), []);
     assert_eq!(gate.wait(1), [Deed::End(Notice::TimeIsUp)]);
 }
@@ -214,21 +214,21 @@ fn a_room_that_is_found_after_a_restart_has_the_times_of_its_record() {
 #[test]
 fn what_is_due_is_looked_at_again_as_the_room_is_then() {
     let mut gate = Gate::with(closing);
-    gate.restore(&shown("tea", &record("2026-01-01T11:30:00Z", ""), 1));
+    gate.restore(shown("tea", &record("2026-01-01T11:30:00Z", ""), 1).root());
     assert_eq!(gate.wait(0), [Deed::Close(Closed::Time)]);
     let reopened = r#","reopened":"2026-01-01T11:59:00Z""#;
     let room = shown("tea", &record("2026-01-01T11:30:00Z", reopened), 1);
-    assert_eq!(gate.confirm_due(&room), None);
+    assert_eq!(gate.confirm_due(room.root()), None);
     assert_eq!(gate.wait(0), [], "which is known from then on");
     assert_eq!(gate.wait(540), [Deed::Close(Closed::Time)]);
-    assert_eq!(gate.confirm_due(&room), Some(Deed::Close(Closed::Time)));
+    assert_eq!(gate.confirm_due(room.root()), Some(Deed::Close(Closed::Time)));
 }
 
 #[test]
 fn a_room_that_was_reopened_by_a_word_has_its_time_again() {
     let mut gate = Gate::with(closing);
     let closed = record("2026-01-01T11:30:00Z", r#","closed":"time""#);
-    gate.restore(&shown("tea", &closed, 1));
+    gate.restore(shown("tea", &closed, 1).root());
     assert_eq!(gate.wait(0), []);
     let state = format!(
         "<state occupants='1' moderators='1' password='true' existing='true'><record>{closed}</record></state>\
@@ -253,8 +253,8 @@ fn without_a_moderator_the_time_runs_until_one_is_there() {
     assert_eq!(gate.wait(59), []);
     assert_eq!(gate.wait(1), [Deed::Close(Closed::Unmoderated)]);
     let room = |moderators| shown("tea", &record("2026-01-01T12:00:00Z", ""), moderators);
-    assert_eq!(gate.confirm_due(&room(1)), None, "the gate knows better");
-    assert_eq!(gate.confirm_due(&room(0)), Some(Deed::Close(Closed::Unmoderated)));
+    assert_eq!(gate.confirm_due(room(1).root()), None, "the gate knows better");
+    assert_eq!(gate.confirm_due(room(0).root()), Some(Deed::Close(Closed::Unmoderated)));
     gate.report("joined", "tea", &format!("{ANN} role='moderator'"));
     assert_eq!(gate.wait(0), []);
 }
@@ -283,7 +283,7 @@ fn rooms_are_counted_by_who_opened_them_also_before_they_are_there() {
     assert_eq!(gate.ask("open", "f", bob, ""), "allow");
     // What a service opened for itself does not count.
     let service = r#"{"v":1,"opened":"2026-01-01T11:30:00Z","opener":"focus@auth.example.org"}"#;
-    gate.restore(&shown("health", service, 0));
+    gate.restore(shown("health", service, 0).root());
     assert_eq!(gate.ask("open", "g", bob, ""), "allow");
     let eve = "jid='eve@example.org/e' nick='Eve' session='client' host='example.org' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'";
     assert_eq!(gate.ask("open", "h", eve, ""), "deny");
@@ -362,7 +362,7 @@ fn ten_thousand_rooms_that_are_due_at_one_time_are_looked_at_twice_each_and_an_i
         closing(rules);
     });
     for room in 0..ROOMS {
-        gate.restore(&shown(&format!("r{room}"), &record("2026-01-01T12:00:00Z", ""), 1));
+        gate.restore(shown(&format!("r{room}"), &record("2026-01-01T12:00:00Z", ""), 1).root());
     }
     let looked = |gate: &mut Gate, seconds: i64, most: usize| {
         gate.now += SignedDuration::from_secs(seconds);
@@ -389,7 +389,10 @@ fn ten_thousand_rooms_that_are_due_at_one_time_are_looked_at_twice_each_and_an_i
         for (jid, _) in table.into_iter().filter(|(_, look)| look.due.is_some()) {
             let name = jid.node().unwrap().to_owned();
             let open = record("2026-01-01T12:00:00Z", "");
-            assert_eq!(gate.confirm_due(&shown(&name, &open, 1)), Some(Deed::Close(Closed::Time)));
+            assert_eq!(
+                gate.confirm_due(shown(&name, &open, 1).root()),
+                Some(Deed::Close(Closed::Time))
+            );
             let done = record("2026-01-01T12:00:00Z", r#","closed":"time""#);
             gate.engine.recorded(&jid, Record::read(&done).unwrap());
             closed += 1;
@@ -403,7 +406,7 @@ fn ten_thousand_rooms_that_are_due_at_one_time_are_looked_at_twice_each_and_an_i
 fn a_policy_in_force_is_followed_by_all_rooms_a_part_at_a_time() {
     let mut gate = Gate::with(|_| {});
     for room in 0..1000 {
-        gate.restore(&shown(&format!("r{room}"), &record("2026-01-01T11:30:00Z", ""), 1));
+        gate.restore(shown(&format!("r{room}"), &record("2026-01-01T11:30:00Z", ""), 1).root());
     }
     assert_eq!(gate.wait(0), []);
     gate.replace_policy(ending);
@@ -484,7 +487,7 @@ fn an_end_of_the_hours_that_is_too_far_away_to_be_seen_comes_all_the_same() {
     let mut gate =
         Gate::with(|rules| hours(rules, AtEnd::End, &[(0, 6), (6, 12), (12, 18), (18, 24)]));
     gate.now = "2026-01-04T06:00:00Z".parse().unwrap();
-    gate.restore(&shown("tea", &record("2026-01-04T00:00:00Z", ""), 1));
+    gate.restore(shown("tea", &record("2026-01-04T00:00:00Z", ""), 1).root());
     let end: Timestamp = "2026-01-25T00:00:00Z".parse().unwrap();
     let warned = format!(r#","warned":["{end}"]"#);
     assert_eq!(gate.wait(0), []);
@@ -492,7 +495,7 @@ fn an_end_of_the_hours_that_is_too_far_away_to_be_seen_comes_all_the_same() {
         let next = gate.engine.next_look(Watch::Timers).unwrap();
         gate.now = next.min(end - SignedDuration::from_secs(1));
         if gate.wait(0).iter().any(|deed| matches!(deed, Deed::Warn { .. })) {
-            gate.restore(&shown("tea", &record("2026-01-04T00:00:00Z", &warned), 1));
+            gate.restore(shown("tea", &record("2026-01-04T00:00:00Z", &warned), 1).root());
         }
         assert_eq!(gate.wait(0), [], "{}", gate.now);
     }
@@ -544,8 +547,8 @@ proptest! {
                 2 => gate.report("left", &room, PEOPLE[person]),
                 3 => gate.report("role", &room, &PEOPLE[person].replace("role='moderator'", "role='participant'")),
                 4 => gate.report("destroyed", &room, ""),
-                5 => gate.restore(&known),
-                6 => drop(gate.confirm_due(&known)),
+                5 => gate.restore(known.root()),
+                6 => drop(gate.confirm_due(known.root())),
                 7 => gate.replace_policy(RULES[rules]),
                 8 => gate.engine.calmed(&at),
                 9 => {

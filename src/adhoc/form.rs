@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::control::{Command, Field, FieldKind, Impact};
-use crate::xmpp::{Element, ns};
+use crate::xmpp::{Element, ElementRef, ns};
 
 /// Name of the field that confirms an irreversible command.
 pub(super) const CONFIRM: &str = "confirm";
@@ -202,7 +202,11 @@ impl fmt::Debug for Values {
 impl Values {
     /// Takes these fields from a submitted form; a field that is not in the form loses its value. Other fields of the
     /// form are ignored (XEP-0004 section 3.2).
-    pub(super) fn take<'a>(&mut self, fields: impl Iterator<Item = &'a Field>, form: &Element) {
+    pub(super) fn take<'a>(
+        &mut self,
+        fields: impl Iterator<Item = &'a Field>,
+        form: ElementRef<'_>,
+    ) {
         for field in fields {
             match read(field.kind, &texts(form, field.name)) {
                 Some(value) => self.0.insert(field.name.to_owned(), value),
@@ -236,11 +240,15 @@ impl Values {
     }
 }
 
-pub(super) fn texts(form: &Element, var: &str) -> Vec<String> {
-    let is_it =
-        |field: &&Element| field.is(ns::DATA_FORMS, "field") && field.attr("var") == Some(var);
-    let values = form.children().find(is_it).into_iter().flat_map(Element::children);
-    values.filter(|value| value.is(ns::DATA_FORMS, "value")).map(Element::text).collect()
+pub(super) fn texts(form: ElementRef<'_>, var: &str) -> Vec<String> {
+    let is_it = |field: &ElementRef<'_>| {
+        field.is(ns::DATA_FORMS, "field") && field.attr("var") == Some(var)
+    };
+    let values = form.children().find(is_it).into_iter().flat_map(ElementRef::children);
+    values
+        .filter(|value| value.is(ns::DATA_FORMS, "value"))
+        .map(|value| value.text().into_owned())
+        .collect()
 }
 
 /// Returns a value as JSON. A value of the wrong type stays a text: the request then reports what is wrong with it.

@@ -8,7 +8,7 @@ use super::form::{CONFIRM, Choices, Values, offers_people, outcome, room_of, tex
 use super::session::{Session, Sessions, Stage};
 use crate::control::{Caller, Command, FailureKind, Field, Impact, Reply, Request};
 use crate::xmpp::stanza::{Condition, ErrorType, Iq, IqKind, StanzaError};
-use crate::xmpp::{Element, ns};
+use crate::xmpp::{Element, ElementRef, ns};
 
 /// The result of handling a stanza.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl AdHoc {
     /// id of the conversation that may begin. Returns `None` if the stanza is about something else.
     pub fn handle(
         &mut self,
-        iq: &Iq,
+        iq: &Iq<ElementRef<'_>>,
         domain: &str,
         caller: Option<Caller>,
         fresh: String,
@@ -118,8 +118,8 @@ impl AdHoc {
 
     fn command(
         &mut self,
-        iq: &Iq,
-        payload: &Element,
+        iq: &Iq<ElementRef<'_>>,
+        payload: ElementRef<'_>,
         caller: Option<Caller>,
         fresh: String,
         now: Timestamp,
@@ -141,7 +141,12 @@ impl AdHoc {
             Some(_) => return Err(Refusal::BadPayload),
         };
         let owner = iq.from.clone().unwrap_or_default();
-        let iq = Iq { kind: IqKind::Result(None), ..iq.clone() };
+        let iq = Iq {
+            id: iq.id.clone(),
+            from: iq.from.clone(),
+            to: iq.to.clone(),
+            kind: IqKind::Result(None),
+        };
         let Some(id) = payload.attr("sessionid").filter(|id| !id.is_empty()) else {
             if action != Action::Execute {
                 return Err(Refusal::BadSession);
@@ -173,7 +178,7 @@ impl AdHoc {
     }
 
     /// Begins a conversation. A client that knows the form may send it filled in at once.
-    fn begin(&mut self, mut talk: Talk, form: Option<&Element>) -> Step {
+    fn begin(&mut self, mut talk: Talk, form: Option<ElementRef<'_>>) -> Step {
         let command = talk.session.command;
         match (first_stage(command), form) {
             (None, _) => self.run(talk),
@@ -189,7 +194,7 @@ impl AdHoc {
         }
     }
 
-    fn submitted(&mut self, mut talk: Talk, form: Option<&Element>) -> Step {
+    fn submitted(&mut self, mut talk: Talk, form: Option<ElementRef<'_>>) -> Step {
         let (command, stage) = (talk.session.command, talk.session.stage);
         if let Some(form) = form {
             talk.session.values.take(fields(command, stage), form);
@@ -307,7 +312,7 @@ fn answer(talk: &Talk, payload: Element) -> Step {
     Step::Answer(Iq::result_to(&talk.iq, Some(payload)))
 }
 
-fn refused(iq: &Iq, refusal: Refusal) -> Step {
+fn refused<P>(iq: &Iq<P>, refusal: Refusal) -> Step {
     Step::Answer(Iq::error_to(iq, refusal.into()))
 }
 
@@ -480,7 +485,7 @@ fn fields(command: &'static Command, stage: Stage) -> impl Iterator<Item = &'sta
 }
 
 /// Returns whether the form confirms an irreversible command.
-fn is_confirmed(form: &Element) -> bool {
+fn is_confirmed(form: ElementRef<'_>) -> bool {
     texts(form, CONFIRM).first().is_some_and(|value| matches!(value.trim(), "1" | "true"))
 }
 

@@ -109,7 +109,9 @@ async fn ask(
     for some in texts.chunks(MOST) {
         let reply = shared.ask(service, prepare(some.iter().copied())).await?;
         // Addresses that are missing from one reply must not shift those of the next.
-        all.extend(prepared(&reply).into_iter().chain(std::iter::repeat(None)).take(some.len()));
+        all.extend(
+            prepared(reply.root()).into_iter().chain(std::iter::repeat(None)).take(some.len()),
+        );
     }
     Ok(all)
 }

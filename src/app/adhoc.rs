@@ -11,8 +11,8 @@ use super::commands::Operator;
 use crate::adhoc::{AdHoc, Refusal, Step};
 use crate::control::{Caller, Handler, Interface, Role};
 use crate::jid::BareJid;
-use crate::xmpp::ns;
 use crate::xmpp::stanza::{Iq, IqKind};
+use crate::xmpp::{ElementRef, ns};
 
 /// Most commands that are carried out at once.
 const MOST: usize = 16;
@@ -44,7 +44,7 @@ impl AdHocFace {
     }
 
     /// Handles a stanza without blocking.
-    pub(super) fn answer(&self, iq: &Iq) -> Answered {
+    pub(super) fn answer(&self, iq: &Iq<ElementRef<'_>>) -> Answered {
         let Some(question) = iq.question() else { return Answered::NotAsked };
         if ![ns::COMMANDS, ns::DISCO_ITEMS, ns::DISCO_INFO].contains(&question.ns()) {
             return Answered::NotAsked;
@@ -85,7 +85,7 @@ impl AdHocFace {
 
     /// Returns the sender, if they may give commands. The server stamps the address (RFC 6120 section 8.1.2.1), and
     /// only an exact match of the bare JID counts.
-    fn caller(&self, iq: &Iq) -> Option<Caller> {
+    fn caller(&self, iq: &Iq<ElementRef<'_>>) -> Option<Caller> {
         let jid = BareJid::stamped(iq.from.as_deref()?)?;
         let is_operator = self.shared.engine().policy().operators.contains_key(&jid);
         let operator = is_operator.then_some(Role::Operator);

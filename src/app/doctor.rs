@@ -144,7 +144,7 @@ async fn ask(shared: &Shared) -> Result<Vec<Server>, String> {
         let posture = match &hello {
             None => Err("no gate has connected".to_owned()),
             Some(_) => match shared.ask(&service, posture()).await {
-                Ok(element) => Ok(ServerInventory::read(&element)),
+                Ok(element) => Ok(ServerInventory::read(element.root())),
                 Err(error) => Err(format!("the gate did not tell: {error}")),
             },
         };

@@ -38,9 +38,9 @@ use crate::control::{ControlSocket, SocketError};
 use crate::http::{Access, Server, router};
 use crate::secret::Secret;
 use crate::store::StoreError;
-use crate::xmpp::Element;
 use crate::xmpp::link::{Link, LinkHandle, LinkSettings, RequestError};
 use crate::xmpp::stanza::Condition;
+use crate::xmpp::{Document, Element};
 
 use self::api_backend::AppMetrics;
 use self::tasks::Tasks;
@@ -168,7 +168,7 @@ impl Shared {
 
     /// Sends a request to the gate of a service, and returns the payload of its reply. Where no gate answers any more,
     /// the service has none until one greets.
-    async fn ask(&self, service: &str, payload: Element) -> Result<Element, RequestError> {
+    async fn ask(&self, service: &str, payload: Element) -> Result<Document, RequestError> {
         let life = self.engine().life(service);
         let reply = self.link.request(service, payload).await;
         // A gate that is there never answers so: it is the server that does, in its place.

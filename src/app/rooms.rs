@@ -25,9 +25,9 @@ use crate::secret::Secret;
 use crate::wire::NS;
 use crate::wire::answer::{Done, Material, Secrets, command};
 use crate::wire::room::{Connected, LiveRoom, glance, look, look_on, snapshot, there, who};
-use crate::xmpp::Element;
 use crate::xmpp::link::RequestError;
 use crate::xmpp::stanza::Condition;
+use crate::xmpp::{Document, Element, ElementRef};
 
 /// Commands to rooms that wait for a reply at the same time.
 pub(super) const AT_ONCE: usize = 64;
@@ -92,7 +92,7 @@ async fn service(shared: &Shared, room: &BareJid) -> Result<Arc<str>, RoomError>
     for service in services {
         // Of an empty one only the gate knows: it answers for a breakout room with the main room.
         let told = shared.ask(&service, glance(room, None)).await;
-        if let Some(main) = told.ok().as_ref().and_then(LiveRoom::read) {
+        if let Some(main) = told.ok().and_then(|told| LiveRoom::read(told.root())) {
             return Err(RoomError::Breakout(room.clone(), main.jid));
         }
     }
@@ -116,7 +116,7 @@ pub(super) async fn reveal(shared: &Shared, room: &BareJid) -> Result<LiveRoom, 
 async fn read(shared: &Shared, room: &BareJid, ask: Element) -> Result<LiveRoom, RoomError> {
     let service = service(shared, room).await?;
     let element = part(shared, &service, room, ask).await?;
-    let mut live = whole(shared, &service, &element).await?;
+    let mut live = whole(shared, &service, element.root()).await?;
     live.view.nobody_logs_in = shared.engine().nobody_logs_in(&service);
     Ok(live)
 }
@@ -127,7 +127,7 @@ async fn part(
     service: &str,
     room: &BareJid,
     ask: Element,
-) -> Result<Element, RoomError> {
+) -> Result<Document, RoomError> {
     match shared.ask(service, ask).await {
         Err(RequestError::Refused(error)) if error.condition == Condition::ItemNotFound => {
             Err(RoomError::None(room.clone()))
@@ -140,12 +140,12 @@ async fn part(
 pub(super) async fn whole(
     shared: &Shared,
     service: &str,
-    element: &Element,
+    element: ElementRef<'_>,
 ) -> Result<LiveRoom, RoomError> {
     let mut live = LiveRoom::read(element).ok_or(RoomError::Nonsense)?;
     while let Some(after) = live.next.take() {
         let part = part(shared, service, &live.jid, look_on(&live.jid, &after)).await?;
-        let part = LiveRoom::read(&part).ok_or(RoomError::Nonsense)?;
+        let part = LiveRoom::read(part.root()).ok_or(RoomError::Nonsense)?;
         if part.generation != live.generation {
             return Err(RoomError::Busy);
         }
@@ -165,7 +165,7 @@ pub(super) async fn connected(
 ) -> Result<Connected, RoomError> {
     let service = service(shared, room).await?;
     let element = shared.ask(&service, who(room, person)).await?;
-    Ok(Connected::read(&element))
+    Ok(Connected::read(element.root()))
 }
 
 /// Changes a room. `effects` gets the room as it is now, with what it remembers of `person`, and returns the changes;
@@ -215,7 +215,12 @@ pub(super) async fn apply_reading<T>(
         let material = Material { secrets: &made, texts: &policy.texts, language: None };
         let element =
             command(jid, &live.generation, Some(live.revision), &id, &effects, material, more);
-        match shared.link.command(&*service, element).await.map(|done| Done::read(done.as_ref())) {
+        match shared
+            .link
+            .command(&*service, element)
+            .await
+            .map(|done| Done::read(done.as_ref().map(Document::root)))
+        {
             // A precondition was not met: something has changed meanwhile.
             Ok(done) if done.is_unmet => {}
             Ok(done) => {
@@ -248,7 +253,7 @@ pub(super) async fn order(
     let element = command(jid, generation, None, &id, &Effects::default(), material, orders);
     match shared.link.command(&*service, element).await {
         Ok(done) => {
-            let done = Done::read(done.as_ref());
+            let done = Done::read(done.as_ref().map(Document::root));
             if done.is_unmet { Err(RoomError::Unmet(done.names())) } else { Ok(()) }
         }
         // Another room has this address by now.
@@ -442,7 +447,7 @@ pub(super) async fn catch_up(shared: &Shared) -> Vec<(Arc<str>, RoomError)> {
 async fn catch_up_with(shared: &Shared, service: &Arc<str>) -> Result<(), RoomError> {
     for _ in 0..PAGE_TRIES {
         let reply = shared.ask(service, there(&[])).await?;
-        let last = reply.attr("seq").and_then(|last| last.parse().ok());
+        let last = reply.root().attr("seq").and_then(|last| last.parse().ok());
         if shared.engine().is_up_to(service, last) || read_all(shared, service).await? {
             return Ok(());
         }
@@ -496,7 +501,8 @@ impl<'a> Reading<'a> {
         });
         for some in unmet.chunks(AT_ONCE) {
             let found = self.shared.link.request(&**self.service, there(some)).await?;
-            let found: HashSet<_> = elements(&found).filter_map(|room| room.attr("jid")).collect();
+            let found: HashSet<_> =
+                elements(found.root()).filter_map(|room| room.attr("jid")).collect();
             let mut engine = self.shared.engine();
             for jid in some.iter().filter(|jid| !found.contains(jid.as_str())) {
                 engine.not_there(self.service, jid, now());
@@ -535,11 +541,12 @@ impl<'a> Pages<'a> {
     }
 
     /// Reads the next page; returns `None` after the last one.
-    pub(super) async fn next(&mut self) -> Result<Option<Element>, RequestError> {
+    pub(super) async fn next(&mut self) -> Result<Option<Document>, RequestError> {
         let Some(after) = &self.after else { return Ok(None) };
         let page = self.shared.ask(self.service, (self.ask)(after)).await?;
-        self.number = page.attr("seq").and_then(|number| number.parse().ok());
-        let next = page.attr("next").filter(|next| *next > after.as_str()).map(str::to_owned);
+        self.number = page.root().attr("seq").and_then(|number| number.parse().ok());
+        let next =
+            page.root().attr("next").filter(|next| *next > after.as_str()).map(str::to_owned);
         self.after = next;
         Ok(Some(page))
     }
@@ -549,7 +556,7 @@ impl<'a> Pages<'a> {
     pub(super) async fn next_rooms(&mut self) -> Result<Option<Vec<LiveRoom>>, RoomError> {
         let Some(page) = self.next().await? else { return Ok(None) };
         let mut rooms = Vec::new();
-        for element in elements(&page) {
+        for element in elements(page.root()) {
             match whole(self.shared, self.service, element).await {
                 Ok(live) => rooms.push(live),
                 Err(RoomError::None(_) | RoomError::Nonsense) => {}
@@ -576,7 +583,7 @@ pub(super) async fn stored(shared: &Shared, service: &str) -> Result<Vec<LiveRoo
     let mut pages = Pages { ask: crate::wire::room::stored, ..Pages::new(shared, service) };
     let mut rooms = Vec::new();
     while let Some(page) = pages.next().await? {
-        rooms.extend(elements(&page).filter_map(LiveRoom::read));
+        rooms.extend(elements(page.root()).filter_map(LiveRoom::read));
         if rooms.len() >= MOST_STORED {
             break;
         }
@@ -585,6 +592,6 @@ pub(super) async fn stored(shared: &Shared, service: &str) -> Result<Vec<LiveRoo
     Ok(rooms)
 }
 
-fn elements(page: &Element) -> impl Iterator<Item = &Element> {
+fn elements(page: ElementRef<'_>) -> impl Iterator<Item = ElementRef<'_>> {
     page.children().filter(|child| child.is(NS, "room"))
 }

@@ -20,7 +20,7 @@ use crate::wire::server_inventory::{ServerInventory, Setting, posture};
 use crate::xmpp::link::{LinkEvent, Outbox};
 use crate::xmpp::replies::Identity;
 use crate::xmpp::stanza::{Condition, ErrorType, Iq, IqKind, StanzaError};
-use crate::xmpp::{Element, ns, replies};
+use crate::xmpp::{Element, ElementRef, ns, replies};
 
 #[derive(Debug)]
 pub(super) struct Traffic {
@@ -36,7 +36,7 @@ impl Traffic {
     }
 
     /// Handles one event of the link without blocking.
-    pub(super) fn event(&mut self, event: LinkEvent, outbox: &mut Outbox) {
+    pub(super) fn event(&mut self, event: LinkEvent<'_>, outbox: &mut Outbox) {
         match event {
             LinkEvent::Up => {
                 self.shared.strangers.lock().clear();
@@ -50,12 +50,12 @@ impl Traffic {
                     Some(format!("{error}{}", advice.unwrap_or_default()));
             }
             LinkEvent::Stanza(stanza) if stanza.is(ns::COMPONENT, "iq") => self.iq(stanza, outbox),
-            LinkEvent::Stanza(stanza) => self.message(&stanza),
+            LinkEvent::Stanza(stanza) => self.message(stanza),
         }
     }
 
-    fn iq(&self, stanza: Element, outbox: &mut Outbox) {
-        let greets = stanza.child(NS, "hello").and(stanza.attr("from")).map(str::to_owned);
+    fn iq(&self, stanza: ElementRef<'_>, outbox: &mut Outbox) {
+        let greets = stanza.child(NS, "hello").and(stanza.attr("from"));
         let reply = match Iq::try_from(stanza) {
             Ok(iq) => self.answer(&iq),
             Err(invalid) => invalid.reply.map(|reply| *reply),
@@ -66,16 +66,16 @@ impl Traffic {
             tracing::warn!(%error, "an answer could not be sent");
         }
         // Only after the reply is queued: before its welcome, the gate reports nothing.
-        let greeted = self.shared.engine().greeted();
-        let service = greeted.into_iter().find(|service| greets.as_deref() == Some(service));
-        if let Some(service) = service {
+        let greeted =
+            |from: &str| self.shared.engine().greeted().into_iter().find(|it| **it == *from);
+        if let Some(service) = greets.and_then(greeted) {
             tokio::spawn(rooms::restore(self.shared.clone(), service));
         }
     }
 
-    fn answer(&self, iq: &Iq) -> Option<Iq> {
+    fn answer(&self, iq: &Iq<ElementRef<'_>>) -> Option<Iq> {
         let service = iq.from.as_deref().and_then(|from| self.shared.engine().service(from));
-        match (&iq.kind, service) {
+        match (iq.kind.clone(), service) {
             (IqKind::Set(payload), Some(service)) if payload.is(NS, "request") => {
                 self.question(iq, payload, &service)
             }
@@ -105,7 +105,12 @@ impl Traffic {
         }
     }
 
-    fn question(&self, iq: &Iq, ask: &Element, service: &Arc<str>) -> Option<Iq> {
+    fn question(
+        &self,
+        iq: &Iq<ElementRef<'_>>,
+        ask: ElementRef<'_>,
+        service: &Arc<str>,
+    ) -> Option<Iq> {
         let began = instant();
         let mut question = Question::read(ask);
         let mut engine = self.shared.engine();
@@ -123,7 +128,8 @@ impl Traffic {
         let mut judged_by = Arc::clone(engine.policy());
         drop(engine);
         // Judging a password takes milliseconds, which must not block the link.
-        let (shared, service, iq) = (self.shared.clone(), Arc::clone(service), iq.clone());
+        let (shared, service) = (self.shared.clone(), Arc::clone(service));
+        let mut reply = Iq::result_to(iq, None);
         tokio::task::spawn_blocking(move || {
             let mut rules = rules;
             let _judging = Raised::new(&shared.metrics.judging);
@@ -149,14 +155,15 @@ impl Traffic {
                 );
             };
             shared.metrics.answers.observe(began.elapsed());
-            if let Err(error) = shared.link.send(Iq::result_to(&iq, Some(answer))) {
+            reply.kind = IqKind::Result(Some(answer));
+            if let Err(error) = shared.link.send(reply) {
                 tracing::warn!(%error, "an answer could not be sent");
             }
         });
         None
     }
 
-    fn hello(&self, iq: &Iq, hello: &Element, service: &Arc<str>) -> Iq {
+    fn hello(&self, iq: &Iq<ElementRef<'_>>, hello: ElementRef<'_>, service: &Arc<str>) -> Iq {
         let welcome = self.shared.engine().hello(service, hello);
         match welcome {
             Ok(welcome) => {
@@ -175,7 +182,7 @@ impl Traffic {
         }
     }
 
-    fn courtesy(&self, iq: &Iq) -> Option<Iq> {
+    fn courtesy(&self, iq: &Iq<ElementRef<'_>>) -> Option<Iq> {
         let identity = Identity {
             domain: &self.domain,
             name: "Vestibule",
@@ -192,7 +199,7 @@ impl Traffic {
         Some(reply)
     }
 
-    fn message(&self, stanza: &Element) {
+    fn message(&self, stanza: ElementRef<'_>) {
         let Some(report) = stanza.child(NS, "report") else { return };
         let mut engine = self.shared.engine();
         if report.attr("event") == Some("unloading")
@@ -232,7 +239,7 @@ pub(super) async fn proxies(shared: &Shared) -> Vec<IpNet> {
     for service in services {
         // A server that cannot be asked is left out: without the link, no one can join either.
         let Ok(element) = shared.ask(&service, posture()).await else { continue };
-        let hosts = ServerInventory::read(&element).hosts;
+        let hosts = ServerInventory::read(element.root()).hosts;
         let items = hosts.iter().filter_map(|hosts| hosts.global("trusted_proxies"));
         found.extend(items.flat_map(Setting::items).filter_map(|item| network(item)));
     }
@@ -252,7 +259,7 @@ pub(super) async fn look_around(shared: Shared, service: Arc<str>) {
             return;
         }
     };
-    let modules = ServerInventory::read(&element).modules;
+    let modules = ServerInventory::read(element.root()).modules;
     let found = among(NEIGHBOURS, modules.iter().map(String::as_str));
     for neighbour in &found {
         let module = neighbour.module;

@@ -432,7 +432,7 @@ fn root(stands_for: &[usize], mut number: usize) -> usize {
 mod tests {
     use super::*;
     use crate::policy::attempt::{Affiliation, Auth, Role};
-    use crate::xmpp::Element;
+    use crate::xmpp::Document;
 
     const BARE: &str = "bob@example.org";
 
@@ -505,7 +505,7 @@ mod tests {
             let room = format!(
                 "<room xmlns='urn:vestibule:gate:2' jid='{tea}' generation='{generation}' revision='1'/>"
             );
-            LiveRoom::read(&Element::parse(room.as_bytes(), "").unwrap()).unwrap()
+            LiveRoom::read(Document::parse(room.as_bytes(), "").unwrap().root()).unwrap()
         };
         live.restore(&policy, &service, reads("1"), false, now);
         assert_eq!(live.room(&tea).unwrap().refused(now), one);

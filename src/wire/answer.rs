@@ -11,7 +11,7 @@ use crate::policy::record::Person;
 use crate::policy::texts::Texts;
 use crate::policy::verdict::{Ability, Audience, Decision, Effects, Verdict};
 use crate::secret::Secret;
-use crate::xmpp::element::Element;
+use crate::xmpp::element::{Element, ElementRef};
 
 /// Password and host code that effects set in a room.
 #[derive(Clone, Debug, Default)]
@@ -268,7 +268,7 @@ pub struct Done {
 
 impl Done {
     /// Reads a gate's reply to a command.
-    pub fn read(element: Option<&Element>) -> Self {
+    pub fn read(element: Option<ElementRef<'_>>) -> Self {
         let Some(element) = element.filter(|element| element.is(NS, "done")) else {
             return Self::default();
         };
@@ -297,7 +297,7 @@ pub fn prepare<'a>(texts: impl IntoIterator<Item = &'a str>) -> Element {
 }
 
 /// Reads the reply: each address in the order of the request, `None` where the server refuses it.
-pub fn prepared(reply: &Element) -> Vec<Option<BareJid>> {
+pub fn prepared(reply: ElementRef<'_>) -> Vec<Option<BareJid>> {
     children(reply, "address")
         .map(|address| address.attr("jid").and_then(BareJid::stamped))
         .collect()
@@ -306,6 +306,7 @@ pub fn prepared(reply: &Element) -> Vec<Option<BareJid>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::xmpp::element::Document;
 
     #[test]
     fn each_address_is_answered_in_its_place() {
@@ -314,7 +315,7 @@ mod tests {
         assert_eq!(texts, ["J\u{F6}rg@example.org", "ro\u{1D52}t@localhost"]);
         let reply = b"<prepared xmlns='urn:vestibule:gate:2'>\
             <address jid='j\xC3\xB6rg@example.org'/><address/></prepared>";
-        let read = prepared(&Element::parse(reply, "").unwrap());
+        let read = prepared(Document::parse(reply, "").unwrap().root());
         assert_eq!(read, [BareJid::stamped("j\u{F6}rg@example.org"), None]);
     }
 }

@@ -7,7 +7,7 @@ use crate::policy::messages::{GATE_WORDS, SHARED};
 use crate::policy::rules::names::Name;
 use crate::policy::texts::Texts;
 use crate::policy::{Policy, Rules};
-use crate::xmpp::element::Element;
+use crate::xmpp::element::{Element, ElementRef};
 
 /// The handshake of a gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub enum HelloError {
 
 impl Hello {
     /// Returns whether this is a handshake, of any version of the protocol.
-    pub fn is_hello(element: &Element) -> bool {
+    pub fn is_hello(element: ElementRef<'_>) -> bool {
         element.name() == "hello" && element.ns().starts_with(NS_FAMILY)
     }
 
@@ -49,7 +49,7 @@ impl Hello {
     ///
     /// # Errors
     /// When the gate speaks another version of the protocol, or another level of it.
-    pub fn read(element: &Element) -> Result<Self, HelloError> {
+    pub fn read(element: ElementRef<'_>) -> Result<Self, HelloError> {
         let theirs = element
             .attr("version")
             .or_else(|| element.ns().strip_prefix(NS_FAMILY))
@@ -79,7 +79,7 @@ fn plain(text: &str) -> String {
 }
 
 /// Reads the hosts that a gate reports, in its handshake or when one has changed.
-pub fn read_hosts(element: &Element) -> Hosts {
+pub fn read_hosts(element: ElementRef<'_>) -> Hosts {
     let hosts = children(element, "host").map(|host| Host {
         name: host.attr("name").unwrap_or_default().to_owned(),
         provider: host.attr("provider").unwrap_or_default().to_owned(),
@@ -148,18 +148,19 @@ mod tests {
 
     use super::*;
     use crate::policy::texts::Words;
+    use crate::xmpp::element::Document;
 
-    fn hello(version: u8, attributes: &str) -> Element {
+    fn hello(version: u8, attributes: &str) -> Document {
         let hello =
             format!("<hello xmlns='{NS_FAMILY}{version}' version='{version}'{attributes}/>");
-        Element::parse(hello.as_bytes(), "").unwrap()
+        Document::parse(hello.as_bytes(), "").unwrap()
     }
 
     #[test]
     fn a_gate_of_another_version_is_told_both_versions() {
         let hello = hello(3, "");
-        assert!(Hello::is_hello(&hello));
-        let error = Hello::read(&hello).unwrap_err().to_string();
+        assert!(Hello::is_hello(hello.root()));
+        let error = Hello::read(hello.root()).unwrap_err().to_string();
         assert!(error.contains("version 3") && error.contains("version 2"), "{error}");
     }
 
@@ -191,10 +192,10 @@ mod tests {
         policy.texts.languages.insert("de-ch".to_owned(), words);
         let welcome = welcome(&policy, "x", false);
         assert_eq!(welcome.attr("language"), Some("de"));
-        let told = children(&welcome, "message");
-        let told =
-            told.map(|it| (it.attr("name").unwrap(), it.attr("xml:lang").unwrap(), it.text()));
-        let told: Vec<_> = told.collect();
+        let told = welcome.children().filter(|child| child.is(NS, "message"));
+        let told: Vec<_> = told
+            .map(|it| (it.attr("name").unwrap(), it.attr("xml:lang").unwrap(), it.text()))
+            .collect();
         let text = |text: &str| text.to_owned();
         let expected =
             [("gate-chat", "de-CH", text("Nein.")), ("reserved-nick", "de-CH", text("Vergeben."))];
@@ -204,13 +205,13 @@ mod tests {
     #[test]
     fn a_gate_of_this_version_is_welcome() {
         let told = " level='1' gate='0.1.0' server='Prosody 0.12.3' failure='refuse' rooms='3'";
-        assert_eq!(Hello::read(&hello(2, told)).unwrap().rooms, 3);
+        assert_eq!(Hello::read(hello(2, told).root()).unwrap().rooms, 3);
     }
 
     #[test]
     fn a_gate_of_another_release_is_refused() {
         for level in ["", " level='2'", " level='3'"] {
-            let error = Hello::read(&hello(2, level)).unwrap_err().to_string();
+            let error = Hello::read(hello(2, level).root()).unwrap_err().to_string();
             assert!(error.contains("not of one release"), "{error}");
         }
     }

@@ -6,7 +6,7 @@ pub mod request;
 pub mod room;
 pub mod server_inventory;
 
-use crate::xmpp::element::Element;
+use crate::xmpp::element::ElementRef;
 
 /// Namespace of the protocol, with its version.
 pub const NS: &str = "urn:vestibule:gate:2";
@@ -18,6 +18,9 @@ pub const VERSION: &str = "2";
 pub const LEVEL: &str = "1";
 
 /// Returns the children of that name in the namespace of the protocol.
-fn children<'a>(element: &'a Element, name: &'static str) -> impl Iterator<Item = &'a Element> {
+fn children<'a>(
+    element: ElementRef<'a>,
+    name: &'static str,
+) -> impl Iterator<Item = ElementRef<'a>> {
     element.children().filter(move |child| child.is(NS, name))
 }

@@ -11,7 +11,7 @@ use crate::policy::form_field::FormField;
 use crate::policy::record::{Person, Record};
 use crate::policy::requester::{Domain, Session, SessionKind, Token};
 use crate::secret::Secret;
-use crate::xmpp::element::Element;
+use crate::xmpp::element::{Document, ElementRef};
 
 /// A request of a gate.
 #[derive(Clone, Debug)]
@@ -34,10 +34,10 @@ impl Question {
     /// Reads a `request` element.
     ///
     /// Never fails: what is missing, doubled or unreadable becomes a fact that the policy refuses.
-    pub fn read(ask: &Element) -> Self {
-        let empty = Element::new(NS, "requester");
+    pub fn read(ask: ElementRef<'_>) -> Self {
+        let empty = Document::default();
         // Of two elements neither is trusted: their sender is no proper gate.
-        let requester = ask.only_child(NS, "requester").ok().flatten().unwrap_or(&empty);
+        let requester = ask.only_child(NS, "requester").ok().flatten().unwrap_or(empty.root());
         let state = ask.only_child(NS, "state").ok().flatten();
         let (action, typed) = read_action(ask);
         Self {
@@ -79,7 +79,7 @@ impl Question {
 }
 
 /// Reads a person from the attributes that requests, reports and snapshots share.
-pub fn read_requester(element: &Element) -> Requester {
+pub fn read_requester(element: ElementRef<'_>) -> Requester {
     let session = read_session(element);
     let secure = match session.kind {
         // A client's own server knows whether it is encrypted; of other sessions nobody may know.
@@ -113,7 +113,7 @@ pub fn read_requester(element: &Element) -> Requester {
         role: role(element, "role").unwrap_or_default(),
         claims: children(element, "claim")
             .filter(|_| is_verified)
-            .map(|claim| (text(claim, "name"), claim.text()))
+            .map(|claim| (text(claim, "name"), claim.text().into_owned()))
             .collect(),
         unread: Vec::new(),
         person: element.child(NS, "person").and_then(|person| Person::read(&person.text())),
@@ -130,7 +130,7 @@ pub fn read_requester(element: &Element) -> Requester {
 }
 
 /// Reads how a session has proved its identity.
-fn read_session(element: &Element) -> Session {
+fn read_session(element: ElementRef<'_>) -> Session {
     Session {
         kind: SessionKind::from_name(element.attr("session").unwrap_or_default()),
         host: own(element, "host").unwrap_or_default(),
@@ -163,7 +163,7 @@ fn read_session(element: &Element) -> Session {
     }
 }
 
-fn own(element: &Element, name: &str) -> Option<Box<str>> {
+fn own(element: ElementRef<'_>, name: &str) -> Option<Box<str>> {
     element.attr(name).map(Box::from)
 }
 
@@ -174,8 +174,8 @@ fn is_language(tag: &str) -> bool {
 }
 
 /// Reads the state of a room from the attributes that requests, reports and snapshots share.
-pub fn read_state(element: &Element) -> RoomView {
-    let written = element.child(NS, "record").map(Element::text);
+pub fn read_state(element: ElementRef<'_>) -> RoomView {
+    let written = element.child(NS, "record").map(ElementRef::text);
     let record = written.as_ref().and_then(|record| Record::read(record));
     RoomView {
         occupants: count(element, "occupants"),
@@ -195,7 +195,7 @@ pub fn read_state(element: &Element) -> RoomView {
     }
 }
 
-fn read_action(ask: &Element) -> (Action, Option<Secret>) {
+fn read_action(ask: ElementRef<'_>) -> (Action, Option<Secret>) {
     let children = |name| children(ask, name);
     let credential = ask.only_child(NS, "credential").ok().flatten();
     let kind = ask.attr("kind").and_then(|kind| kind.parse().ok());
@@ -204,7 +204,7 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
     let action = match (kind, feature) {
         (_, Some(feature)) => Action::Feature(feature),
         (Kind::Open, None) => {
-            let typed = credential.map(Element::text).filter(|text| !text.is_empty());
+            let typed = credential.map(|it| it.text().into_owned()).filter(|text| !text.is_empty());
             let strength = typed.is_some().then(Strength::default);
             return (Action::Open { typed: strength }, typed.map(Secret::new));
         }
@@ -277,11 +277,11 @@ fn read_action(ask: &Element) -> (Action, Option<Secret>) {
 }
 
 /// Reads the person who has the nick that an item names.
-fn bearer(item: &Element) -> Option<Requester> {
+fn bearer(item: ElementRef<'_>) -> Option<Requester> {
     item.child(NS, "bearer").map(read_requester)
 }
 
-fn read_credential(ask: &Element) -> Credential {
+fn read_credential(ask: ElementRef<'_>) -> Credential {
     let mut credentials = children(ask, "credential");
     match (credentials.next(), credentials.next()) {
         (None, _) => Credential::None,
@@ -295,14 +295,14 @@ fn read_credential(ask: &Element) -> Credential {
     }
 }
 
-fn read_field(field: &Element, typed: &mut Option<Secret>) -> FieldChange {
+fn read_field(field: ElementRef<'_>, typed: &mut Option<Secret>) -> FieldChange {
     let value = || field.text();
-    let on = || matches!(field.text().as_str(), "1" | "true");
+    let on = || matches!(&*field.text(), "1" | "true");
     match field.attr("var").unwrap_or_default() {
         "muc#roomconfig_roomsecret" if is_true(field, "same") => FieldChange::PasswordKept,
         "muc#roomconfig_roomsecret" if value().is_empty() => FieldChange::PasswordRemoved,
         "muc#roomconfig_roomsecret" => {
-            *typed = Some(Secret::new(value()));
+            *typed = Some(Secret::new(value().into_owned()));
             FieldChange::PasswordSet(Strength {
                 code: is_true(field, "code"),
                 ..Strength::default()
@@ -325,27 +325,27 @@ fn bare(jid: Option<&str>) -> Option<BareJid> {
     BareJid::stamped(jid?)
 }
 
-fn text(element: &Element, name: &str) -> String {
+fn text(element: ElementRef<'_>, name: &str) -> String {
     element.attr(name).unwrap_or_default().to_owned()
 }
 
-fn is_true(element: &Element, name: &str) -> bool {
+fn is_true(element: ElementRef<'_>, name: &str) -> bool {
     element.attr(name) == Some("true")
 }
 
-fn number(element: &Element, name: &str) -> u64 {
+fn number(element: ElementRef<'_>, name: &str) -> u64 {
     element.attr(name).and_then(|value| value.parse().ok()).unwrap_or_default()
 }
 
-fn count(element: &Element, name: &str) -> u32 {
+fn count(element: ElementRef<'_>, name: &str) -> u32 {
     u32::try_from(number(element, name)).unwrap_or(u32::MAX)
 }
 
-fn affiliation(element: &Element, name: &str) -> Option<Affiliation> {
+fn affiliation(element: ElementRef<'_>, name: &str) -> Option<Affiliation> {
     Affiliation::from_name(element.attr(name)?)
 }
 
-fn role(element: &Element, name: &str) -> Option<Role> {
+fn role(element: ElementRef<'_>, name: &str) -> Option<Role> {
     Role::from_name(element.attr(name)?)
 }
 
@@ -356,7 +356,7 @@ mod tests {
 
     fn read(attributes: &str, body: &str) -> Question {
         let xml = format!("<request xmlns='{NS}' {attributes}>{body}</request>");
-        Question::read(&Element::parse(xml.as_bytes(), "").unwrap())
+        Question::read(Document::parse(xml.as_bytes(), "").unwrap().root())
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::policy::fingerprint::Mark;
 use crate::policy::record::{Claim, Person};
 use crate::policy::verdict::{Ability, May};
 use crate::secret::Secret;
-use crate::xmpp::element::Element;
+use crate::xmpp::element::{Element, ElementRef};
 
 /// A live room, as its gate reports it.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl LiveRoom {
     }
 
     /// Reads a `room` element; `None` without a valid address or revision.
-    pub fn read(element: &Element) -> Option<Self> {
+    pub fn read(element: ElementRef<'_>) -> Option<Self> {
         let children = |name| children(element, name);
         let flag = |name| element.attr(name).map(|value| value == "true");
         let secret = |name| element.child(NS, name).map(|secret| Secret::new(secret.text()));
@@ -133,11 +133,11 @@ impl LiveRoom {
 }
 
 /// Reads an attribute in seconds since 1970.
-fn seconds(element: &Element, name: &str) -> Option<Timestamp> {
+fn seconds(element: ElementRef<'_>, name: &str) -> Option<Timestamp> {
     Timestamp::from_second(element.attr(name)?.parse().ok()?).ok()
 }
 
-fn read_standing(element: &Element) -> Option<Standing> {
+fn read_standing(element: ElementRef<'_>) -> Option<Standing> {
     let who = read_requester(element);
     Some(Standing { jid: who.jid?, affiliation: who.affiliation, person: who.person })
 }
@@ -182,7 +182,7 @@ pub struct Connected {
 
 impl Connected {
     /// Reads the reply to a request for sessions.
-    pub fn read(element: &Element) -> Self {
+    pub fn read(element: ElementRef<'_>) -> Self {
         let children = |name| children(element, name);
         Self {
             sessions: children("session").map(read_requester).collect(),
@@ -214,6 +214,7 @@ mod tests {
     use crate::policy::verdict::Degree::{Given, Moderator, No, Yes};
     use crate::policy::verdict::Effects;
     use crate::wire::answer::{Material, Secrets, command};
+    use crate::xmpp::element::received;
 
     #[test]
     fn what_somebody_may_is_told_as_it_was_said() {
@@ -249,6 +250,6 @@ mod tests {
             .with_attr("jid", "tea@example.org")
             .with_attr("revision", "1")
             .with_child(told);
-        assert_eq!(LiveRoom::read(&room).unwrap().may, [(ann, may)]);
+        assert_eq!(LiveRoom::read(received(&room).root()).unwrap().may, [(ann, may)]);
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use super::{NS, children};
-use crate::xmpp::element::Element;
+use crate::xmpp::element::{Element, ElementRef};
 
 /// Options that count above all hosts only.
 const SERVER_WIDE: [&str; 5] =
@@ -128,7 +128,7 @@ pub struct Web {
 
 impl ServerInventory {
     /// Reads the inventory that a gate sent. Every part of it may be missing.
-    pub fn read(element: &Element) -> Self {
+    pub fn read(element: ElementRef<'_>) -> Self {
         let text = |name| element.attr(name).map(str::to_owned);
         let number = |name| element.attr(name).and_then(|value| value.parse().ok());
         let (everywhere, all): (Vec<_>, Vec<_>) =
@@ -231,7 +231,7 @@ fn shown(place: &str) -> String {
 }
 
 /// Returns the place that an element tells, like `FILE:LINE`, or the file where it has no line.
-fn place(element: &Element) -> Option<String> {
+fn place(element: ElementRef<'_>) -> Option<String> {
     let file = element.attr("file")?;
     Some(element.attr("line").map_or_else(|| file.to_owned(), |line| format!("{file}:{line}")))
 }
@@ -257,7 +257,7 @@ impl Setting {
 }
 
 impl Port {
-    fn read(element: &Element) -> Option<Self> {
+    fn read(element: ElementRef<'_>) -> Option<Self> {
         Some(Self {
             service: element.attr("service")?.to_owned(),
             interface: element.attr("interface")?.to_owned(),
@@ -274,12 +274,14 @@ impl Port {
 }
 
 impl Host {
-    fn read(element: &Element) -> Self {
+    fn read(element: ElementRef<'_>) -> Self {
         let options = children(element, "option").filter_map(|option| {
             let value = if option.attr("list") == Some("true") {
-                Setting::Many(children(option, "item").map(Element::text).collect())
+                Setting::Many(
+                    children(option, "item").map(|item| item.text().into_owned()).collect(),
+                )
             } else {
-                Setting::One(option.text())
+                Setting::One(option.text().into_owned())
             };
             Some((option.attr("name")?.to_owned(), value))
         });
@@ -296,7 +298,7 @@ impl Host {
 }
 
 impl Hook {
-    fn read(element: &Element) -> Option<Self> {
+    fn read(element: ElementRef<'_>) -> Option<Self> {
         Some(Self {
             event: element.attr("event")?.to_owned(),
             priority: element.attr("priority")?.parse().ok()?,
@@ -306,7 +308,7 @@ impl Hook {
 }
 
 impl Web {
-    fn read(element: &Element) -> Self {
+    fn read(element: ElementRef<'_>) -> Self {
         let number =
             |name| element.attr(name).and_then(|value| value.parse().ok()).unwrap_or_default();
         Self {
@@ -317,13 +319,13 @@ impl Web {
     }
 }
 
-fn names(element: &Element) -> BTreeSet<String> {
+fn names(element: ElementRef<'_>) -> BTreeSet<String> {
     children(element, "module").filter_map(|it| it.attr("name")).map(str::to_owned).collect()
 }
 
 /// Returns the places that elements of this kind tell, by what the attribute names.
-fn places(element: &Element, kind: &'static str, named: &str) -> BTreeMap<String, String> {
-    let entry = |it: &Element| Some((it.attr(named)?.to_owned(), place(it)?));
+fn places(element: ElementRef<'_>, kind: &'static str, named: &str) -> BTreeMap<String, String> {
+    let entry = |it: ElementRef<'_>| Some((it.attr(named)?.to_owned(), place(it)?));
     children(element, kind).filter_map(entry).collect()
 }
 
@@ -335,10 +337,11 @@ fn at(seconds: f64) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::xmpp::element::Document;
 
     fn read(xml: &str) -> ServerInventory {
         let xml = xml.replacen("<inventory", &format!("<inventory xmlns='{NS}'"), 1);
-        ServerInventory::read(&Element::parse(xml.as_bytes(), "").unwrap())
+        ServerInventory::read(Document::parse(xml.as_bytes(), "").unwrap().root())
     }
 
     #[test]

@@ -10,7 +10,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio_util::codec::Decoder;
 
 use super::element::{ElementError, MAX_DEPTH};
-use crate::xmpp::element::{Element, Scope, next_attribute};
+use crate::xmpp::element::{Document, Scope, next_attribute};
 use crate::xmpp::ns;
 
 /// Most bytes of a stanza; also what Prosody accepts from a component
@@ -251,7 +251,8 @@ pub struct StreamHeader {
 impl StreamHeader {
     /// Reads a header; the second part is its qualified name, which the closing tag must repeat.
     pub(super) fn read(bytes: &Bytes) -> Result<(Self, Bytes), FramerError> {
-        let (element, scope) = Element::parse_open_tag(bytes).map_err(FramerError::Header)?;
+        let (header, scope) = Document::parse_open_tag(bytes).map_err(FramerError::Header)?;
+        let element = header.root();
         if !element.is(ns::STREAM, "stream") {
             return Err(FramerError::NotAStream);
         }
@@ -552,8 +553,8 @@ mod tests {
         assert_eq!(header.scope.default_ns(), "jabber:component:accept");
         let error =
             b"<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>";
-        let error = Element::parse_in(error, &header.scope).unwrap();
-        assert!(error.is(ns::STREAM, "error"));
+        let error = Document::parse_in(error, &header.scope).unwrap();
+        assert!(error.root().is(ns::STREAM, "error"));
     }
 
     #[test]
@@ -732,7 +733,7 @@ mod tests {
                 match frame {
                     Frame::Open(header) => scope = Some(header.scope),
                     Frame::Stanza(bytes) => {
-                        fine &= Element::parse_in(&bytes, scope.as_ref().unwrap()).is_ok();
+                        fine &= Document::parse_in(&bytes, scope.as_ref().unwrap()).is_ok();
                     }
                     Frame::Refused(_) => fine = false,
                     Frame::Close => break,

@@ -2,7 +2,7 @@
 
 use sha1::{Digest as _, Sha1};
 
-use super::element::{Element, Scope, escape_value};
+use super::element::{Document, Element, ElementRef, Scope, escape_value};
 use super::framer::Frame;
 use super::ns;
 
@@ -82,12 +82,12 @@ impl Handshake {
                 Ok(if id.is_empty() { Step::Wait } else { Step::Send(proof(id, secret)) })
             }
             (Self::Answer(scope), Frame::Stanza(bytes)) => {
-                let answer = Element::parse_in(bytes, scope)
+                let answer = Document::parse_in(bytes, scope)
                     .map_err(|_| HandshakeError::Unexpected("an unreadable answer"))?;
-                if let Some(error) = StreamError::read(&answer) {
+                if let Some(error) = StreamError::read(answer.root()) {
                     return Err(error.into());
                 }
-                if answer.is(ns::COMPONENT, "handshake") {
+                if answer.root().is(ns::COMPONENT, "handshake") {
                     return Ok(Step::Done(scope.clone()));
                 }
                 Err(HandshakeError::Unexpected("a stanza before the handshake ended"))
@@ -111,13 +111,15 @@ fn proof(id: &str, secret: &str) -> Vec<u8> {
 
 impl StreamError {
     /// Reads `<stream:error/>`; returns `None` for any other element.
-    pub fn read(element: &Element) -> Option<Self> {
+    pub fn read(element: ElementRef<'_>) -> Option<Self> {
         if !element.is(ns::STREAM, "error") {
             return None;
         }
-        let said = |child: &&Element| child.ns() == ns::STREAM_ERRORS && child.name() != "text";
-        let condition = element.children().find(said).map_or("undefined-condition", Element::name);
-        let text = element.child(ns::STREAM_ERRORS, "text").map(Element::text);
+        let said =
+            |child: &ElementRef<'_>| child.ns() == ns::STREAM_ERRORS && child.name() != "text";
+        let condition =
+            element.children().find(said).map_or("undefined-condition", ElementRef::name);
+        let text = element.child(ns::STREAM_ERRORS, "text").map(|text| text.text().into_owned());
         Some(Self { condition: condition.to_owned(), text: text.filter(|text| !text.is_empty()) })
     }
 }
@@ -125,6 +127,7 @@ impl StreamError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::xmpp::element::received;
     use crate::xmpp::framer::Framer;
     use bytes::BytesMut;
     use tokio_util::codec::Decoder as _;
@@ -191,8 +194,9 @@ mod tests {
 
     #[test]
     fn a_stream_error_without_condition_is_still_one() {
-        let element = Element::new(ns::STREAM, "error");
-        assert_eq!(StreamError::read(&element).unwrap().condition, "undefined-condition");
-        assert_eq!(StreamError::read(&Element::new(ns::COMPONENT, "error")), None);
+        let error = received(&Element::new(ns::STREAM, "error"));
+        assert_eq!(StreamError::read(error.root()).unwrap().condition, "undefined-condition");
+        let other = received(&Element::new(ns::COMPONENT, "error"));
+        assert_eq!(StreamError::read(other.root()), None);
     }
 }

@@ -14,7 +14,7 @@ pub mod link;
 pub mod replies;
 pub mod stanza;
 
-pub use element::{Element, ElementError};
+pub use element::{Document, Element, ElementError, ElementRef};
 pub use link::{
     Link, LinkError, LinkEvent, LinkHandle, LinkSettings, Outbox, Remedy, RequestError, SendError,
 };

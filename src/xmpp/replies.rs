@@ -1,6 +1,6 @@
 //! Replies to service discovery, software version and ping.
 
-use super::element::Element;
+use super::element::{Element, ElementRef};
 use super::ns;
 use super::stanza::{Condition, ErrorType, Iq, IqKind, StanzaError};
 
@@ -23,9 +23,9 @@ const OWN_FEATURES: [&str; 4] = [ns::DISCO_INFO, ns::DISCO_ITEMS, ns::PING, ns::
 /// and version (XEP-0092); `service-unavailable` for anything else, as RFC 6120 section 8.4 says.
 ///
 /// Returns `None` if `iq` is itself an answer.
-pub fn answer(iq: &Iq, identity: &Identity<'_>) -> Option<Iq> {
+pub fn answer(iq: &Iq<ElementRef<'_>>, identity: &Identity<'_>) -> Option<Iq> {
     let to_service = iq.to.as_deref() == Some(identity.domain);
-    let question = match &iq.kind {
+    let question = match iq.kind {
         IqKind::Get(question) => Some(question).filter(|_| to_service),
         IqKind::Set(_) => None,
         IqKind::Result(_) | IqKind::Error(_) => return None,
@@ -67,6 +67,7 @@ fn version(identity: &Identity<'_>) -> Element {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::xmpp::element::Document;
 
     const IDENTITY: Identity<'_> = Identity {
         domain: "v.example",
@@ -77,8 +78,8 @@ mod tests {
 
     fn ask(kind: &str, to: &str, body: &str) -> Option<Iq> {
         let xml = format!("<iq type='{kind}' id='1' from='a@b/c' to='{to}'>{body}</iq>");
-        let iq = Iq::try_from(Element::parse(xml.as_bytes(), ns::COMPONENT).unwrap()).unwrap();
-        answer(&iq, &IDENTITY)
+        let document = Document::parse(xml.as_bytes(), ns::COMPONENT).unwrap();
+        answer(&Iq::try_from(document.root()).unwrap(), &IDENTITY)
     }
 
     fn result(to: &str, body: &str) -> Option<Element> {

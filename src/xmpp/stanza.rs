@@ -3,7 +3,7 @@
 //! Addresses are plain strings here: an invalid one is for the policy to decide about, and
 //! never breaks the link. The payload of a stanza stays an [`Element`], so unknown content is kept.
 
-use super::element::Element;
+use super::element::{Element, ElementRef};
 use super::ns;
 
 /// Why an element is not a valid stanza.
@@ -51,12 +51,12 @@ impl StanzaError {
 
     /// Reads the `<error/>` of a stanza. A type or condition that RFC 6120 does not list is read as `cancel` or
     /// `undefined-condition`, so that an error stays an error.
-    pub fn read(error: &Element) -> Self {
+    pub fn read(error: ElementRef<'_>) -> Self {
         let mut condition = None;
         let mut text = None;
         for child in error.children().filter(|child| child.ns() == ns::STANZA_ERRORS) {
             match child.name() {
-                "text" => text = text.or_else(|| Some(child.text())),
+                "text" => text = text.or_else(|| Some(child.text().into_owned())),
                 name => {
                     let mut all = Condition::ALL.into_iter();
                     condition = condition.or_else(|| all.find(|it| it.name() == name));
@@ -73,7 +73,7 @@ impl StanzaError {
     }
 
     /// Reads the error from a stanza of type `error`.
-    pub(super) fn of(stanza: &Element) -> Self {
+    pub(super) fn of(stanza: ElementRef<'_>) -> Self {
         match stanza.child(stanza.ns(), "error") {
             Some(error) => Self::read(error),
             None => Self::new(ErrorType::Cancel, Condition::UndefinedCondition),
@@ -159,9 +159,10 @@ names! {
     }
 }
 
-/// A request or the answer to one.
+/// A request or the answer to one. `P` is its payload: an [`Element`] of one that is sent, an [`ElementRef`] of one
+/// that has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Iq {
+pub struct Iq<P = Element> {
     /// Links the answer to the request.
     pub id: String,
     /// The sender, as stamped by the server.
@@ -169,58 +170,60 @@ pub struct Iq {
     /// The recipient.
     pub to: Option<String>,
     /// Type and payload.
-    pub kind: IqKind,
+    pub kind: IqKind<P>,
 }
 
 /// Type and payload of an [`Iq`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IqKind {
+pub enum IqKind<P = Element> {
     /// Requests information.
-    Get(Element),
+    Get(P),
     /// Requests an action.
-    Set(Element),
+    Set(P),
     /// A result, with its payload if there is one.
-    Result(Option<Element>),
+    Result(Option<P>),
     /// A refusal.
     Error(StanzaError),
 }
 
 impl Iq {
     /// Returns the answer to `request`. The addresses are those of the request, swapped.
-    pub fn result_to(request: &Self, payload: Option<Element>) -> Self {
+    pub fn result_to<P>(request: &Iq<P>, payload: Option<Element>) -> Self {
         Self::reply(request, IqKind::Result(payload))
     }
 
     /// Returns the refusal of `request`. The addresses are those of the request, swapped.
-    pub fn error_to(request: &Self, error: StanzaError) -> Self {
+    pub fn error_to<P>(request: &Iq<P>, error: StanzaError) -> Self {
         Self::reply(request, IqKind::Error(error))
     }
 
-    fn reply(request: &Self, kind: IqKind) -> Self {
+    fn reply<P>(request: &Iq<P>, kind: IqKind) -> Self {
         Self { id: request.id.clone(), from: request.to.clone(), to: request.from.clone(), kind }
     }
 
-    /// Returns the payload of a request; `None` for an answer.
-    pub const fn question(&self) -> Option<&Element> {
-        match &self.kind {
-            IqKind::Get(payload) | IqKind::Set(payload) => Some(payload),
-            IqKind::Result(_) | IqKind::Error(_) => None,
-        }
-    }
-
     /// Returns whether the element is an answer: a `result` or an `error`.
-    pub(crate) fn is_answer(element: &Element) -> bool {
+    pub(crate) fn is_answer(element: ElementRef<'_>) -> bool {
         element.is(ns::COMPONENT, "iq") && matches!(element.attr("type"), Some("result" | "error"))
     }
 }
 
-impl TryFrom<Element> for Iq {
+impl<'a> Iq<ElementRef<'a>> {
+    /// Returns the payload of a request; `None` for an answer.
+    pub const fn question(&self) -> Option<ElementRef<'a>> {
+        match self.kind {
+            IqKind::Get(payload) | IqKind::Set(payload) => Some(payload),
+            IqKind::Result(_) | IqKind::Error(_) => None,
+        }
+    }
+}
+
+impl<'a> TryFrom<ElementRef<'a>> for Iq<ElementRef<'a>> {
     type Error = InvalidStanza;
 
     /// # Errors
     /// When it is no `<iq/>`, has no `id`, or none of the four types; or when a request has
     /// not exactly one payload: then the error holds the reply to the sender.
-    fn try_from(element: Element) -> Result<Self, InvalidStanza> {
+    fn try_from(element: ElementRef<'a>) -> Result<Self, InvalidStanza> {
         let silent = |reason| InvalidStanza { reason, reply: None };
         if !element.is(ns::COMPONENT, "iq") {
             return Err(silent("not an iq"));
@@ -229,14 +232,14 @@ impl TryFrom<Element> for Iq {
         let id = owned("id").ok_or(silent("an iq without an id"))?;
         let (from, to) = (owned("from"), owned("to"));
         let kind = match element.attr("type") {
-            Some("result") => IqKind::Result(element.into_children().next()),
-            Some("error") => IqKind::Error(StanzaError::of(&element)),
+            Some("result") => IqKind::Result(element.children().next()),
+            Some("error") => IqKind::Error(StanzaError::of(element)),
             Some(kind @ ("get" | "set")) => {
                 let question = if kind == "get" { IqKind::Get } else { IqKind::Set };
-                let mut payloads = element.into_children();
+                let mut payloads = element.children();
                 let (Some(payload), None) = (payloads.next(), payloads.next()) else {
                     let error = StanzaError::new(ErrorType::Modify, Condition::BadRequest);
-                    let reply = Self { id, from: to, to: from, kind: IqKind::Error(error) };
+                    let reply = Iq { id, from: to, to: from, kind: IqKind::Error(error) };
                     let reason = "a question without exactly one payload";
                     return Err(InvalidStanza { reason, reply: Some(Box::new(reply)) });
                 };
@@ -268,15 +271,16 @@ impl From<Iq> for Element {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::xmpp::element::{Document, received};
 
     #[test]
     fn every_error_survives_the_wire() {
         for kind in ErrorType::ALL {
             for condition in Condition::ALL {
                 let plain = StanzaError::new(kind, condition);
-                assert_eq!(StanzaError::read(&plain.to_element()), plain);
+                assert_eq!(StanzaError::read(received(&plain.to_element()).root()), plain);
                 let worded = plain.with_text("no <entry> & so on");
-                assert_eq!(StanzaError::read(&worded.to_element()), worded);
+                assert_eq!(StanzaError::read(received(&worded.to_element()).root()), worded);
             }
         }
     }
@@ -284,19 +288,23 @@ mod tests {
     #[test]
     fn what_is_not_listed_is_still_an_error() {
         let xml = b"<error type='odd'><odd xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
-        let error = Element::parse(xml, ns::COMPONENT).unwrap();
+        let error = Document::parse(xml, ns::COMPONENT).unwrap();
         let expected = StanzaError::new(ErrorType::Cancel, Condition::UndefinedCondition);
-        assert_eq!(StanzaError::read(&error), expected);
+        assert_eq!(StanzaError::read(error.root()), expected);
     }
 
-    fn read(xml: &str) -> Result<Iq, InvalidStanza> {
-        Iq::try_from(Element::parse(xml.as_bytes(), ns::COMPONENT).unwrap())
+    fn document(xml: &str) -> Document {
+        Document::parse(xml.as_bytes(), ns::COMPONENT).unwrap()
+    }
+
+    fn refused(xml: &str) -> InvalidStanza {
+        Iq::try_from(document(xml).root()).unwrap_err()
     }
 
     #[test]
     fn an_answer_swaps_the_addresses_of_its_question() {
-        let ask =
-            read("<iq type='get' id='1' from='a@b/c' to='x'><q xmlns='urn:q'/></iq>").unwrap();
+        let ask = document("<iq type='get' id='1' from='a@b/c' to='x'><q xmlns='urn:q'/></iq>");
+        let ask = Iq::try_from(ask.root()).unwrap();
         assert_eq!(ask.question().unwrap().ns(), "urn:q");
         let answer = Iq::result_to(&ask, None);
         assert_eq!((answer.from.as_deref(), answer.to.as_deref()), (Some("x"), Some("a@b/c")));
@@ -319,15 +327,25 @@ mod tests {
             let iq = Iq { id: "'<1".into(), from: Some("a".into()), to: None, kind };
             let mut out = Vec::new();
             Element::from(iq.clone()).write_in(ns::COMPONENT, &mut out);
-            assert_eq!(read(std::str::from_utf8(&out).unwrap()).unwrap(), iq);
+            let document = document(std::str::from_utf8(&out).unwrap());
+            let read = Iq::try_from(document.root()).unwrap();
+            assert_eq!((&read.id, &read.from, &read.to), (&iq.id, &iq.from, &iq.to));
+            match (read.kind, iq.kind) {
+                (IqKind::Get(read), IqKind::Get(sent)) => assert_eq!(read, sent),
+                (IqKind::Set(read), IqKind::Set(sent)) => assert_eq!(read, sent),
+                (IqKind::Result(Some(read)), IqKind::Result(Some(sent))) => assert_eq!(read, sent),
+                (IqKind::Result(None), IqKind::Result(None)) => {}
+                (IqKind::Error(read), IqKind::Error(sent)) => assert_eq!(read, sent),
+                (read, sent) => panic!("{read:?} {sent:?}"),
+            }
         }
     }
 
     #[test]
     fn a_question_without_exactly_one_payload_is_answered_as_such() {
         for body in ["", "<a/><b/>", "text"] {
-            let error = read(&format!("<iq type='set' id='1' from='a' to='x'>{body}</iq>"));
-            let reply = error.unwrap_err().reply.unwrap();
+            let error = refused(&format!("<iq type='set' id='1' from='a' to='x'>{body}</iq>"));
+            let reply = error.reply.unwrap();
             assert_eq!((reply.from.as_deref(), reply.to.as_deref()), (Some("x"), Some("a")));
         }
     }
@@ -341,7 +359,7 @@ mod tests {
             "<message type='get' id='1' from='a'><q/></message>",
             "<iq xmlns='jabber:other' type='get' id='1'><q/></iq>",
         ] {
-            assert_eq!(read(xml).unwrap_err().reply, None, "{xml}");
+            assert_eq!(refused(xml).reply, None, "{xml}");
         }
     }
 }

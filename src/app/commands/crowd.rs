@@ -350,7 +350,7 @@ mod tests {
     use crate::app::commands::people::Whom;
     use crate::control::Length;
     use crate::policy::attempt::{Auth, RoomView};
-    use crate::xmpp::Element;
+    use crate::xmpp::Document;
 
     fn who(jid: &str, nick: &str) -> Requester {
         Requester {
@@ -371,7 +371,7 @@ mod tests {
     /// Old whose join time is not known; read at 1000.
     fn live() -> LiveRoom {
         let room = "<room xmlns='urn:vestibule:gate:2' jid='tea@rooms.example.org' generation='g' revision='1' time='1000'/>";
-        let element = Element::parse(room.as_bytes(), "").unwrap();
+        let element = Document::parse(room.as_bytes(), "").unwrap();
         LiveRoom {
             occupants: vec![
                 Requester { role: Role::Moderator, ..who("ann@example.org", "Ann") },
@@ -382,7 +382,7 @@ mod tests {
             arrivals: vec![at(0), at(900), at(990), None],
             waiting: vec![(who("x2@guest.example.org", "Évé"), at(950))],
             view: RoomView::default(),
-            ..LiveRoom::read(&element).unwrap()
+            ..LiveRoom::read(element.root()).unwrap()
         }
     }
 

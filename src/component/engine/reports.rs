@@ -16,12 +16,12 @@ use crate::store::Kind;
 use crate::wire::handshake::{Hello, HelloError, read_hosts};
 use crate::wire::request::read_requester;
 use crate::wire::room::LiveRoom;
-use crate::xmpp::element::Element;
+use crate::xmpp::element::{Document, Element, ElementRef};
 
 impl PolicyEngine {
     /// Handles a report of a gate. Returns whether a report is missing, so that the rooms of the service must be read
     /// again; true only once until they are.
-    pub fn report(&mut self, service: &Arc<str>, report: &Element, now: Timestamp) -> bool {
+    pub fn report(&mut self, service: &Arc<str>, report: ElementRef<'_>, now: Timestamp) -> bool {
         if report.attr("event") == Some("unloading") {
             self.gate_lost(service, "it was unloaded");
             return false;
@@ -49,7 +49,7 @@ impl PolicyEngine {
     }
 
     /// Records a report in the audit, and remembers who left.
-    fn write_report(&mut self, jid: &BareJid, report: &Element, now: Timestamp) {
+    fn write_report(&mut self, jid: &BareJid, report: ElementRef<'_>, now: Timestamp) {
         let full = report.attr("jid").unwrap_or_default();
         let who = || read_requester(report);
         match report.attr("event").unwrap_or_default() {
@@ -100,7 +100,7 @@ impl PolicyEngine {
     }
 
     /// Applies a report to the room registry.
-    fn show(&mut self, service: &Arc<str>, jid: &BareJid, report: &Element, now: Timestamp) {
+    fn show(&mut self, service: &Arc<str>, jid: &BareJid, report: ElementRef<'_>, now: Timestamp) {
         let full = report.attr("jid").unwrap_or_default();
         let generation = report.attr("generation").unwrap_or_default();
         match report.attr("event").unwrap_or_default() {
@@ -170,13 +170,13 @@ impl PolicyEngine {
         let feed = self.feeds.entry(Arc::clone(service)).or_default();
         let (is_older, later) = feed.met(&room.jid, room.number);
         // What is known of the address was reported later, and belongs to the room that was opened there since.
-        if later.iter().any(|(_, report)| report.attr("event") == Some("destroyed")) {
+        if later.iter().any(|(_, report)| report.root().attr("event") == Some("destroyed")) {
             return;
         }
         let jid = room.jid.clone();
         let before = self.live.restore(&self.policy, service, room, is_older, now);
         for (at, report) in later {
-            self.show(service, &jid, &report, at);
+            self.show(service, &jid, report.root(), at);
         }
         if let Some(before) = before {
             self.write_unreported(&jid, *before, now);
@@ -248,7 +248,11 @@ impl PolicyEngine {
     ///
     /// # Errors
     /// When the gate speaks another version. It is refused until it greets again.
-    pub fn hello(&mut self, service: &Arc<str>, element: &Element) -> Result<Element, HelloError> {
+    pub fn hello(
+        &mut self,
+        service: &Arc<str>,
+        element: ElementRef<'_>,
+    ) -> Result<Element, HelloError> {
         match Hello::read(element) {
             Ok(hello) => {
                 self.refused.remove(service);
@@ -316,7 +320,7 @@ struct Reading {
     was_lost: bool,
     met: HashSet<BareJid>,
     /// Reports that arrived meanwhile, by room: number, time, report.
-    reports: HashMap<BareJid, Vec<(u64, Timestamp, Element)>>,
+    reports: HashMap<BareJid, Vec<(u64, Timestamp, Document)>>,
     kept: usize,
     /// Rooms whose record was changed by a decision or a command since the awaited page was requested.
     decided: HashSet<BareJid>,
@@ -324,7 +328,7 @@ struct Reading {
 
 impl Feed {
     /// Records a report; returns whether the rooms have to be read again, unless that was known before.
-    fn reported(&mut self, report: &Element, now: Timestamp) -> bool {
+    fn reported(&mut self, report: ElementRef<'_>, now: Timestamp) -> bool {
         let number = report.attr("seq").and_then(|number| number.parse().ok());
         let Some(number) = number else { return false };
         let was_lost = self.is_lost;
@@ -334,7 +338,7 @@ impl Feed {
         if let (Some(reading), Some(room)) = (&mut self.reading, room) {
             if reading.kept < MOST_KEPT {
                 reading.kept = reading.kept.saturating_add(1);
-                reading.reports.entry(room).or_default().push((number, now, report.clone()));
+                reading.reports.entry(room).or_default().push((number, now, report.to_document()));
             } else {
                 self.is_lost = true;
             }
@@ -358,7 +362,7 @@ impl Feed {
 
     /// Records that a room was read as it was after report `number`. Returns whether its record is older than the known
     /// one, and the reports that came later.
-    fn met(&mut self, room: &BareJid, number: Option<u64>) -> (bool, Vec<(Timestamp, Element)>) {
+    fn met(&mut self, room: &BareJid, number: Option<u64>) -> (bool, Vec<(Timestamp, Document)>) {
         self.told(number);
         let Some(reading) = &mut self.reading else { return (false, Vec::new()) };
         reading.met.insert(room.clone());

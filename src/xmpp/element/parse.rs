@@ -9,7 +9,8 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 use smol_str::SmolStr;
 
-use super::{Attribute, Element, ElementError, Node};
+use super::ElementError;
+use super::document::{Binding, Document, ElementRef, Head, Open, Pair, Record, Span};
 
 /// Most attributes of one element; comparing them with each other takes quadratic time.
 pub const MAX_ATTRIBUTES: usize = 64;
@@ -17,7 +18,7 @@ pub const MAX_ATTRIBUTES: usize = 64;
 /// Most elements inside each other, including the outermost.
 pub const MAX_DEPTH: usize = 32;
 
-impl Element {
+impl Document {
     /// Reads exactly one element in which `default_ns` is the namespace of unprefixed names.
     ///
     /// Attributes of other namespaces are checked and then left out.
@@ -26,29 +27,50 @@ impl Element {
     /// [`ElementError`] for everything that is not well-formed, namespace-well-formed and allowed
     /// by RFC 6120 section 11.1, and for white space around the element.
     pub fn parse(bytes: &[u8], default_ns: &str) -> Result<Self, ElementError> {
-        Self::parse_in(bytes, &Scope::with_default(default_ns))
+        let mut document = Self::default();
+        document.read(bytes, &Scope::with_default(default_ns))?;
+        Ok(document)
     }
 
-    /// Reads exactly one element within the namespaces of a scope, as [`Element::parse`] does.
+    /// Reads exactly one element within the namespaces of a scope, as [`Document::parse`] does.
     ///
     /// # Errors
-    /// As [`Element::parse`].
+    /// As [`Document::parse`].
     pub fn parse_in(bytes: &[u8], scope: &Scope) -> Result<Self, ElementError> {
-        let mut reader = reader(bytes)?;
-        let mut tree = Tree { scope: scope.clone(), open: Vec::new(), text: String::new() };
-        let mut root = None;
+        let mut document = Self::default();
+        document.read(bytes, scope)?;
+        Ok(document)
+    }
+
+    /// Reads exactly one element within the namespaces of a scope, as [`Document::parse`] does, in place of what was
+    /// read before. Returns the element.
+    ///
+    /// # Errors
+    /// As [`Document::parse`].
+    pub fn read(&mut self, bytes: &[u8], scope: &Scope) -> Result<ElementRef<'_>, ElementError> {
+        if let Err(error) = self.fill(bytes, scope) {
+            self.records.clear();
+            return Err(error);
+        }
+        Ok(self.root())
+    }
+
+    fn fill(&mut self, bytes: &[u8], scope: &Scope) -> Result<(), ElementError> {
+        let source = checked(bytes)?;
+        let mut reader = Reader::from_str(source);
+        let mut tree = Tree::new(source, scope, self);
         loop {
             let event = reader.read_event().map_err(|error| malformed(&error))?;
-            if let Some(root) = root {
-                return if event == Event::Eof { Ok(root) } else { Err(ElementError::Trailing) };
+            if tree.is_done() {
+                return if event == Event::Eof { Ok(()) } else { Err(ElementError::Trailing) };
             }
             match event {
                 Event::Start(tag) => tree.start(&tag)?,
                 Event::Empty(tag) => {
                     tree.start(&tag)?;
-                    root = tree.end();
+                    tree.end();
                 }
-                Event::End(_) => root = tree.end(),
+                Event::End(_) => tree.end(),
                 Event::Text(text) => tree.text(&text)?,
                 Event::CData(text) => tree.characters(&text)?,
                 Event::GeneralRef(name) => tree.reference(&name)?,
@@ -64,10 +86,12 @@ impl Element {
     /// Reads one start tag, such as a stream header; returns the namespaces that it declares for its content too.
     ///
     /// # Errors
-    /// As [`Element::parse`].
+    /// As [`Document::parse`].
     pub(crate) fn parse_open_tag(bytes: &[u8]) -> Result<(Self, Scope), ElementError> {
-        let mut reader = reader(bytes)?;
-        let mut tree = Tree { scope: Scope::default(), open: Vec::new(), text: String::new() };
+        let source = checked(bytes)?;
+        let mut reader = Reader::from_str(source);
+        let (mut document, outer) = (Self::default(), Scope::default());
+        let mut tree = Tree::new(source, &outer, &mut document);
         let Event::Start(tag) = reader.read_event().map_err(|error| malformed(&error))? else {
             return Err(ElementError::Syntax("not a start tag"));
         };
@@ -75,14 +99,12 @@ impl Element {
         if !matches!(reader.read_event(), Ok(Event::Eof)) {
             return Err(ElementError::Trailing);
         }
-        let open = tree.open.pop().ok_or(ElementError::Incomplete)?;
-        // For the stanzas of the stream these declarations are the outermost.
-        tree.scope.bindings.iter_mut().for_each(|binding| binding.depth = 0);
-        Ok((open.element, tree.scope))
+        let scope = tree.scope();
+        Ok((document, scope))
     }
 }
 
-fn reader(bytes: &[u8]) -> Result<Reader<&[u8]>, ElementError> {
+fn checked(bytes: &[u8]) -> Result<&str, ElementError> {
     let text = std::str::from_utf8(bytes).map_err(|_| ElementError::NotUtf8)?;
     if !all_legal(text) {
         return Err(ElementError::IllegalCharacter);
@@ -91,7 +113,7 @@ fn reader(bytes: &[u8]) -> Result<Reader<&[u8]>, ElementError> {
     if text.starts_with('\u{FEFF}') {
         return Err(ElementError::Trailing);
     }
-    Ok(Reader::from_str(text))
+    Ok(text)
 }
 
 fn malformed(error: &quick_xml::Error) -> ElementError {
@@ -102,42 +124,95 @@ fn malformed(error: &quick_xml::Error) -> ElementError {
     })
 }
 
-/// The elements that are open, outermost first.
-struct Tree {
-    scope: Scope,
-    open: Vec<Open>,
-    /// Text since the last tag: it comes in pieces, one per reference and CDATA section.
-    text: String,
+/// A document that is being read.
+struct Tree<'a> {
+    source: &'a str,
+    outer: &'a Scope,
+    /// Its text begins with the source.
+    document: &'a mut Document,
+    /// The default namespace here.
+    default: Span,
+    text: Pending,
 }
 
-struct Open {
-    element: Element,
-    outer_default: SmolStr,
+/// Text since the last tag: it comes in pieces, one per reference and CDATA section.
+#[derive(Clone, Copy)]
+enum Pending {
+    None,
+    /// A part of the source.
+    Plain(Span),
+    /// What the document's text has from this place on.
+    Decoded(usize),
 }
 
-impl Tree {
+impl<'a> Tree<'a> {
+    fn new(source: &'a str, outer: &'a Scope, document: &'a mut Document) -> Self {
+        let Document { text, records, attributes, open, bindings } = document;
+        text.clear();
+        text.push_str(source);
+        records.clear();
+        attributes.clear();
+        open.clear();
+        bindings.clear();
+        let mut tree =
+            Self { source, outer, document, default: Span::default(), text: Pending::None };
+        tree.default = tree.decoded(&outer.default);
+        tree
+    }
+
+    /// Returns whether the outermost element has ended.
+    fn is_done(&self) -> bool {
+        self.document.open.is_empty() && !self.document.records.is_empty()
+    }
+
+    /// Returns where a part of the source is; what is none is appended.
+    fn span(&mut self, part: &str) -> Span {
+        let start = part.as_ptr().addr().wrapping_sub(self.source.as_ptr().addr());
+        let end = start.saturating_add(part.len());
+        if self.source.get(start..end) == Some(part) {
+            return Span { start: short(start), end: short(end) };
+        }
+        self.decoded(part)
+    }
+
+    /// Appends text that the source does not have.
+    fn decoded(&mut self, text: &str) -> Span {
+        let start = self.document.text.len();
+        self.document.text.push_str(text);
+        self.from(start)
+    }
+
+    /// Returns what the text has from this place on.
+    fn from(&self, start: usize) -> Span {
+        Span { start: short(start), end: short(self.document.text.len()) }
+    }
+
     fn start(&mut self, tag: &BytesStart<'_>) -> Result<(), ElementError> {
         self.flush();
-        let depth = self.open.len().saturating_add(1);
-        if depth > MAX_DEPTH {
+        if self.document.open.len() >= MAX_DEPTH {
             return Err(ElementError::TooDeep);
         }
-        let outer_default = self.scope.default.clone();
-        let attributes = self.attributes(tag.attributes_raw(), depth)?;
-        let (prefix, local) = split_name(tag.name().into_inner())?;
+        let at = short(self.document.records.len());
+        let outer_bindings = self.document.bindings.len();
+        self.document.open.push(Open { at, outer_default: self.default, outer_bindings });
+        let first = short(self.document.attributes.len());
+        self.attributes(tag.attributes_raw(), outer_bindings)?;
+        let after = short(self.document.attributes.len());
+        let name = tag.name().into_inner();
+        let (prefix, local) = split_name(name)?;
         let ns = match prefix {
-            Some(prefix) => self.scope.resolve(prefix)?,
-            None => self.scope.default.clone(),
+            Some(prefix) => self.resolve(prefix)?,
+            None => self.default,
         };
-        let element = Element { ns, name: SmolStr::new(local), attributes, nodes: Vec::new() };
-        self.open.push(Open { element, outer_default });
+        let name = self.span(local);
+        let head = Head { ns, name, attributes: (first, after), after: at.saturating_add(1) };
+        self.document.records.push(Record::Element(head));
         Ok(())
     }
 
-    /// Applies the namespace declarations among the attributes, and returns the other attributes.
-    fn attributes(&mut self, raw: &str, depth: usize) -> Result<Vec<Attribute>, ElementError> {
-        let expected = memchr::memchr_iter(b'=', raw.as_bytes()).count().min(MAX_ATTRIBUTES);
-        let mut attributes: Vec<Attribute> = Vec::with_capacity(expected);
+    /// Applies the namespace declarations among the attributes, and keeps the other attributes.
+    fn attributes(&mut self, raw: &str, outer_bindings: usize) -> Result<(), ElementError> {
+        let first = self.document.attributes.len();
         let mut prefixed: Vec<(&str, &str)> = Vec::new();
         let mut default_given = false;
         let mut rest = raw;
@@ -147,52 +222,111 @@ impl Tree {
                 return Err(ElementError::TooManyAttributes);
             }
             rest = after;
-            let value = attribute_value(value)?;
+            let value = self.value(value)?;
             match split_name(name)? {
                 (None, "xmlns") if default_given => return Err(ElementError::DuplicateAttribute),
                 (None, "xmlns") => {
                     default_given = true;
-                    self.scope.set_default(value)?;
+                    if [XML, XMLNS].contains(&self.document.slice(value)) {
+                        return Err(ElementError::ReservedNamespace);
+                    }
+                    self.default = value;
                 }
-                (Some("xmlns"), prefix) => self.scope.bind(prefix, value, depth)?,
+                (Some("xmlns"), prefix) => self.bind(prefix, value, outer_bindings)?,
                 (Some(prefix), local) if prefix != "xml" => prefixed.push((prefix, local)),
-                (None | Some(_), _) if attributes.iter().any(|a| a.name == name) => {
+                (None | Some(_), _) if self.has_attribute(first, name) => {
                     return Err(ElementError::DuplicateAttribute);
                 }
                 (None | Some(_), _) => {
-                    attributes.push(Attribute { name: SmolStr::new(name), value });
+                    let name = self.span(name);
+                    self.document.attributes.push(Pair { name, value });
                 }
             }
         }
-        self.expanded_names_differ(&prefixed)?;
-        Ok(attributes)
+        self.expanded_names_differ(&prefixed)
+    }
+
+    fn has_attribute(&self, first: usize, name: &str) -> bool {
+        let here = self.document.attributes.get(first..).unwrap_or_default();
+        here.iter().any(|pair| self.document.slice(pair.name) == name)
     }
 
     /// Refuses names that expand to the same: `a:k` and `b:k` with equal prefixes (XML Namespaces 1.0 section 6.3).
-    fn expanded_names_differ(&self, names: &[(&str, &str)]) -> Result<(), ElementError> {
-        let mut seen: Vec<(SmolStr, &str)> = Vec::with_capacity(names.len());
+    fn expanded_names_differ(&mut self, names: &[(&str, &str)]) -> Result<(), ElementError> {
+        let mut seen: Vec<(Span, &str)> = Vec::with_capacity(names.len());
         for &(prefix, local) in names {
-            let expanded = (self.scope.resolve(prefix)?, local);
-            if seen.contains(&expanded) {
+            let ns = self.resolve(prefix)?;
+            let document = &*self.document;
+            let is_same = |&(it, name): &(Span, &str)| {
+                name == local && document.slice(it) == document.slice(ns)
+            };
+            if seen.iter().any(is_same) {
                 return Err(ElementError::DuplicateAttribute);
             }
-            seen.push(expanded);
+            seen.push((ns, local));
         }
         Ok(())
     }
 
-    /// Ends the innermost element; returns it if it was the outermost.
-    fn end(&mut self) -> Option<Element> {
+    /// Binds a prefix for the element that begins and everything in it.
+    fn bind(&mut self, prefix: &str, ns: Span, outer: usize) -> Result<(), ElementError> {
+        if !is_ncname(prefix) {
+            return Err(ElementError::Syntax("a prefix is not a name"));
+        }
+        let meaning = self.document.slice(ns);
+        if (prefix == "xml") != (meaning == XML) || prefix == "xmlns" || meaning == XMLNS {
+            return Err(ElementError::ReservedNamespace);
+        }
+        if meaning.is_empty() {
+            return Err(ElementError::UnboundPrefix);
+        }
+        let here = self.document.bindings.get(outer..).unwrap_or_default();
+        if here.iter().any(|binding| self.document.slice(binding.prefix) == prefix) {
+            return Err(ElementError::DuplicateAttribute);
+        }
+        let bound = self.document.bindings.len().saturating_add(self.outer.bindings.len());
+        if bound >= MAX_BINDINGS {
+            return Err(ElementError::TooManyAttributes);
+        }
+        let prefix = self.span(prefix);
+        self.document.bindings.push(Binding { prefix, ns });
+        Ok(())
+    }
+
+    /// Returns the namespace that a prefix means here.
+    fn resolve(&mut self, prefix: &str) -> Result<Span, ElementError> {
+        if prefix == "xml" {
+            return Ok(self.decoded(XML));
+        }
+        let mut inner = self.document.bindings.iter().rev();
+        if let Some(found) = inner.find(|it| self.document.slice(it.prefix) == prefix) {
+            return Ok(found.ns);
+        }
+        let outer = self.outer;
+        let found = outer.bindings.iter().find(|(name, _)| name == prefix);
+        let (_, ns) = found.ok_or(ElementError::UnboundPrefix)?;
+        Ok(self.decoded(ns))
+    }
+
+    /// Returns what is declared here, for what is read later.
+    fn scope(&self) -> Scope {
+        let own = |span| SmolStr::new(self.document.slice(span));
+        let bindings = self.document.bindings.iter();
+        Scope {
+            default: own(self.default),
+            bindings: bindings.map(|it| (own(it.prefix), own(it.ns))).collect(),
+        }
+    }
+
+    /// Ends the innermost element.
+    fn end(&mut self) {
         self.flush();
-        self.scope.leave(self.open.len());
-        let Open { element, outer_default } = self.open.pop()?;
-        self.scope.default = outer_default;
-        match self.open.last_mut() {
-            Some(parent) => {
-                parent.element.nodes.push(Node::Element(element));
-                None
-            }
-            None => Some(element),
+        let Some(open) = self.document.open.pop() else { return };
+        self.default = open.outer_default;
+        self.document.bindings.truncate(open.outer_bindings);
+        let after = short(self.document.records.len());
+        if let Some(Record::Element(head)) = self.document.records.get_mut(open.at as usize) {
+            head.after = after;
         }
     }
 
@@ -205,34 +339,81 @@ impl Tree {
 
     fn characters(&mut self, text: &str) -> Result<(), ElementError> {
         self.inside()?;
-        push_text(&mut self.text, text);
+        if text.is_empty() {
+            return Ok(());
+        }
+        let is_first = matches!(self.text, Pending::None);
+        if is_first && memchr::memchr(b'\r', text.as_bytes()).is_none() {
+            self.text = Pending::Plain(self.span(text));
+            return Ok(());
+        }
+        self.decode();
+        push_text(&mut self.document.text, text);
         Ok(())
     }
 
     fn reference(&mut self, name: &str) -> Result<(), ElementError> {
         self.inside()?;
-        self.text.push(resolve_reference(name)?);
+        let c = resolve_reference(name)?;
+        self.decode();
+        self.document.text.push(c);
         Ok(())
     }
 
+    /// Lets the pending text be continued.
+    fn decode(&mut self) {
+        let start = self.document.text.len();
+        match self.text {
+            Pending::Decoded(_) => return,
+            Pending::None => {}
+            Pending::Plain(span) => {
+                let plain = span.start as usize..span.end as usize;
+                self.document.text.extend_from_within(plain);
+            }
+        }
+        self.text = Pending::Decoded(start);
+    }
+
     fn inside(&self) -> Result<(), ElementError> {
-        if self.open.is_empty() { Err(ElementError::Trailing) } else { Ok(()) }
+        if self.document.open.is_empty() { Err(ElementError::Trailing) } else { Ok(()) }
     }
 
     fn flush(&mut self) {
-        if self.text.is_empty() {
-            return;
-        }
-        if let Some(open) = self.open.last_mut() {
-            open.element.nodes.push(Node::Text(SmolStr::new(&self.text)));
-        }
-        self.text.clear();
+        let span = match std::mem::replace(&mut self.text, Pending::None) {
+            Pending::None => return,
+            Pending::Plain(span) => span,
+            Pending::Decoded(start) => self.from(start),
+        };
+        self.document.records.push(Record::Text(span));
     }
+
+    /// Returns the value of an attribute, with references resolved and literal white space turned into spaces
+    /// (XML 1.0 section 3.3.3).
+    fn value(&mut self, raw: &str) -> Result<Span, ElementError> {
+        let special = |b: u8| matches!(b, b'&' | b'<' | b'\t' | b'\n' | b'\r');
+        if !raw.bytes().any(special) {
+            return Ok(self.span(raw));
+        }
+        let start = self.document.text.len();
+        push_value(&mut self.document.text, raw)?;
+        Ok(self.from(start))
+    }
+}
+
+/// A place in a stanza, which has far fewer bytes than this can count.
+fn short(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// Splits a text at the first of these ASCII characters, as `str::split_once` does more slowly.
+fn split_at_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = memchr::memchr(byte, text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at.saturating_add(1)..)?))
 }
 
 /// Splits a qualified name into its prefix and its local part.
 fn split_name(name: &str) -> Result<(Option<&str>, &str), ElementError> {
-    let (prefix, local) = match name.split_once(':') {
+    let (prefix, local) = match split_at_byte(name, b':') {
         Some((prefix, local)) => (Some(prefix), local),
         None => (None, name),
     };
@@ -253,11 +434,11 @@ pub(crate) fn next_attribute(raw: &str) -> Result<Option<(&str, &str, &str)>, El
         return Err(ElementError::Syntax("no white space before an attribute"));
     }
     let (name, after) =
-        start.split_once('=').ok_or(ElementError::Syntax("an attribute without a value"))?;
+        split_at_byte(start, b'=').ok_or(ElementError::Syntax("an attribute without a value"))?;
     let after = after.trim_start_matches(WHITE_SPACE);
     let (value, rest) = match (after.strip_prefix('\''), after.strip_prefix('"')) {
-        (Some(quoted), _) => quoted.split_once('\''),
-        (None, Some(quoted)) => quoted.split_once('"'),
+        (Some(quoted), _) => split_at_byte(quoted, b'\''),
+        (None, Some(quoted)) => split_at_byte(quoted, b'"'),
         (None, None) => None,
     }
     .ok_or(ElementError::Syntax("an attribute value without quotes"))?;
@@ -353,7 +534,7 @@ fn resolve_reference(name: &str) -> Result<char, ElementError> {
 /// Appends literal text with line ends made `\n` (XML 1.0 section 2.11).
 fn push_text(out: &mut String, text: &str) {
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once('\r') {
+    while let Some((before, after)) = split_at_byte(rest, b'\r') {
         out.push_str(before);
         out.push('\n');
         rest = after.strip_prefix('\n').unwrap_or(after);
@@ -361,32 +542,28 @@ fn push_text(out: &mut String, text: &str) {
     out.push_str(rest);
 }
 
-/// Returns the value of an attribute, with references resolved and literal white space turned into spaces
+/// Appends the value of an attribute, with references resolved and literal white space turned into spaces
 /// (XML 1.0 section 3.3.3).
-fn attribute_value(raw: &str) -> Result<SmolStr, ElementError> {
-    if !raw.bytes().any(|b| matches!(b, b'&' | b'<' | b'\t' | b'\n' | b'\r')) {
-        return Ok(SmolStr::new(raw));
-    }
-    let mut out = String::with_capacity(raw.len());
+fn push_value(out: &mut String, raw: &str) -> Result<(), ElementError> {
     let mut rest = raw;
     while let Some(c) = rest.chars().next() {
         rest = rest.get(c.len_utf8()..).unwrap_or_default();
         match c {
             '<' => return Err(ElementError::Syntax("a `<` in an attribute value")),
             '&' => {
-                let (name, after) = rest.split_once(';').ok_or(ElementError::UnknownEntity)?;
+                let (name, after) = split_at_byte(rest, b';').ok_or(ElementError::UnknownEntity)?;
                 out.push(resolve_reference(name)?);
                 rest = after;
             }
             '\r' => {
-                rest = rest.strip_prefix('\n').unwrap_or(rest);
                 out.push(' ');
+                rest = rest.strip_prefix('\n').unwrap_or(rest);
             }
             '\t' | '\n' => out.push(' '),
             other => out.push(other),
         }
     }
-    Ok(SmolStr::from(out))
+    Ok(())
 }
 
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
@@ -399,14 +576,8 @@ const MAX_BINDINGS: usize = 64;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     default: SmolStr,
-    bindings: Vec<Binding>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Binding {
-    prefix: SmolStr,
-    ns: SmolStr,
-    depth: usize,
+    /// Prefixes and what they mean.
+    bindings: Vec<(SmolStr, SmolStr)>,
 }
 
 impl Scope {
@@ -418,52 +589,6 @@ impl Scope {
     /// Returns the namespace of names without a prefix.
     pub fn default_ns(&self) -> &str {
         &self.default
-    }
-
-    fn set_default(&mut self, ns: SmolStr) -> Result<(), ElementError> {
-        if ns == XML || ns == XMLNS {
-            return Err(ElementError::ReservedNamespace);
-        }
-        self.default = ns;
-        Ok(())
-    }
-
-    /// Binds a prefix for the element at `depth` and everything in it.
-    fn bind(&mut self, prefix: &str, ns: SmolStr, depth: usize) -> Result<(), ElementError> {
-        if !is_ncname(prefix) {
-            return Err(ElementError::Syntax("a prefix is not a name"));
-        }
-        if (prefix == "xml") != (ns == XML) || prefix == "xmlns" || ns == XMLNS {
-            return Err(ElementError::ReservedNamespace);
-        }
-        if ns.is_empty() {
-            return Err(ElementError::UnboundPrefix);
-        }
-        let here = self.bindings.iter().rev().take_while(|b| b.depth == depth);
-        if here.into_iter().any(|b| b.prefix == prefix) {
-            return Err(ElementError::DuplicateAttribute);
-        }
-        if self.bindings.len() >= MAX_BINDINGS {
-            return Err(ElementError::TooManyAttributes);
-        }
-        self.bindings.push(Binding { prefix: SmolStr::new(prefix), ns, depth });
-        Ok(())
-    }
-
-    /// Forgets the prefixes that the element at `depth` bound.
-    fn leave(&mut self, depth: usize) {
-        while self.bindings.last().is_some_and(|b| b.depth >= depth && depth > 0) {
-            self.bindings.pop();
-        }
-    }
-
-    /// Returns the namespace that a prefix means here.
-    fn resolve(&self, prefix: &str) -> Result<SmolStr, ElementError> {
-        if prefix == "xml" {
-            return Ok(SmolStr::new_static(XML));
-        }
-        let found = self.bindings.iter().rev().find(|b| b.prefix == prefix);
-        found.map(|b| b.ns.clone()).ok_or(ElementError::UnboundPrefix)
     }
 }
 
@@ -502,10 +627,14 @@ mod tests {
 
     #[test]
     fn attribute_white_space_is_normalised_only_where_it_is_literal() {
-        assert_eq!(attribute_value("a\r\nb\tc&#10;d&#9;e").unwrap(), "a b c\nd\te");
-        assert_eq!(attribute_value("a&lt;&#60;").unwrap(), "a<<");
-        assert!(attribute_value("a<b").is_err());
-        assert!(attribute_value("a&amp").is_err());
+        let value = |raw| {
+            let mut out = String::new();
+            push_value(&mut out, raw).map(|()| out)
+        };
+        assert_eq!(value("a\r\nb\tc&#10;d&#9;e").unwrap(), "a b c\nd\te");
+        assert_eq!(value("a&lt;&#60;").unwrap(), "a<<");
+        assert!(value("a<b").is_err());
+        assert!(value("a&amp").is_err());
     }
 
     #[test]
@@ -535,36 +664,66 @@ mod tests {
         }
     }
 
+    fn read(xml: &str) -> Result<Document, ElementError> {
+        Document::parse(xml.as_bytes(), "")
+    }
+
     #[test]
     fn an_inner_binding_hides_the_outer_one_until_its_element_ends() {
-        let mut scope = Scope::default();
-        scope.bind("a", "urn:1".into(), 1).unwrap();
-        scope.bind("a", "urn:2".into(), 2).unwrap();
-        assert_eq!(scope.resolve("a").unwrap(), "urn:2");
-        scope.leave(2);
-        assert_eq!(scope.resolve("a").unwrap(), "urn:1");
-        scope.leave(1);
-        assert_eq!(scope.resolve("a"), Err(ElementError::UnboundPrefix));
+        let document =
+            read("<r xmlns:a='urn:1'><a:x><a:y xmlns:a='urn:2'/><a:z/></a:x></r>").unwrap();
+        let x = document.root().child("urn:1", "x").unwrap();
+        assert!(x.child("urn:2", "y").is_some());
+        assert!(x.child("urn:1", "z").is_some());
+        assert!(matches!(
+            read("<r><x xmlns:a='urn:1'/><a:y/></r>"),
+            Err(ElementError::UnboundPrefix)
+        ));
     }
 
     #[test]
     fn reserved_names_stay_reserved() {
-        let mut scope = Scope::default();
-        assert!(scope.bind("xml", "urn:other".into(), 1).is_err());
-        assert!(scope.bind("other", XML.into(), 1).is_err());
-        assert!(scope.bind("xmlns", "urn:1".into(), 1).is_err());
-        assert!(scope.bind("a", XMLNS.into(), 1).is_err());
-        assert!(scope.bind("a", "".into(), 1).is_err());
-        assert!(scope.set_default(XML.into()).is_err());
-        assert!(scope.bind("xml", XML.into(), 1).is_ok());
+        for declared in [
+            "xmlns:xml='urn:other'".to_owned(),
+            format!("xmlns:other='{XML}'"),
+            "xmlns:xmlns='urn:1'".to_owned(),
+            format!("xmlns:a='{XMLNS}'"),
+            "xmlns:a=''".to_owned(),
+            format!("xmlns='{XML}'"),
+        ] {
+            assert!(read(&format!("<r {declared}/>")).is_err(), "{declared}");
+        }
+        assert!(read(&format!("<r xmlns:xml='{XML}'/>")).is_ok());
     }
 
     #[test]
     fn bindings_are_bounded() {
-        let mut scope = Scope::default();
-        for n in 0..MAX_BINDINGS {
-            scope.bind(&format!("p{n}"), "urn:1".into(), 1).unwrap();
-        }
-        assert_eq!(scope.bind("more", "urn:1".into(), 1), Err(ElementError::TooManyAttributes));
+        let bound = |n: usize| {
+            let outer: String = (1..n).map(|i| format!(" xmlns:p{i}='urn:1'")).collect();
+            read(&format!("<r{outer}><x xmlns:more='urn:1'/></r>")).map(drop)
+        };
+        assert_eq!(bound(MAX_BINDINGS), Ok(()));
+        assert_eq!(bound(MAX_BINDINGS + 1), Err(ElementError::TooManyAttributes));
+    }
+
+    #[test]
+    fn a_document_that_was_used_before_has_nothing_of_what_was_in_it() {
+        let scope = Scope::with_default("urn:d");
+        let mut document = Document::default();
+        document.read(b"<a k='v'>text<p:b xmlns:p='urn:p'/></a>", &scope).unwrap();
+        assert!(document.read(b"<a><b></a>", &scope).is_err());
+        assert_eq!(document.root().name(), "");
+        let root = document.read(b"<c>&lt;<d/>more</c>", &scope).unwrap();
+        assert_eq!((root.name(), root.ns(), root.attrs().count()), ("c", "urn:d", 0));
+        assert_eq!((root.children().count(), root.text().as_ref()), (1, "<more"));
+    }
+
+    #[test]
+    fn what_is_kept_of_a_document_is_the_element_alone() {
+        let document = read("<a><b k='v'>1<c/>2</b><d/></a>").unwrap();
+        let kept = document.root().child("", "b").unwrap().to_document();
+        let b = kept.root();
+        assert_eq!((b.name(), b.attr("k"), b.text().as_ref()), ("b", Some("v"), "12"));
+        assert_eq!(b.children().map(ElementRef::name).collect::<Vec<_>>(), ["c"]);
     }
 }

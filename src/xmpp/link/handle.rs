@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::metrics::{Counter, Family, Labels, metrics, zeroed};
-use crate::xmpp::element::Element;
+use crate::xmpp::element::{Document, Element, ElementRef};
 use crate::xmpp::framer::MAX_STANZA;
 use crate::xmpp::ns;
 use crate::xmpp::stanza::{Iq, IqKind, StanzaError};
@@ -59,7 +59,7 @@ impl LinkHandle {
         &self,
         to: impl Into<String>,
         payload: Element,
-    ) -> Result<Element, RequestError> {
+    ) -> Result<Document, RequestError> {
         self.ask(IqKind::Get(payload), to.into()).await?.ok_or(RequestError::Empty)
     }
 
@@ -72,7 +72,7 @@ impl LinkHandle {
         &self,
         to: impl Into<String>,
         payload: Element,
-    ) -> Result<Option<Element>, RequestError> {
+    ) -> Result<Option<Document>, RequestError> {
         self.ask(IqKind::Set(payload), to.into()).await
     }
 
@@ -211,7 +211,7 @@ pub enum RequestError {
 }
 
 /// The payload of an answer, or why there is none.
-pub(super) type Answer = Result<Option<Element>, RequestError>;
+pub(super) type Answer = Result<Option<Document>, RequestError>;
 
 /// The open requests of one process.
 #[derive(Debug)]
@@ -260,8 +260,8 @@ impl Requests {
     /// Passes an answer to the task that waits for it; returns an element that nobody waits for.
     ///
     /// An answer counts only if it comes from the address that was asked.
-    pub(super) fn settle(&mut self, element: Element) -> Option<Element> {
-        if self.open.is_empty() || !Iq::is_answer(&element) {
+    pub(super) fn settle<'a>(&mut self, element: ElementRef<'a>) -> Option<ElementRef<'a>> {
+        if self.open.is_empty() || !Iq::is_answer(element) {
             return Some(element);
         }
         let asked = element.attr("id").and_then(|id| self.open.get(id));
@@ -270,7 +270,7 @@ impl Requests {
         }
         let open = element.attr("id").and_then(|id| self.open.remove(id))?;
         let answer = match Iq::try_from(element).map(|iq| iq.kind) {
-            Ok(IqKind::Result(payload)) => Ok(payload),
+            Ok(IqKind::Result(payload)) => Ok(payload.map(ElementRef::to_document)),
             Ok(IqKind::Error(error)) => Err(RequestError::Refused(error)),
             Ok(IqKind::Get(_) | IqKind::Set(_)) | Err(_) => Err(RequestError::Empty),
         };
@@ -411,13 +411,15 @@ fn domain_of(address: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::xmpp::element::received;
     use crate::xmpp::ns;
 
-    fn result(id: &str, from: &str) -> Element {
-        Element::new(ns::COMPONENT, "iq")
+    fn result(id: &str, from: &str) -> Document {
+        let result = Element::new(ns::COMPONENT, "iq")
             .with_attr("type", "result")
             .with_attr("id", id)
-            .with_attr("from", from)
+            .with_attr("from", from);
+        received(&result)
     }
 
     #[test]
@@ -426,11 +428,11 @@ mod tests {
         let (answer, mut answered) = oneshot::channel();
         let id = requests.next_id();
         requests.begin(id.clone(), "muc.example".into(), answer).unwrap();
-        assert!(requests.settle(result(&id, "other.example")).is_some());
-        assert!(requests.settle(result("other", "muc.example")).is_some());
-        assert!(requests.settle(result(&id, "muc.example")).is_none());
-        assert_eq!(answered.try_recv().unwrap(), Ok(None));
-        assert!(requests.settle(result(&id, "muc.example")).is_some());
+        assert!(requests.settle(result(&id, "other.example").root()).is_some());
+        assert!(requests.settle(result("other", "muc.example").root()).is_some());
+        assert!(requests.settle(result(&id, "muc.example").root()).is_none());
+        assert!(matches!(answered.try_recv().unwrap(), Ok(None)));
+        assert!(requests.settle(result(&id, "muc.example").root()).is_some());
     }
 
     #[test]
@@ -449,7 +451,8 @@ mod tests {
         let (answer, _answered) = oneshot::channel();
         assert!(requests.begin("more".into(), "x".into(), answer).is_ok());
         requests.abandon();
-        assert_eq!(waiting.pop().unwrap().try_recv().unwrap(), Err(RequestError::Down));
+        let last = waiting.pop().unwrap().try_recv().unwrap();
+        assert_eq!(last.unwrap_err(), RequestError::Down);
     }
 
     fn outbox() -> Outbox {

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use self::error::{Backoff, Trouble};
 use self::handle::{Order, Pulse, QUEUE, Requests};
 use self::session::Session;
-use super::element::Element;
+use super::element::ElementRef;
 use crate::secret::Secret;
 
 pub use self::error::{LinkError, Remedy};
@@ -47,14 +47,14 @@ pub struct LinkSettings {
 
 /// An event of a link.
 #[derive(Debug)]
-pub enum LinkEvent {
+pub enum LinkEvent<'a> {
     /// The server has accepted the component; stanzas that the handler sends now are the first.
     Up,
     /// There is no link, and why. Comes when a link ends, and when an attempt fails in another way
     /// than the one before.
     Down(LinkError),
     /// A stanza has come that the link does not answer itself.
-    Stanza(Element),
+    Stanza(ElementRef<'a>),
 }
 
 /// A link that is not running yet.
@@ -95,7 +95,11 @@ impl Link {
     ///
     /// The handler is called for one event at a time and must not block, because it runs between
     /// reading and writing.
-    pub async fn run(self, cancel: CancellationToken, handler: impl FnMut(LinkEvent, &mut Outbox)) {
+    pub async fn run(
+        self,
+        cancel: CancellationToken,
+        handler: impl FnMut(LinkEvent<'_>, &mut Outbox),
+    ) {
         let server = self.settings.server.clone();
         let allow_network = self.settings.allow_plaintext_network;
         let connect = || session::connect(server.clone(), allow_network);
@@ -106,7 +110,7 @@ impl Link {
         self,
         connect: C,
         cancel: CancellationToken,
-        handler: impl FnMut(LinkEvent, &mut Outbox),
+        handler: impl FnMut(LinkEvent<'_>, &mut Outbox),
     ) where
         C: FnMut() -> F,
         F: Future<Output = Result<S, LinkError>>,
@@ -124,7 +128,7 @@ impl Link {
         mut self,
         mut connect: C,
         cancel: CancellationToken,
-        mut handler: impl FnMut(LinkEvent, &mut Outbox),
+        mut handler: impl FnMut(LinkEvent<'_>, &mut Outbox),
     ) where
         C: FnMut() -> F,
         F: Future<Output = Result<S, LinkError>>,
@@ -159,7 +163,7 @@ impl Link {
         &mut self,
         connecting: impl Future<Output = Result<S, LinkError>>,
         cancel: &CancellationToken,
-        handler: &mut impl FnMut(LinkEvent, &mut Outbox),
+        handler: &mut impl FnMut(LinkEvent<'_>, &mut Outbox),
     ) -> Result<(), Ended> {
         let opening = async { Session::open(connecting.await?, self).await };
         let session = tokio::select! {

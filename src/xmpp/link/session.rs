@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::handle::{Order, RECEIVED, RequestError};
 use super::{Link, LinkError, LinkEvent, Outbox};
-use crate::xmpp::element::{Element, Scope};
+use crate::xmpp::element::{Document, Element, ElementRef, Scope};
 use crate::xmpp::framer::{Frame, Framer};
 use crate::xmpp::handshake::{Handshake, HandshakeError, Step, StreamError};
 use crate::xmpp::ns;
@@ -38,14 +38,16 @@ pub(super) struct Session<'a, S> {
     framer: Framer,
     buffer: BytesMut,
     scope: Scope,
+    /// The stanza that is handled.
+    document: Document,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
     /// Opens the stream on a new connection, and authenticates the component.
     pub(super) async fn open(stream: S, link: &'a mut Link) -> Result<Self, LinkError> {
         let (reader, writer) = tokio::io::split(stream);
-        let (framer, buffer, scope) = Default::default();
-        let mut session = Self { link, reader, writer, framer, buffer, scope };
+        let (framer, buffer, scope, document) = Default::default();
+        let mut session = Self { link, reader, writer, framer, buffer, scope, document };
         let late = LinkError::TimedOut { doing: "shaking hands", limit: HANDSHAKE_LIMIT };
         match timeout(HANDSHAKE_LIMIT, session.handshake()).await.unwrap_or(Err(late)) {
             Ok(()) => {
@@ -89,7 +91,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
     pub(super) async fn serve(
         mut self,
         cancel: &CancellationToken,
-        handler: &mut impl FnMut(LinkEvent, &mut Outbox),
+        handler: &mut impl FnMut(LinkEvent<'_>, &mut Outbox),
     ) -> Result<(), LinkError> {
         self.link.outbox.open();
         handler(LinkEvent::Up, &mut self.link.outbox);
@@ -103,7 +105,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
     async fn exchange(
         &mut self,
         cancel: &CancellationToken,
-        handler: &mut impl FnMut(LinkEvent, &mut Outbox),
+        handler: &mut impl FnMut(LinkEvent<'_>, &mut Outbox),
     ) -> Result<(), LinkError> {
         let now = Instant::now();
         let mut live =
@@ -157,19 +159,23 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
     /// Takes every whole frame from the buffer.
     fn receive(
         &mut self,
-        handler: &mut impl FnMut(LinkEvent, &mut Outbox),
+        handler: &mut impl FnMut(LinkEvent<'_>, &mut Outbox),
     ) -> Result<(), LinkError> {
         while let Some(frame) = self.framer.decode(&mut self.buffer)? {
             match frame {
                 Frame::Stanza(bytes) => {
                     self.link.metrics.count(&RECEIVED);
-                    match Element::parse_in(&bytes, &self.scope) {
-                        Ok(stanza) => self.take(stanza, handler)?,
+                    let mut document = std::mem::take(&mut self.document);
+                    let taken = match document.read(&bytes, &self.scope) {
+                        Ok(stanza) => self.take(stanza, handler),
                         Err(error) => {
                             self.link.metrics.dropped.inc();
                             tracing::debug!(%error, "dropped a stanza that cannot be read");
+                            Ok(())
                         }
-                    }
+                    };
+                    self.document = document;
+                    taken?;
                 }
                 Frame::Refused(refusal) => {
                     self.link.metrics.dropped.inc();
@@ -185,10 +191,10 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
     /// Handles stanzas that concern the link itself, and passes on the others.
     fn take(
         &mut self,
-        stanza: Element,
-        handler: &mut impl FnMut(LinkEvent, &mut Outbox),
+        stanza: ElementRef<'_>,
+        handler: &mut impl FnMut(LinkEvent<'_>, &mut Outbox),
     ) -> Result<(), LinkError> {
-        if let Some(error) = StreamError::read(&stanza) {
+        if let Some(error) = StreamError::read(stanza) {
             return Err(LinkError::Ended(error));
         }
         let own = Some(self.link.settings.domain.as_str());
@@ -197,7 +203,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
             return Ok(());
         }
         let Some(stanza) = self.link.requests.settle(stanza) else { return Ok(()) };
-        if is_ping(&stanza) && stanza.attr("to") == own {
+        if is_ping(stanza) && stanza.attr("to") == own {
             if let Ok(ping) = Iq::try_from(stanza) {
                 // The outbox counts what it does not accept.
                 let _ = self.link.outbox.send(Iq::result_to(&ping, None));
@@ -250,8 +256,8 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
             loop {
                 while let Ok(Some(frame)) = self.framer.decode(&mut self.buffer) {
                     if let Frame::Stanza(bytes) = frame
-                        && let Ok(element) = Element::parse_in(&bytes, &self.scope)
-                        && let Some(reason) = StreamError::read(&element)
+                        && let Ok(element) = Document::parse_in(&bytes, &self.scope)
+                        && let Some(reason) = StreamError::read(element.root())
                     {
                         said = Some(reason);
                         return;
@@ -296,7 +302,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
     }
 }
 
-fn is_ping(stanza: &Element) -> bool {
+fn is_ping(stanza: ElementRef<'_>) -> bool {
     stanza.is(ns::COMPONENT, "iq")
         && stanza.attr("type") == Some("get")
         && stanza.child(ns::PING, "ping").is_some()

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::*;
+use crate::xmpp::element::{Document, Element};
 use crate::xmpp::handshake::{HandshakeError, StreamError};
 use crate::xmpp::link::handle::{RECEIVED, SENT};
 use crate::xmpp::ns;
@@ -82,10 +83,18 @@ fn stream_error(condition: &str) -> String {
     )
 }
 
+/// An event, kept for longer than its stanza.
+#[derive(Debug)]
+enum Told {
+    Up,
+    Down(LinkError),
+    Stanza,
+}
+
 /// A running link, the connections it makes, and the events it reports.
 struct Lab {
     peers: mpsc::UnboundedReceiver<Peer>,
-    events: mpsc::UnboundedReceiver<LinkEvent>,
+    events: mpsc::UnboundedReceiver<Told>,
     attempts: Arc<Mutex<Vec<Instant>>>,
     handle: LinkHandle,
     cancel: CancellationToken,
@@ -113,12 +122,17 @@ impl Lab {
             connected.send(Peer { stream: theirs, seen: BytesMut::new() }).ok();
             ready(Ok(ours))
         };
-        let handler = move |event: LinkEvent, outbox: &mut Outbox| {
-            if let LinkEvent::Stanza(stanza) = &event
-                && let Ok(iq) = Iq::try_from(stanza.clone())
-            {
-                outbox.send(Iq::result_to(&iq, None)).ok();
-            }
+        let handler = move |event: LinkEvent<'_>, outbox: &mut Outbox| {
+            let event = match event {
+                LinkEvent::Up => Told::Up,
+                LinkEvent::Down(error) => Told::Down(error),
+                LinkEvent::Stanza(stanza) => {
+                    if let Ok(iq) = Iq::try_from(stanza) {
+                        outbox.send(Iq::result_to(&iq, None)).ok();
+                    }
+                    Told::Stanza
+                }
+            };
             told.send(event).ok();
         };
         let task = tokio::spawn(link.run_over(connect, cancel.clone(), handler));
@@ -135,21 +149,21 @@ impl Lab {
         timeout(MINUTE, self.peers.recv()).await.unwrap().unwrap()
     }
 
-    async fn event(&mut self) -> LinkEvent {
+    async fn event(&mut self) -> Told {
         timeout(MINUTE, self.events.recv()).await.unwrap().unwrap()
     }
 
     async fn down(&mut self) -> LinkError {
         match self.event().await {
-            LinkEvent::Down(error) => error,
-            other @ (LinkEvent::Up | LinkEvent::Stanza(_)) => panic!("{other:?}"),
+            Told::Down(error) => error,
+            other @ (Told::Up | Told::Stanza) => panic!("{other:?}"),
         }
     }
 
     async fn up(&mut self) -> Peer {
         let mut peer = self.peer().await;
         peer.accept().await;
-        assert!(matches!(self.event().await, LinkEvent::Up));
+        assert!(matches!(self.event().await, Told::Up));
         peer
     }
 
@@ -256,13 +270,13 @@ async fn the_reason_is_found_although_the_server_reads_no_more() {
     let (mut lab, mut peer) = Lab::linked().await;
     peer.say(&format!("{QUESTION}{}", stream_error("system-shutdown"))).await;
     drop(peer);
-    while !matches!(lab.event().await, LinkEvent::Down(LinkError::Ended(_))) {}
+    while !matches!(lab.event().await, Told::Down(LinkError::Ended(_))) {}
     let mut peer = lab.up().await;
     peer.say(QUESTION).await;
     peer.say(&stream_error("reset")).await;
     lab.handle.send(message()).unwrap();
     drop(peer);
-    while !matches!(lab.event().await, LinkEvent::Down(LinkError::Ended(_))) {}
+    while !matches!(lab.event().await, Told::Down(LinkError::Ended(_))) {}
 }
 
 #[tokio::test(start_paused = true)]
@@ -321,7 +335,7 @@ async fn a_peer_that_does_not_read_is_slowed_down_and_given_up() {
     });
     let sent = sent.await.unwrap();
     assert!(sent < 4 * 1024 * 1024, "{sent}");
-    while !matches!(lab.event().await, LinkEvent::Down(LinkError::Silent(_))) {}
+    while !matches!(lab.event().await, Told::Down(LinkError::Silent(_))) {}
 }
 
 #[tokio::test(start_paused = true)]
@@ -434,7 +448,8 @@ async fn a_request_gets_the_answer_of_who_was_asked() {
             async move { handle.request("muc.example", Element::new("urn:q", "q")).await },
         );
     let asked = peer.hear("</iq>").await;
-    let asked = Element::parse(asked.as_bytes(), ns::COMPONENT).unwrap();
+    let asked = Document::parse(asked.as_bytes(), ns::COMPONENT).unwrap();
+    let asked = asked.root();
     assert_eq!((asked.attr("type"), asked.attr("from")), (Some("get"), Some("v.example")));
     let id = asked.attr("id").unwrap();
     let answer = |from: &str, name: &str| {
@@ -444,23 +459,24 @@ async fn a_request_gets_the_answer_of_who_was_asked() {
     };
     peer.say(&answer("evil.example", "bad")).await;
     peer.say(&answer("muc.example", "good")).await;
-    assert_eq!(asking.await.unwrap().unwrap(), Element::new("urn:q", "good"));
+    assert_eq!(asking.await.unwrap().unwrap().root(), Element::new("urn:q", "good"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_ends_whatever_happens() {
     let mut lab = Lab::start(|_| true);
-    assert_eq!(lab.handle.command("a", Element::new("", "q")).await, Err(RequestError::Down));
+    let refused = lab.handle.command("a", Element::new("", "q")).await;
+    assert_eq!(refused.unwrap_err(), RequestError::Down);
     let mut peer = lab.up().await;
     let ask = |lab: &Lab| {
         let handle = lab.handle.clone();
         tokio::spawn(async move { handle.command("muc.example", Element::new("urn:q", "q")).await })
     };
-    assert_eq!(ask(&lab).await.unwrap(), Err(RequestError::TimedOut));
+    assert_eq!(ask(&lab).await.unwrap().unwrap_err(), RequestError::TimedOut);
     let refused = ask(&lab);
     peer.hear("</iq>").await;
-    let asked = Element::parse(peer.hear("</iq>").await.as_bytes(), ns::COMPONENT).unwrap();
-    let id = asked.attr("id").unwrap();
+    let asked = Document::parse(peer.hear("</iq>").await.as_bytes(), ns::COMPONENT).unwrap();
+    let id = asked.root().attr("id").unwrap();
     peer.say(&format!(
         "<iq type='error' id='{id}' from='muc.example'><error type='cancel'><item-not-found \
          xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>"
@@ -471,13 +487,13 @@ async fn a_request_ends_whatever_happens() {
     let lost = ask(&lab);
     peer.hear("</iq>").await;
     drop(peer);
-    assert_eq!(lost.await.unwrap(), Err(RequestError::Down));
+    assert_eq!(lost.await.unwrap().unwrap_err(), RequestError::Down);
 }
 
 /// A link over a real connection, and the server's end of it.
 async fn connected(
     cancel: &CancellationToken,
-    handler: impl FnMut(LinkEvent, &mut Outbox) + Send + 'static,
+    handler: impl FnMut(LinkEvent<'_>, &mut Outbox) + Send + 'static,
 ) -> (LinkHandle, JoinHandle<()>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = listener.local_addr().unwrap().to_string();
@@ -518,7 +534,7 @@ async fn a_link_whose_task_has_died_is_none() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_that_hangs_is_up_and_does_not_live() {
     let (free, stuck) = std::sync::mpsc::channel::<()>();
-    let hang = move |_, _: &mut Outbox| _ = stuck.recv();
+    let hang = move |_: LinkEvent<'_>, _: &mut Outbox| _ = stuck.recv();
     let (handle, _task, _stream) = connected(&CancellationToken::new(), hang).await;
     // The handler never returns: without a turn the link answers nobody.
     let limit = Duration::from_millis(200);
