@@ -8,6 +8,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
+use rustix::process::{getegid, geteuid};
 use serde::{Deserialize, Serialize};
 
 use super::changes::{Change, Content, Folder, Undo, undo};
@@ -425,7 +426,7 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Content>> {
 
 /// Returns user and group of this process.
 pub(super) fn owner() -> (u32, u32) {
-    fs::metadata("/proc/self").map_or((0, 0), |metadata| (metadata.uid(), metadata.gid()))
+    (geteuid().as_raw(), getegid().as_raw())
 }
 
 /// Does something to what has that name, in the folder that has it now: another account may put a link in its place.
