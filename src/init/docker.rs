@@ -26,6 +26,9 @@ use crate::secret::Secret;
 const LINES: &str = include_str!("../../prosody-snippets/docker-jitsi-meet/vestibule.cfg.lua");
 const COMPOSE: &str = include_str!("../../prosody-snippets/docker-jitsi-meet/vestibule.yml");
 
+/// Folders below CONFIG, by which it is known.
+const CONTAINERS: [&str; 4] = ["web", "prosody/config", "jicofo", "jvb"];
+
 /// Files that Compose takes where COMPOSE_FILE is not set; the first is always there.
 const COMPOSE_FILES: [&str; 2] = ["docker-compose.yml", "docker-compose.override.yml"];
 
@@ -221,8 +224,18 @@ impl Containers {
                 folder.display()
             )));
         }
-        let text = env_of(&folder)?.text();
-        let config = config(&text, &folder, home)?;
+        let env = env_of(&folder)?;
+        let config = config(&env.text(), &folder, home)?;
+        // Another account may name any folder of root's there.
+        let is_theirs = env.owner.0 != journal::owner().0;
+        if is_theirs && config.is_dir() && !CONTAINERS.iter().any(|it| config.join(it).is_dir()) {
+            return Err(InitError::Refused(format!(
+                "{}/.env is another account's, and names {} as CONFIG, which has none of the containers' folders: make \
+                 them first, as docker-jitsi-meet's handbook says",
+                folder.display(),
+                config.display()
+            )));
+        }
         if !config.is_dir() {
             return Err(InitError::Refused(format!(
                 "{}/.env names CONFIG, and there is no {}: make its folders first, as docker-jitsi-meet's handbook says",

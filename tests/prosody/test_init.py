@@ -315,6 +315,22 @@ def appended(path, text):
 
 
 @pytest.mark.skipif(not ROOT_USER, reason="only root has something to lose")
+def test_another_account_names_no_folder_of_roots_as_config(tmp_path):
+    server, etc = Compose("docker", tmp_path / "docker"), tmp_path / "etc"
+    env = server.root / "docker-jitsi-meet/.env"
+    appended(env, f"CONFIG={etc}")
+    os.chown(env, 1000, 1000)
+    (etc / "prosody").mkdir(parents=True)
+    (etc / "vestibule").mkdir()
+    shutil.copy(ROOT / "component.toml", etc / "vestibule")
+    before = [(path, path.read_bytes() if path.is_file() else None) for path in sorted(etc.rglob("*"))]
+    assert "which has none of the containers' folders" in server.init(*OPTIONS, check=1).stderr
+    assert [(path, path.read_bytes() if path.is_file() else None) for path in sorted(etc.rglob("*"))] == before
+    (etc / "jvb").mkdir()
+    server.init(*OPTIONS, check=0)
+
+
+@pytest.mark.skipif(not ROOT_USER, reason="only root has something to lose")
 def test_no_file_of_root_is_copied_and_nothing_makes_it_wait(tmp_path):
     server = Compose("docker", tmp_path / "docker")
     secret, gate = tmp_path / "secret", tmp_path / "gate"
