@@ -69,75 +69,190 @@ pub(super) fn diff(path: &Path, before: Option<&str>, after: Option<&str>) -> St
     let mut options = DiffOptions::new();
     options.set_original_filename(name(before.is_some()));
     options.set_modified_filename(name(after.is_some()));
-    let patch = options.create_patch(before.unwrap_or_default(), after.unwrap_or_default());
-    shown(&patch.to_string())
+    let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+    let patch = options.create_patch(before, after);
+    // Where a secret begins and ends, only the whole text says.
+    let (old, new) = (shown(before), shown(after));
+    let (old, new): (Vec<_>, Vec<_>) = (old.lines().collect(), new.lines().collect());
+    let mut hunks = patch.hunks().iter();
+    let (mut old_at, mut new_at) = (0, 0);
+    let mut text = String::new();
+    for (number, line) in patch.to_string().split_inclusive('\n').enumerate() {
+        let body = line.trim_end_matches(['\r', '\n']);
+        let end = line.get(body.len()..).unwrap_or_default();
+        let (is_old, is_new) = (!line.starts_with('+'), !line.starts_with('-'));
+        if number >= HEAD && line.starts_with("@@ ") {
+            if let Some(hunk) = hunks.next() {
+                (old_at, new_at) = (first(&hunk.old_range()), first(&hunk.new_range()));
+            }
+            text.push_str(line);
+        } else if number < HEAD || line.starts_with('\\') {
+            text.push_str(&visible(line));
+        } else {
+            let found = if is_new { new.get(new_at) } else { old.get(old_at) };
+            // An empty line that is the same in both has no sign.
+            let sign = body.get(..1).unwrap_or_default();
+            text.push_str(&format!("{sign}{}{end}", found.copied().unwrap_or("…")));
+            old_at = old_at.saturating_add(usize::from(is_old));
+            new_at = new_at.saturating_add(usize::from(is_new));
+        }
+    }
+    text
 }
 
+/// Returns the number of the first line of a range; one without lines names the line before it.
+fn first(range: &HunkRange) -> usize {
+    if range.is_empty() { range.start() } else { range.start().saturating_sub(1) }
+}
+
+/// Number of lines in which a diff names its files.
+const HEAD: usize = 2;
 /// Words in the names of settings whose values are not shown.
 const HIDDEN: [&str; 5] = ["secret", "password", "passwd", "token", "key"];
 
-/// Returns text of files for a terminal: without the values of secrets, and without characters that a terminal obeys.
+/// Returns text of files for a terminal: without the values of secrets, and without characters that a terminal obeys. It has as
+/// many lines as before.
 pub(super) fn shown(text: &str) -> String {
+    visible(&without_secrets(text))
+}
+
+/// Returns text without characters that a terminal obeys.
+fn visible(text: &str) -> String {
     let line = |line: &str| {
         let body = line.trim_end_matches(['\r', '\n']);
         let end = line.get(body.len()..).unwrap_or_default();
-        let words = without_secrets(body);
-        let words: Vec<_> = words.split('\t').map(|word| Visible(word).to_string()).collect();
+        let words: Vec<_> = body.split('\t').map(|word| Visible(word).to_string()).collect();
         format!("{}{end}", words.join("\t"))
     };
     text.split_inclusive('\n').map(line).collect()
 }
 
-/// Returns a line of Lua, TOML or `.env` with `…` for the values of secrets.
-fn without_secrets(line: &str) -> String {
-    let mut text = String::new();
-    let mut rest = line;
+/// Returns a text of Lua, TOML or `.env` with `…` for the values of secrets, and for each line of them.
+fn without_secrets(text: &str) -> String {
+    let mut found = String::new();
+    let mut rest = text;
     while let Some((head, tail)) = rest.split_once('=') {
-        text.push_str(head);
-        text.push('=');
+        found.push_str(head);
+        let line = found.rsplit('\n').next().unwrap_or_default();
+        let is_comment =
+            line.contains("--") || line.trim_start().starts_with('#') || line.contains(" #");
+        found.push('=');
         rest = tail;
         let name = head.trim_end_matches(|c: char| c.is_whitespace() || "\"']".contains(c));
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let name = name.rsplit(|c| !is_name(c)).next().unwrap_or_default().to_ascii_lowercase();
         // The name of a file with a secret is none.
-        if HIDDEN.iter().any(|word| name.contains(word)) && !name.ends_with("_file") {
-            let value = tail.trim_start();
-            let left = behind(value);
-            if left.len() < value.len() {
-                let blank = tail.len().saturating_sub(value.len());
-                text.push_str(tail.get(..blank).unwrap_or_default());
-                text.push('…');
-            }
-            rest = if left.len() < value.len() { left } else { tail };
+        if !HIDDEN.iter().any(|word| name.contains(word)) || name.ends_with("_file") {
+            continue;
         }
+        let blank = blank(tail);
+        let (before, value) = tail.split_at_checked(blank).unwrap_or(("", tail));
+        let line = value.find(['\r', '\n']).unwrap_or(value.len());
+        let length = if is_comment { length(value).min(line) } else { length(value) };
+        let Some((secret, behind)) = value.split_at_checked(length).filter(|_| length > 0) else {
+            continue;
+        };
+        found.push_str(before);
+        found.push('…');
+        secret.matches('\n').for_each(|_| found.push_str("\n…"));
+        rest = behind;
     }
-    text.push_str(rest);
-    text
+    found.push_str(rest);
+    found
 }
 
-/// Returns what is behind the value of a secret; all of it if the value is none.
-fn behind(value: &str) -> &str {
+/// Returns the length in bytes of what stands before a value, which may begin on another line where it has a sign of its own.
+fn blank(tail: &str) -> usize {
+    let here = tail.trim_start_matches([' ', '\t']);
+    let further = tail.trim_start();
+    let begins = further.starts_with(['"', '\'', '{', '[']);
+    tail.len().saturating_sub(if begins { further.len() } else { here.len() })
+}
+
+/// Returns the length in bytes of the value of a secret; 0 if the value is none.
+fn length(value: &str) -> usize {
+    let mut end = one(value);
+    // Lua joins texts.
+    while end > 0 {
+        let behind = value.get(end..).unwrap_or_default();
+        let Some(next) = behind.trim_start().strip_prefix("..").map(str::trim_start) else { break };
+        let text = one(next);
+        end = value.len().saturating_sub(next.len()).saturating_add(text);
+        if text == 0 {
+            break;
+        }
+    }
+    end
+}
+
+/// Returns the length in bytes of one text, list or word at the beginning.
+fn one(value: &str) -> usize {
     let word: &str =
         value.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or(value);
     let is_none = matches!(word, "true" | "false" | "nil") || word.starts_with("ENV_");
     let is_ours = value.trim_start_matches('"').starts_with(SHOWN_SECRET);
-    let list = value.strip_prefix(['{', '[']).map(str::trim_start);
-    match value.chars().next() {
-        None => value,
-        _ if is_none || is_ours || value.starts_with("${") => value,
-        Some(quote @ ('"' | '\'')) => {
-            let mut is_escaped = false;
-            let end = value.char_indices().skip(1).find(|(_, c)| {
-                let is_end = *c == quote && !is_escaped;
-                is_escaped = *c == '\\' && !is_escaped;
-                is_end
-            });
-            end.and_then(|(at, _)| value.get(at.saturating_add(1)..)).unwrap_or_default()
-        }
-        // A table of settings has names of its own; a list of texts has none.
-        Some('{' | '[') if list.is_some_and(|list| !list.starts_with(['"', '\'', '['])) => value,
-        Some(_) => "",
+    if value.is_empty() || is_none || is_ours || value.starts_with("${") {
+        return 0;
     }
+    let up_to = |inside: &str, end: &str| match inside.find(end) {
+        Some(at) => {
+            value.len().saturating_sub(inside.len()).saturating_add(at).saturating_add(end.len())
+        }
+        None => value.len(),
+    };
+    for quotes in ["\"\"\"", "'''"] {
+        if let Some(inside) = value.strip_prefix(quotes) {
+            return up_to(inside, quotes);
+        }
+    }
+    let level =
+        value.strip_prefix('[').map(|it| it.len().saturating_sub(it.trim_start_matches('=').len()));
+    let begins =
+        |level: usize| value.get(level.saturating_add(1)..).and_then(|it| it.strip_prefix('['));
+    if let Some((level, inside)) = level.and_then(|level| Some((level, begins(level)?))) {
+        return up_to(inside, &format!("]{}]", "=".repeat(level)));
+    }
+    match value.chars().next() {
+        Some(quote @ ('"' | '\'')) => quoted(value, quote),
+        Some('{' | '[') => {
+            // A table of settings has names of its own; a list of texts has none.
+            let list = value.get(1..).unwrap_or_default().trim_start();
+            if list.starts_with(['"', '\'', '[']) { listed(value) } else { 0 }
+        }
+        _ => value.find(['\r', '\n']).unwrap_or(value.len()),
+    }
+}
+
+/// Returns the length of a text with its quotes.
+fn quoted(value: &str, quote: char) -> usize {
+    let mut is_escaped = false;
+    let end = value.char_indices().skip(1).find(|(_, c)| {
+        let is_end = *c == quote && !is_escaped;
+        is_escaped = *c == '\\' && !is_escaped;
+        is_end
+    });
+    end.map_or(value.len(), |(at, _)| at.saturating_add(1))
+}
+
+/// Returns the length of a list with its brackets.
+fn listed(value: &str) -> usize {
+    let (mut depth, mut at) = (0_usize, 0_usize);
+    while let Some(c) = value.get(at..).and_then(|rest| rest.chars().next()) {
+        match c {
+            '"' | '\'' => {
+                at = at.saturating_add(quoted(value.get(at..).unwrap_or_default(), c));
+                continue;
+            }
+            '{' | '[' => depth = depth.saturating_add(1),
+            '}' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at = at.saturating_add(c.len_utf8());
+        if depth == 0 {
+            return at;
+        }
+    }
+    value.len()
 }
 
 /// How the change of one file is taken back.
@@ -189,11 +304,7 @@ fn lines(text: &[u8]) -> Vec<&[u8]> {
 
 fn hunks(old: &[u8], new: &[u8]) -> Vec<Hunk> {
     let patch = DiffOptions::new().set_context_len(0).create_patch_bytes(old, new);
-    let range = |range: HunkRange| {
-        // A range without lines names the line before it.
-        let start = if range.is_empty() { range.start() } else { range.start().saturating_sub(1) };
-        start..start.saturating_add(range.len())
-    };
+    let range = |range: HunkRange| first(&range)..first(&range).saturating_add(range.len());
     let hunk = |hunk: &diffy::Hunk<'_, [u8]>| Hunk {
         old: range(hunk.old_range()),
         new: range(hunk.new_range()),
@@ -279,7 +390,7 @@ mod tests {
             (" JICOFO_AUTH_PASSWORD=0123 456", " JICOFO_AUTH_PASSWORD=…"),
             ("+\texport A_TOKEN='x=y' # z\r\n", "+\texport A_TOKEN=… # z\r\n"),
             (r#"s = { Password = "a\"b", name = "c" }"#, r#"s = { Password = …, name = "c" }"#),
-            (r#"["turn_secret"] = [[x]];"#, r#"["turn_secret"] = …"#),
+            (r#"["turn_secret"] = [[x]];"#, r#"["turn_secret"] = …;"#),
             (r#"keys = { "a", "b" }"#, "keys = …"),
             ("password = { required = true }", "password = { required = true }"),
             ("secret = ENV_SECRET", "secret = ENV_SECRET"),
@@ -290,6 +401,33 @@ mod tests {
         ] {
             assert_eq!(shown(line), hidden);
         }
+    }
+
+    #[test]
+    fn a_secret_over_several_lines_is_hidden_in_each_of_them() {
+        for (text, hidden) in [
+            ("app_secret = [[\nhush\nhush]]\na = 1\n", "app_secret = …\n…\n…\na = 1\n"),
+            ("secret = [==[\nhush]]\n]==]; b = [[c]]\n", "secret = …\n…\n…; b = [[c]]\n"),
+            ("secret = \"hush\\\nhush\"\na = 1", "secret = …\n…\na = 1"),
+            ("secret =\n\t\"hush\" ..\n\t\"hush\"\na = 1", "secret =\n\t…\n…\na = 1"),
+            ("keys = {\n\t\"hush\";\n\t\"hush}\";\n}\na = 1", "keys = …\n…\n…\n…\na = 1"),
+            ("password = \"\"\"\nhush \"\" hush\n\"\"\"\na = 1", "password = …\n…\n…\na = 1"),
+            ("A_KEY='hush\nhush'\nA=1\n", "A_KEY=…\n…\nA=1\n"),
+            ("SECRET=\nA=1\n", "SECRET=\nA=1\n"),
+            ("# key = 'it\na = 'b'\n", "# key = …\na = 'b'\n"),
+            ("secrets = {\n\ta_secret = \"hush\";\n}\n", "secrets = {\n\ta_secret = …;\n}\n"),
+        ] {
+            assert_eq!(shown(text), hidden);
+        }
+        let before = "a = 1\napp_secret = [[\nhush one\nhush two\n]]\nmodules = { \"a\" }\n";
+        let after = before.replace("\"a\"", "\"a\", \"gate\"").replace("two", "three");
+        let text = diff(Path::new("/etc/a"), Some(before), Some(&after));
+        assert!(!text.contains("hush"), "{text}");
+        let expected = "-…\n+…\n …\n-modules = { \"a\" }\n+modules = { \"a\", \"gate\" }\n";
+        assert!(text.ends_with(expected), "{text}");
+        let far = format!("app_secret = [[\n{}]]\na\n", "hush\n".repeat(9));
+        let text = diff(Path::new("/etc/a"), Some(&far), Some(&far.replace("\na\n", "\nb\n")));
+        assert!(!text.contains("hush") && text.ends_with("-a\n+b\n"), "{text}");
     }
 
     #[test]
@@ -351,6 +489,17 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn hiding_leaves_the_lines_and_a_diff_its_form(
+            before in "[ab\n=\"'{}\\[\\].#k-]{0,40}",
+            after in "(key = )?[ab\n=\"'{}\\[\\].#k-]{0,40}",
+        ) {
+            proptest::prop_assert_eq!(shown(&after).lines().count(), after.lines().count());
+            let text = diff(Path::new("/x"), Some(&before), Some(&after));
+            let patch = DiffOptions::new().create_patch(&before, &after).to_string();
+            proptest::prop_assert_eq!(text.lines().count(), patch.lines().count());
+        }
+
         #[test]
         fn an_untouched_file_is_as_before(before in "[ab\n]{0,30}", after in "[ab\n]{0,30}") {
             let found = taken_out(&before, &after, &after);
