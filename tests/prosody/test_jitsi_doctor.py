@@ -2,18 +2,24 @@
 
 import contextlib
 import json
+import os
 import re
+import subprocess
 import urllib.request
 import xml.etree.ElementTree as ET
 
+import pytest
 from lab import MEET_SERVICE, needs_jitsi_plugins
 from lab.jitsi_plugins import plugins
 from lab.meet_settings import DOMAIN, RECORDER
-from lab.process import HOST, ROOT
+from lab.process import HOST, ROOT, wait_until
 from storm import until
 
 FOCUS = f"focus@auth.{DOMAIN}"
+# An address of this machine for the web server alone: its ports are those of a server on the Internet.
+SITE = "127.9.0.1"
 POLICY = f"""{MEET_SERVICE}trusted = ["{RECORDER}"]
+link = "https://{SITE}/{{room}}"
 [[room]]
 match = "public-*"
 [room.lobby]
@@ -88,6 +94,63 @@ async def test_an_election_that_was_refused_shows_what_jicofo_is_told(meet):
         await until(lambda: crowd.focus.errors, 3, f"a veto: {outcome}")
     row = examined(meet)["auto-owner"]
     assert row["state"] == "found" and "was refused" in row["findings"][0]["found"], row
+
+
+PORTS = {5347: "components", 5280: "HTTP without encryption", 8888: "Jicofo", 8080: "bridge"}
+CONFERENCES = "location ~ ^/conference-request/v1(\\/.*)?$"
+
+
+@contextlib.contextmanager
+def web_server(folder, bosh, is_open):
+    """nginx in front of Prosody; `is_open`: with the doors open that docs/jitsi.md closes."""
+    pair = (folder / "site.pem", folder / "site.key")
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={SITE}", "-out", pair[0], "-keyout", pair[1]]
+    subprocess.run(make, capture_output=True, check=True)
+    request = f"proxy_pass http://{SITE}:8888;" if is_open else "return 404;"
+    others = "".join(f"server {{ listen {SITE}:{port}; return 400; }}\n" for port in PORTS if is_open)
+    paths = "".join(f"{kind}_temp_path {folder}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (folder / "nginx.conf").write_text(f"""daemon off; user root; pid {folder}/pid; error_log {folder}/log; events {{}}
+http {{ access_log off; {paths}
+server {{
+    listen {SITE}:443 ssl; ssl_certificate {pair[0]}; ssl_certificate_key {pair[1]};
+    location = /http-bind {{ proxy_pass http://{HOST}:{bosh}/http-bind; proxy_set_header Host {DOMAIN}; }}
+    {CONFERENCES} {{ {request} }}
+    location / {{ return 200 "Jitsi Meet"; }}
+}}
+{others}}}
+""")
+    with subprocess.Popen(["/usr/sbin/nginx", "-p", folder, "-c", folder / "nginx.conf"]) as nginx:
+        try:
+            wait_until(lambda: (folder / "pid").exists(), 10, "nginx", (folder / "log").read_text)
+            yield
+        finally:
+            nginx.terminate()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="the web server's port is for root")
+def test_the_script_for_another_machine_says_what_is_so(meet, tmp_path):
+    script = meet.component.run("doctor", "--probe").stdout
+    assert subprocess.run(["sh", "-n"], input=script, text=True).returncode == 0
+
+    def said(**variables):
+        env = {"PATH": "/usr/bin:/bin", **variables}
+        done = subprocess.run(["/bin/sh"], input=script, env=env, capture_output=True, text=True, timeout=60)
+        assert not done.stderr, done.stderr
+        return done.returncode, done.stdout.splitlines()
+
+    assert said(PATH=str(tmp_path)) == (2, ["not known: this needs curl"])
+    assert said() == (2, [f"not known: {SITE} cannot be reached from here"])
+    closed = [f"fine: port {port} ({what}) cannot be reached" for port, what in PORTS.items()]
+    assert meet.server.http_port
+    with web_server(tmp_path, meet.server.http_port, is_open=False):
+        fine = ["fine: /conference-request/v1 is closed", "fine: /http-bind answers"]
+        assert said() == (0, closed + fine)
+        # A proxy of the machine that runs it would answer for every port.
+        assert said(http_proxy="http://127.0.0.1:9", https_proxy="http://127.0.0.1:9") == (0, closed + fine)
+    with web_server(tmp_path, bosh=1, is_open=True):
+        opened = [f"WARNING: port {port} ({what}) can be reached" for port, what in PORTS.items()]
+        others = ["the web server passes /conference-request/v1 on to Jicofo", "/http-bind does not answer (502): nobody can join by BOSH"]
+        assert said() == (1, opened + [f"WARNING: {other}" for other in others])
 
 
 @needs_jitsi_plugins
