@@ -179,15 +179,20 @@ return function (gate)
 		return count, weight;
 	end
 
-	-- Adds a room as it is stored or in memory.
-	local function add_stored(reply, room_jid, contents, affiliations)
+	-- Adds a room as it is stored or in memory; with `about`, only if it knows that person, and what it knows.
+	local function add_stored(reply, room_jid, contents, affiliations, about)
 		local room, count = { jid = room_jid, _data = contents }, 0;
 		for key, affiliation in pairs(affiliations) do
 			-- The store also holds other values than affiliations.
 			if type(affiliation) == "string" and gate.AFFILIATION[affiliation] and key ~= "_jid" then count = count + 1; end
 		end
 		local data = gate.room_data.of(room);
+		local known, affiliation = data and data.people[about or false], about and affiliations[about];
+		local opened = about and data and data.record and data.record:find(about, 1, true);
+		affiliation = gate.AFFILIATION[affiliation or false] and affiliation ~= "none" and affiliation or nil;
+		if about and not (known or affiliation or opened) then return 0; end
 		local attr = {
+			about = about or nil, ["person-affiliation"] = affiliation,
 			jid = room_jid, generation = data and data.generation, revision = tostring(data and data.revision or 0),
 			password = flag(contents.password), ["members-only"] = flag(contents.members_only),
 			hidden = tostring(contents.hidden == true), moderated = tostring(contents.moderated == true),
@@ -196,8 +201,9 @@ return function (gate)
 		};
 		reply:tag("room", attr);
 		if data and data.record then reply:text_tag("record", data.record); end
+		if known then reply:text_tag("person", known.text); end
 		reply:up();
-		return weight_of(attr) + #(data and data.record or "");
+		return weight_of(attr) + #(data and data.record or "") + #(known and known.text or "");
 	end
 
 	local function live_rooms()
@@ -206,7 +212,7 @@ return function (gate)
 		return live;
 	end
 
-	local function add_stored_page(reply, page, after)
+	local function add_stored_page(reply, page, after, people)
 		local configs, live = module:open_store("config"), live_rooms();
 		local names, i = read_list("stored", after, function (offer)
 			for name in pairs(module:open_store("persistent"):get(nil) or {}) do offer(name); end
@@ -218,8 +224,8 @@ return function (gate)
 			local contents = room and room._data or frozen and frozen._data;
 			-- The older format of the store has the affiliations apart.
 			local affiliations = room and room._affiliations or frozen and (frozen._affiliations or frozen);
-			if contents and not contents.destroyed then
-				weight = weight + add_stored(reply, name, contents, affiliations);
+			for _, about in ipairs(contents and not contents.destroyed and people or {}) do
+				weight = weight + add_stored(reply, name, contents, affiliations, about);
 			end
 			i = i + 1;
 		end
@@ -228,10 +234,11 @@ return function (gate)
 	end
 
 	local queries = {
-		stored = function (reply, attr)
-			local page = { xmlns = xmlns_gate };
+		stored = function (reply, attr, query)
+			local page, people = { xmlns = xmlns_gate }, {};
+			for person in query:childtags("about") do people[#people + 1] = person.attr.jid; end
 			reply:tag("stored", page);
-			add_stored_page(reply, page, attr.after or "");
+			add_stored_page(reply, page, attr.after or "", people[1] and people or { false });
 			return reply;
 		end;
 		["room-query"] = function (reply, attr)

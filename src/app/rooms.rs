@@ -530,14 +530,14 @@ pub(super) struct Pages<'a> {
     /// Sequence number of the last report before the last page was made.
     number: Option<u64>,
     /// Makes the request for the page after an address.
-    ask: fn(&str) -> Element,
+    ask: Box<dyn Fn(&str) -> Element + Send + Sync + 'a>,
 }
 
 impl<'a> Pages<'a> {
     /// Reads the rooms in memory, from the first page on.
     pub(super) fn new(shared: &'a Shared, service: &'a str) -> Self {
         let after = Some(String::new());
-        Self { shared, service, after, number: None, ask: |after| snapshot(after, PAGE) }
+        Self { shared, service, after, number: None, ask: Box::new(|after| snapshot(after, PAGE)) }
     }
 
     /// Reads the next page; returns `None` after the last one.
@@ -580,7 +580,8 @@ impl<'a> Pages<'a> {
 /// Reads the rooms that the server of a service has stored, up to about [`MOST_STORED`].
 pub(super) async fn stored(shared: &Shared, service: &str) -> Result<Vec<LiveRoom>, RequestError> {
     let _alone = shared.paging.lock().await;
-    let mut pages = Pages { ask: crate::wire::room::stored, ..Pages::new(shared, service) };
+    let ask = Box::new(|after: &str| crate::wire::room::stored(after, &[]));
+    let mut pages = Pages { ask, ..Pages::new(shared, service) };
     let mut rooms = Vec::new();
     while let Some(page) = pages.next().await? {
         rooms.extend(elements(page.root()).filter_map(LiveRoom::read));
@@ -590,6 +591,25 @@ pub(super) async fn stored(shared: &Shared, service: &str) -> Result<Vec<LiveRoo
         yield_now().await;
     }
     Ok(rooms)
+}
+
+/// Reads what the stored rooms of a service know of these people, room by room.
+pub(super) async fn stored_about(
+    shared: &Shared,
+    service: &str,
+    people: &[BareJid],
+) -> Result<Vec<(BareJid, LiveRoom)>, RequestError> {
+    let _alone = shared.paging.lock().await;
+    let ask = Box::new(|after: &str| crate::wire::room::stored(after, people));
+    let mut pages = Pages { ask, ..Pages::new(shared, service) };
+    let mut known = Vec::new();
+    while let Some(page) = pages.next().await? {
+        known.extend(elements(page.root()).filter_map(|room| {
+            Some((BareJid::stamped(room.attr("about")?)?, LiveRoom::read(room)?))
+        }));
+        yield_now().await;
+    }
+    Ok(known)
 }
 
 fn elements(page: ElementRef<'_>) -> impl Iterator<Item = ElementRef<'_>> {

@@ -21,7 +21,8 @@ use crate::store::Person;
 pub(super) enum Asked {
     /// Write everything that is kept on a person into one JSON file
     ///
-    /// Entries of the audit that are about them or name them, bans, what open rooms remember, and lines of the decision log.
+    /// Entries of the audit that are about them or name them, bans, what open and stored rooms remember, and lines of the
+    /// decision log.
     Export {
         /// The person's address, or the value of the claim that names them in tokens
         #[arg(allow_hyphen_values = true)]

@@ -202,9 +202,10 @@ pub fn there(rooms: &[BareJid]) -> Element {
     Element::new(NS, "loaded").with_children(rooms)
 }
 
-/// Returns the request for stored rooms whose addresses come after `after`.
-pub fn stored(after: &str) -> Element {
-    Element::new(NS, "stored").with_attr("after", after)
+/// Returns the request for stored rooms whose addresses come after `after`: all of them, or those that know one of these people.
+pub fn stored(after: &str, people: &[BareJid]) -> Element {
+    let about = people.iter().map(|jid| Element::new(NS, "about").with_attr("jid", jid.as_str()));
+    Element::new(NS, "stored").with_attr("after", after).with_children(about)
 }
 
 #[cfg(test)]

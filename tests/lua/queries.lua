@@ -103,7 +103,8 @@ local function read_all(ask, between)
 end
 
 local function ask(kind)
-	return function (after) return queries[kind](st.stanza("reply"), { after = after, max = "50" }).tags[1]; end
+	local query = st.stanza(kind);
+	return function (after) return queries[kind](st.stanza("reply"), { after = after, max = "50" }, query).tags[1]; end
 end
 local function size(list)
 	local count = 0;

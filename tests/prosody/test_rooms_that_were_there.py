@@ -334,6 +334,29 @@ async def test_a_moderator_by_the_file_owns_nothing_in_a_stored_room(prosody_ver
         assert door.everything() == before
 
 
+async def test_a_person_is_handed_what_stored_rooms_know_of_them(prosody_version):
+    async with house(prosody_version) as door:
+        door.start()
+
+        def exported(who, code=0):
+            done = door.component.run("person", "export", who)
+            assert done.returncode == code, (done.stdout, done.stderr)
+            rooms = json.loads(done.stdout)["rooms"] if done.stdout else []
+            return [(it["room"], it["stored"], it["affiliation"]) for it in rooms]
+
+        assert exported("bob@localhost") == [(door.staff, True, "member")]
+        assert exported("mallory@localhost") == [(door.staff, True, "outcast")]
+        assert sorted(exported("ann@localhost")) == [(door.cafe, True, "owner"), (door.staff, True, "owner")]
+        assert exported("zoe@localhost", code=1) == []
+        told = door.component.run("person", "erase", "bob@localhost", "--yes").stdout
+        assert f"stays: what the stored room {door.staff} remembers of them (member), as long as it is there" in told
+        # Open, it is named once, with what was noted since.
+        async with Crowd(door.server) as crowd:
+            ann = await crowd.connect("ann@localhost")
+            assert (await ann.join(door.cafe, "Ann")).joined
+            assert sorted(exported("ann@localhost")) == [(door.cafe, False, "owner"), (door.staff, True, "owner")]
+
+
 async def test_what_becomes_of_stored_rooms_is_said_before_anybody_joins(prosody_version):
     async with house(prosody_version) as door:
         before = door.everything()

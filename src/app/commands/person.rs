@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::{Call, invalid, unavailable};
 use crate::app::bans::holds;
 use crate::app::clock::now;
-use crate::app::rooms::{each_room, room};
+use crate::app::rooms::{each_room, room, stored_about};
 use crate::config::counted;
 use crate::control::{Answer, Failure};
 use crate::jid::BareJid;
@@ -21,11 +21,14 @@ use crate::schema;
 use crate::store::{
     Ban, BanState, Concern, Entry, Person, Place, Pseudonym, Query, Store, StoreError,
 };
+use crate::wire::room::LiveRoom;
 
 /// Time within which what was on its way to the database is there.
 const SETTLED: Duration = Duration::from_millis(600);
 /// Most rooms that are asked what they remember.
 const MOST_ROOMS: usize = 200;
+/// Most addresses of a person that stored rooms are asked about.
+const MOST_STORED: usize = 50;
 /// Most texts that the database searches for at once: with more of them, every entry is read.
 const MOST_SOUGHT: usize = 200;
 /// Most people that are named who were called like the text, and most files.
@@ -70,7 +73,7 @@ pub struct Kept {
     pub next: Option<i64>,
     /// Bans on the person, also lifted ones.
     pub bans: Vec<Ban>,
-    /// What open rooms remember of the person.
+    /// What open and stored rooms remember of the person.
     pub rooms: Vec<Remembered>,
     /// Path of the decision log; null: there is none.
     pub log: Option<String>,
@@ -80,11 +83,14 @@ pub struct Kept {
     pub note: Option<String>,
 }
 
-/// What an open room remembers of a person.
+/// What a room remembers of a person.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Remembered {
     /// Bare JID of the room.
     pub room: String,
+    /// Whether the room is stored and not open.
+    #[serde(default)]
+    pub stored: bool,
     /// Bare JID of the person there.
     pub jid: String,
     /// Whether the person opened the room.
@@ -331,7 +337,10 @@ impl PersonExport {
             let bans = bans.into_iter().map(|state| state.ban);
             kept.bans = bans.filter(|ban| person.is_in(&ban.who)).collect();
             let rooms = here.rooms.into_iter().chain(shared.unwrap_or_default().rooms).collect();
-            kept.rooms = call.remembered(&person, rooms).await;
+            let (rooms, unread) = call.remembered(&person, rooms).await;
+            kept.rooms = rooms;
+            kept.note =
+                kept.note.into_iter().chain(unread).reduce(|one, other| format!("{one}; {other}"));
             if kept.entries.is_empty() && kept.bans.is_empty() {
                 kept.called = call.called_so(&store, &self.who).await;
             }
@@ -393,12 +402,15 @@ impl PersonErase {
             called: Vec::new(),
             failed,
         };
-        let rooms = call.remembered(&person, rooms.cloned().collect()).await;
-        erasure.stays.extend(
-            rooms
-                .iter()
-                .map(|it| format!("what the room {} remembers of them, until it ends", it.room)),
-        );
+        let (rooms, not_read) = call.remembered(&person, rooms.cloned().collect()).await;
+        erasure.stays.extend(rooms.iter().map(|it| match it.stored {
+            true => format!(
+                "what the stored room {} remembers of them ({}), as long as it is there",
+                it.room, it.affiliation
+            ),
+            false => format!("what the room {} remembers of them, until it ends", it.room),
+        }));
+        erasure.stays.extend(not_read);
         erasure.stays.extend(unreadable(unread));
         erasure.stays.extend(more_that_stays(all, store.state().shared.is_some()));
         if erasure.is_nothing() && erasure.stays.is_empty() {
@@ -484,6 +496,23 @@ fn more_that_stays(counts: &Counts, is_shared: bool) -> Vec<String> {
     [gave, policies, others].into_iter().flatten().collect()
 }
 
+/// Returns what a room remembers of a person, if it remembers anything.
+fn remembered(jid: &BareJid, live: &LiveRoom, stored: bool) -> Option<Remembered> {
+    let opener = live.view.record.as_ref().map(|record| record.opener.as_str());
+    let notes = live.person.as_ref().and_then(|it| serde_json::to_value(it).ok());
+    let remembered = Remembered {
+        room: live.jid.to_string(),
+        stored,
+        jid: jid.to_string(),
+        opened: opener == Some(jid.as_str()),
+        affiliation: live.affiliation.name().to_owned(),
+        notes: notes.and_then(|notes| notes.as_object().cloned()),
+    };
+    let is_any =
+        remembered.opened || remembered.notes.is_some() || remembered.affiliation != "none";
+    is_any.then_some(remembered)
+}
+
 /// What follows the name of a file of this program in those of the others that it writes itself.
 const OWN_ENDS: [&str; 6] = ["", ".1", ".rewritten", "-wal", "-shm", "-journal"];
 
@@ -522,8 +551,13 @@ impl Call<'_> {
             .then(|| format!("what copies of its files have that others made: {names}"))
     }
 
-    /// Returns what open rooms remember of a person: those that they have opened or are at, and those of `rooms`.
-    async fn remembered(&self, person: &Person, mut rooms: BTreeSet<String>) -> Vec<Remembered> {
+    /// Returns what rooms remember of a person: open ones that they have opened or are at, and those of `rooms`; and all that are
+    /// stored. In addition, which stored rooms could not be read.
+    async fn remembered(
+        &self,
+        person: &Person,
+        mut rooms: BTreeSet<String>,
+    ) -> (Vec<Remembered>, Option<String>) {
         let theirs = |jid: Option<&BareJid>| jid.is_some_and(|jid| person.is_in(jid.as_str()));
         let mut open = BTreeSet::new();
         each_room(&self.shared, |_, jid, room| {
@@ -540,25 +574,34 @@ impl Call<'_> {
         });
         let mut all = Vec::new();
         let jids: Vec<_> = person.jids().filter_map(BareJid::stamped).collect();
-        let pairs = open.into_iter().flat_map(|at| jids.iter().map(move |jid| (at.clone(), jid)));
+        let pairs = open.iter().flat_map(|at| jids.iter().map(move |jid| (at.clone(), jid)));
         let pairs: Vec<_> = pairs.take(MOST_ROOMS).collect();
         for (at, jid) in pairs {
             // A room that has ended meanwhile remembers nothing.
             let Ok(live) = room(&self.shared, &at, Some(jid)).await else { continue };
-            let opener = live.view.record.as_ref().map(|record| record.opener.as_str());
-            let notes = live.person.as_ref().and_then(|it| serde_json::to_value(it).ok());
-            let remembered = Remembered {
-                room: at.to_string(),
-                jid: jid.to_string(),
-                opened: opener == Some(jid.as_str()),
-                affiliation: live.affiliation.name().to_owned(),
-                notes: notes.and_then(|notes| notes.as_object().cloned()),
-            };
-            if remembered.opened || remembered.notes.is_some() || remembered.affiliation != "none" {
-                all.push(remembered);
+            all.extend(remembered(jid, &live, false));
+        }
+        let mut unread = None;
+        let services: Vec<_> =
+            self.shared.engine().services().map(|(domain, _)| domain.to_owned()).collect();
+        for service in services {
+            let asked = jids.get(..MOST_STORED.min(jids.len())).unwrap_or_default();
+            match stored_about(&self.shared, &service, asked).await {
+                Ok(known) => {
+                    let known = known.iter().filter(|(_, live)| !open.contains(&live.jid));
+                    all.extend(known.filter_map(|(jid, live)| remembered(jid, live, true)));
+                }
+                Err(error) => {
+                    let what = format!("what the stored rooms of {service} remember: {error}");
+                    unread.get_or_insert(what);
+                }
             }
         }
-        all
+        if jids.len() > MOST_STORED {
+            let what = "what stored rooms remember of them under further addresses";
+            unread.get_or_insert(format!("{what}: only {MOST_STORED} were looked for"));
+        }
+        (all, unread)
     }
 
     /// Returns people who are or were called like a text, which names nobody.
