@@ -59,7 +59,9 @@ return function (gate)
 		end;
 		say = function (fx, attr, text)
 			add(fx, "say", { to = attr.to, joined = attr.when == "joined", text = text });
-			if attr.to == "room" then return not (text:find("{password}", 1, true) or text:find("{code}", 1, true)); end
+			if attr.to == "room" or attr.to == "waiting" then
+				return not (text:find("{password}", 1, true) or text:find("{code}", 1, true));
+			end
 			return attr.to == "requester" or attr.to == "moderators";
 		end;
 		knock = function (fx, attr) fx.knock = tonumber(attr.expires); return fx.knock; end;

@@ -94,7 +94,9 @@ return function (gate)
 				local is_jitsi = tell(place or room, address, kind, text, is_private);
 				if is_jitsi and is_pointed_to then tell(place or room, address, kind, (gate.messages.of(pointer))); end
 			end
-			if item.joined == joined and item.to ~= "requester" then
+			if item.joined == joined and item.to == "waiting" then
+				gate.lobby_queue.say(room, text);
+			elseif item.joined == joined and item.to ~= "requester" then
 				local role = item.to == "moderators" and "moderator" or nil;
 				gate.breakout.each(room, function (occupant, place)
 					if role and occupant.role ~= role then return; end

@@ -268,6 +268,17 @@ return function (gate)
 		end
 	end
 
+	-- Speaks to everyone in the lobby of a room. Jitsi's own clients show nothing of it.
+	function lobby.say(room, text)
+		local lobby_room = lobby_room_of(room);
+		if not lobby_room then return; end
+		for _, occupant in lobby_room:each_occupant() do
+			for address in occupant:each_session() do
+				module:context(host):send(gate.effects.message(lobby_room, address, "groupchat", text));
+			end
+		end
+	end
+
 	function lobby.forget(room_jid) passes[room_jid], counts[room_jid] = nil, nil; end
 
 	-- Forgets unused passes that have expired; returns whether some are left.

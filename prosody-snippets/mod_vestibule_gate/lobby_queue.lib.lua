@@ -122,6 +122,14 @@ return function (gate)
 		return next(lists) ~= nil;
 	end
 
+	-- Speaks to everyone who waits: in the service's own lobby, or as the room.
+	function lobby_queue.say(room, text)
+		if gate.lobby.is_there() then return gate.lobby.say(room, text); end
+		for _, w in pairs(lobby_queue.people(room.jid)) do
+			module:send(gate.effects.message(room, w.jid, "normal", text));
+		end
+	end
+
 	function lobby_queue.save() return lists; end
 	function lobby_queue.restore(saved) lists = saved or {}; end
 

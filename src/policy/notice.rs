@@ -92,6 +92,9 @@ notices! {
     /// To a person who comes in: the meeting is suspended.
     SuspendedHere =>
         "say-suspended-here", "This meeting has been suspended by the server's operator. Only moderators can speak and write.";
+    /// To those who wait: the meeting is suspended.
+    SuspendedWaiting =>
+        "say-suspended-waiting", "The server's operator has suspended this meeting. Nobody can be let in until it resumes. You are still in the lobby.";
     /// An operator has resumed the meeting.
     Resumed =>
         "say-resumed", "The server's operator has resumed this meeting.";

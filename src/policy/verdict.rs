@@ -117,6 +117,8 @@ pub enum Audience {
     ModeratorsAfter,
     /// Everybody inside.
     Room,
+    /// Everyone who waits to be let in.
+    Waiting,
 }
 
 /// Effects of a decision on the room and its people; by default none.

@@ -188,6 +188,7 @@ fn with_effects(element: Element, effects: &Effects, material: Material<'_>) -> 
             Audience::Moderators => ("moderators", None, None),
             Audience::ModeratorsAfter => ("moderators", Some("joined"), None),
             Audience::Room => ("room", None, None),
+            Audience::Waiting => ("waiting", None, None),
         };
         let text = texts.notice(*notice, language).text;
         let text = match &effects.invitation {

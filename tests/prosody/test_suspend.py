@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from lab import SERVICE, Crowd
+from lab.knocking import invited, let_in
 from lab.policy import CHAIR, OPERATOR, PRESET, SECRET, admission, rooms
 from lab.stanza import CLIENT, element
 from storm import until
@@ -29,6 +30,9 @@ INSIDE = (
     "cancel",
     "not-acceptable",
     "This meeting has been suspended by the server's operator. That is not possible until it resumes.",
+)
+WAITING = (
+    "The server's operator has suspended this meeting. Nobody can be let in until it resumes. You are still in the lobby."
 )
 SILENT = "This meeting has been suspended by the server's operator. Only moderators can speak and write."
 OUTSIDE = "This meeting has been suspended by the server's operator. Nobody else can join for now."
@@ -115,6 +119,23 @@ async def test_nobody_else_comes_in_and_who_comes_back_is_told(door):
         assert await heard(chair, chair, room, "a moderator of the file") is True
         root = await crowd.connect("root@localhost")
         assert (await root.join(room, "Root")).joined
+
+
+async def test_those_who_wait_are_told(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, *_ = await meeting(door, crowd, "members")
+        bystander = await crowd.connect("guest.localhost")
+        guest = await crowd.connect("guest.localhost")
+        assert (await guest.join(room, "Guest", SECRET)).condition == "registration-required"
+        for command, words in (("suspend", WAITING), ("resume", "The server's operator has resumed this meeting.")):
+            since = guest.mark()
+            vestibule(door, command, room)
+            told = await guest.wait_for(lambda seen, words=words: seen.sender == room and seen.body == words, since=since)
+            assert told.type != "error"
+            assert not [seen for seen in guest.seen[since:] if seen.body and seen.body != words]
+        assert not [seen for seen in (*alice.seen, *bystander.seen) if seen.body == WAITING]
+        await let_in(alice, room, "Guest")
+        await invited(guest, room)
 
 
 async def test_moderators_do_not_undo_it(door):

@@ -79,6 +79,10 @@ pub(in crate::policy) fn drift(scene: &Scene<'_>) -> Option<Drift> {
     Some(Drift { rule: RULE, who: None, is, should: "suspended", effects })
 }
 
+/// What people are told when a meeting is suspended: those inside, and those who wait.
+const NEWS: [(Audience, Notice); 2] =
+    [(Audience::Room, Notice::Suspended), (Audience::Waiting, Notice::SuspendedWaiting)];
+
 /// Returns the effects that suspend a room or, if it is suspended, restore what it may have lost of that.
 pub fn suspending(view: &RoomView, now: Timestamp) -> Effects {
     let before = view.record.clone().unwrap_or_else(|| Record::new(now, String::new(), None));
@@ -91,7 +95,7 @@ pub fn suspending(view: &RoomView, now: Timestamp) -> Effects {
         members_only: Some(true),
         lobby: view.lobby.then_some(true),
         moderated: Some(Ability::MEDIA.to_vec()),
-        notices: is_news.then_some((Audience::Room, Notice::Suspended)).into_iter().collect(),
+        notices: if is_news { NEWS.to_vec() } else { Vec::new() },
         ..Effects::default()
     }
 }
@@ -122,7 +126,7 @@ pub fn resuming(scene: &Scene<'_>) -> Option<Effects> {
         members_only: goes.then_some(false),
         lobby: (goes && view.lobby).then_some(false),
         moderated: Some(case.rules.permissions.moderated()),
-        notices: vec![(Audience::Room, Notice::Resumed)],
+        notices: vec![(Audience::Room, Notice::Resumed), (Audience::Waiting, Notice::Resumed)],
         ..Effects::default()
     })
 }
@@ -224,7 +228,7 @@ mod tests {
             assert_eq!((done.suspended, done.members_only), (Some(true), Some(true)));
             assert_eq!(done.lobby, lobby.then_some(true));
             assert_eq!(done.moderated.as_deref(), Some(&Ability::MEDIA[..]));
-            assert_eq!(done.notices, [(Audience::Room, Notice::Suspended)]);
+            assert_eq!(done.notices, NEWS);
             assert_eq!(
                 room.view.suspended(),
                 Some(Suspended { since: NOW, raised: !members_only })
@@ -233,7 +237,8 @@ mod tests {
             assert_eq!((back.suspended, &back.moderated), (Some(false), &Some(Vec::new())));
             assert_eq!(back.members_only, (!members_only).then_some(false));
             assert_eq!(back.lobby, (lobby && !members_only).then_some(false));
-            assert_eq!(back.notices, [(Audience::Room, Notice::Resumed)]);
+            let told = [Audience::Room, Audience::Waiting].map(|whom| (whom, Notice::Resumed));
+            assert_eq!(back.notices, told);
             assert_eq!(room.view, before);
         }
     }
