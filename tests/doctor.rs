@@ -147,9 +147,9 @@ impl Situation {
                 ),
                 image: None,
                 advisories: None,
-                jicofo: Some(Ok(Jicofo { auto_owner: Some(false), conference_request: Some(false) })),
+                jicofo: Some(Ok(Jicofo { auto_owner: Some(false), conference_request: Some(false), ..Jicofo::default() })),
                 docker: None,
-                bridge: Some(Bridge::read("videobridge { apis { rest { enabled = true } } }")),
+                bridge: Some(Bridge::read("videobridge { apis { rest { enabled = true } } }", "")),
                 web: vec![("config.js".to_owned(), web_config("var config = { hosts: { anonymousdomain: 'example.org' } };"))],
                 nginx: vec![("site".to_owned(), locations(SITE))],
             },
@@ -591,7 +591,7 @@ const DEFECTS: &[(&str, Change, &str)] = &[
         "bridge-http",
         |it| {
             let text = "videobridge { apis.rest.enabled = true\nhttp-servers { private { host = 0.0.0.0 } } }";
-            it.machine.bridge = Some(Bridge::read(text));
+            it.machine.bridge = Some(Bridge::read(text, ""));
         },
         "/colibri",
     ),
@@ -927,7 +927,7 @@ fn what_the_images_and_packages_of_jitsi_have_by_nature_is_no_finding() {
         (
             |it| {
                 let text = "videobridge { http-servers { private { host = \"::1\" } } }";
-                it.machine.bridge = Some(Bridge::read(text));
+                it.machine.bridge = Some(Bridge::read(text, ""));
             },
             "bridge-http",
         ),
@@ -1082,6 +1082,40 @@ fn what_the_web_server_closes_is_closed_whatever_jicofo_s_file_says() {
 }
 
 #[test]
+fn a_file_that_counts_and_is_not_read_leaves_it_unknown_and_the_older_file_is_named() {
+    let mut situation = Situation::new();
+    situation.machine.nginx = Vec::new();
+    let older = "org.jitsi.jicofo.DISABLE_AUTO_OWNER=true";
+    let jicofo = "include \"own.conf\"\njicofo.rest.conference-request.enabled = false";
+    situation.machine.jicofo = Some(Jicofo::read(jicofo, older));
+    situation.machine.bridge = Some(Bridge::read("include \"own.conf\"", ""));
+    let report = situation.report();
+    for (id, key) in [
+        ("auto-owner", "jicofo_config"),
+        ("conference-request", "jicofo_config"),
+        ("bridge-http", "bridge_config"),
+    ] {
+        let row = report.checks.iter().find(|row| row.id == id).unwrap();
+        let expected = format!("doctor.{key}: own.conf counts, too, and is not read");
+        assert_eq!((row.state, &row.unknown), (State::Unknown, &vec![expected]), "{row:#?}");
+    }
+    let older = older.replace("true", "false");
+    situation.file += "moderators.assign = ['operator']\n";
+    situation.machine.jicofo = Some(Jicofo::read("", &older));
+    let older = "org.jitsi.videobridge.rest.private.jetty.host=0.0.0.0";
+    situation.machine.bridge = Some(Bridge::read("", older));
+    let report = situation.report();
+    for (id, line) in [
+        ("auto-owner", "org.jitsi.jicofo.DISABLE_AUTO_OWNER=true"),
+        ("bridge-http", "org.jitsi.videobridge.rest.private.jetty.host=127.0.0.1"),
+    ] {
+        let row = report.checks.iter().find(|row| row.id == id).unwrap();
+        let found = row.findings.first().unwrap();
+        assert_eq!((&*found.file, &*found.line), ("sip-communicator.properties", line));
+    }
+}
+
+#[test]
 fn an_ignored_finding_is_listed_and_does_not_count() {
     let mut situation = Situation::new();
     situation.secret = "short";
@@ -1174,7 +1208,7 @@ fn the_lines_in_place_of_a_module_are_a_policy() {
 fn the_script_for_another_machine_names_the_site_and_what_is_closed() {
     let mut situation = Situation::new();
     let script = situation.report().probe.unwrap();
-    for part in ["site=example.org\n", "open 5347 ", "/conference-request/v1", "/http-bind"] {
+    for part in ["site=example.org\n", "port 5347 ", "/conference-request/v1", "/http-bind"] {
         assert!(script.contains(part), "{script}");
     }
     situation.file =

@@ -21,8 +21,8 @@ use super::rooms::stored;
 use super::{Shared, reload};
 use crate::config::{Environment, Loaded, Problem, Settings, held};
 use crate::doctor::{
-    Advisories, Bridge, Case, Counts, Each, File, Jicofo, Kind, Machine, Named, Report, Server,
-    State, dotenv, examine, image, listening as sockets, locations, web_config,
+    Advisories, Bridge, Case, Counts, Each, File, Jicofo, Kind, Machine, Named, OLDER, Report,
+    Server, State, dotenv, examine, image, listening as sockets, locations, web_config,
 };
 use crate::store::{self, Entry};
 use crate::wire::server_inventory::{ServerInventory, posture};
@@ -207,6 +207,11 @@ const MOST: usize = 100;
 const SIZE: u64 = 1024 * 1024;
 /// Where Debian has the sites of nginx.
 const NGINX: [&str; 2] = ["/etc/nginx/sites-enabled/*", "/etc/nginx/conf.d/*.conf"];
+/// Where Debian has the files of Jicofo and of the bridge. Those of older versions have only the second.
+const JICOFO: [&str; 2] =
+    ["/etc/jitsi/jicofo/jicofo.conf", "/etc/jitsi/jicofo/sip-communicator.properties"];
+const BRIDGE: [&str; 2] =
+    ["/etc/jitsi/videobridge/jvb.conf", "/etc/jitsi/videobridge/sip-communicator.properties"];
 /// Debian's list of packages.
 const DPKG: &str = "/var/lib/dpkg/status";
 /// The file of docker-jitsi-meet in the folder of its `.env`.
@@ -238,8 +243,8 @@ pub(super) fn look(
         packages: fs::read_to_string(DPKG).ok().as_deref().map(packages),
         image: env_of.and_then(|env| image(env, compose.as_deref().unwrap_or_default())),
         advisories: named(named_file(&own.advisories), Advisories::read),
-        jicofo: one(usual(&own.jicofo_config, &["/etc/jitsi/jicofo/jicofo.conf"]), Jicofo::read),
-        bridge: one(usual(&own.bridge_config, &["/etc/jitsi/videobridge/jvb.conf"]), Bridge::read),
+        jicofo: one(usual(&own.jicofo_config, &JICOFO), Jicofo::read, |it| &mut it.unread),
+        bridge: one(usual(&own.bridge_config, &BRIDGE), Bridge::read, |it| &mut it.unread),
         web: all(usual(&own.web_config, &["/etc/jitsi/meet/*-config.js"]), web_config),
         nginx: all(usual(&own.nginx_config, &NGINX), locations),
         docker: env,
@@ -316,9 +321,27 @@ fn named<T>(path: Option<PathBuf>, parse: impl Fn(&str) -> Result<T, String>) ->
     Some(parsed.map_err(|reason| format!("{}: {reason}", path.display())))
 }
 
-/// Reads the first of these files.
-fn one<T>(paths: Vec<PathBuf>, parse: impl Fn(&str) -> Result<T, String>) -> Named<T> {
-    named(paths.into_iter().next(), parse)
+/// Reads the first of these files, and the older one next to it. If that cannot be read, it is noted in `unread`.
+fn one<T>(
+    paths: Vec<PathBuf>,
+    parse: impl Fn(&str, &str) -> Result<T, String>,
+    unread: impl Fn(&mut T) -> &mut Vec<String>,
+) -> Named<T> {
+    let path = paths.into_iter().next()?;
+    if path.extension().is_some_and(|kind| kind == "properties") {
+        return named(Some(path), |older| parse("", older));
+    }
+    let next_to_it = path.with_file_name(OLDER);
+    let (older, reason) = match read(&next_to_it) {
+        Ok(older) => (older, None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (String::new(), None),
+        Err(error) => (String::new(), Some(format!("{} ({error})", next_to_it.display()))),
+    };
+    let found = named(Some(path), |text| parse(text, &older))?;
+    Some(found.map(|mut found| {
+        unread(&mut found).extend(reason);
+        found
+    }))
 }
 
 /// Reads each of these files.
@@ -414,6 +437,25 @@ mod tests {
         for path in [&*pipe, folder.path(), Path::new("/dev/zero")] {
             assert!(read(path).is_err(), "{}", path.display());
         }
+    }
+
+    #[test]
+    fn the_older_file_of_jicofo_is_read_beside_its_own_or_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, older) = (folder.path().join("jicofo.conf"), folder.path().join(OLDER));
+        let read = |path: &Path| {
+            let found = one(vec![path.to_owned()], Jicofo::read, |it| &mut it.unread);
+            found.unwrap().unwrap()
+        };
+        fs::write(&own, "jicofo.conference.enable-auto-owner = true").unwrap();
+        assert_eq!((read(&own).auto_owner, read(&own).unread), (Some(true), Vec::new()));
+        fs::write(&older, "org.jitsi.jicofo.DISABLE_AUTO_OWNER=true").unwrap();
+        assert_eq!((read(&own).auto_owner, read(&older).auto_owner), (Some(false), Some(false)));
+        fs::remove_file(&older).unwrap();
+        fs::create_dir(&older).unwrap();
+        let found = read(&own);
+        assert_eq!(found.auto_owner, Some(true));
+        assert!(found.unread.concat().contains("it is no regular file"), "{found:?}");
     }
 
     const DAY: Duration = Duration::from_secs(86_400);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::case::{Case, has_anywhere, place};
 use super::gate::{GATE, SHORTEST_SECRET};
-use super::readers::{Location, Variable, config_js, hocon, variables};
+use super::readers::{Hocon, Location, Values, Variable, config_js, hocon, properties, variables};
 use super::{Check, DOTENV, Looked, Severity};
 use crate::config::{counted, is_local};
 use crate::policy::lobby::Admission;
@@ -14,6 +14,8 @@ use crate::policy::permissions::{E2ee, Permissions, Permitted};
 
 const JICOFO: &str = "jicofo.conf";
 const BRIDGE: &str = "jvb.conf";
+/// The file that both had before, and still read.
+pub const OLDER: &str = "sip-communicator.properties";
 const WEB: &str = "config.js";
 const NGINX: &str = "nginx";
 /// Default port of Jicofo's HTTP interface.
@@ -26,6 +28,10 @@ pub struct Jicofo {
     pub auto_owner: Option<bool>,
     /// Whether conferences can be requested over HTTP; by default yes.
     pub conference_request: Option<bool>,
+    /// Whether `auto_owner` is set in the older file, which counts more.
+    pub is_older: bool,
+    /// Files that count, too, and are not read.
+    pub unread: Vec<String>,
 }
 
 /// Variables of docker-jitsi-meet that are checked, in addition to that of the secret.
@@ -107,20 +113,30 @@ pub(super) static CHECKS: &[Check] = &[
 ];
 
 impl Jicofo {
-    /// Parses the checked values of Jicofo's file (HOCON). A value other than true and false, such as a variable, counts as
-    /// not set.
+    /// Parses the checked values of Jicofo's file (HOCON), and of the older one next to it (properties). A value other than
+    /// true and false, such as a variable, counts as not set.
     ///
     /// # Errors
     /// Fails for a text with more than the checks need to read.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let values = hocon(text)?;
-        let is = |path: &str| values.get(path).and_then(|value| value.parse().ok());
-        let rest: Option<bool> = is("jicofo.rest.enabled").filter(|is_on| !is_on);
+    pub fn read(text: &str, older: &str) -> Result<Self, String> {
+        let Hocon { values, includes } = hocon(text)?;
+        let older = properties(older)?;
+        let rest: Option<bool> = is(&values, "jicofo.rest.enabled").filter(|is_on| !is_on);
+        let disabled = is(&older, "org.jitsi.jicofo.DISABLE_AUTO_OWNER");
+        let new = is(&values, "jicofo.conference.enable-auto-owner");
         Ok(Self {
-            auto_owner: is("jicofo.conference.enable-auto-owner"),
-            conference_request: rest.or_else(|| is("jicofo.rest.conference-request.enabled")),
+            auto_owner: disabled.map(|is_off| !is_off).or(new),
+            conference_request: rest
+                .or_else(|| is(&values, "jicofo.rest.conference-request.enabled")),
+            is_older: disabled.is_some(),
+            unread: includes,
         })
     }
+}
+
+/// Returns a truth value of a file.
+fn is(values: &Values, path: &str) -> Option<bool> {
+    values.get(path).and_then(|value| value.to_ascii_lowercase().parse().ok())
 }
 
 /// Values of the bridge's file; `None`: not set, so the bridge's default applies.
@@ -132,20 +148,29 @@ pub struct Bridge {
     pub shutdown: Option<bool>,
     /// Address of the HTTP interface; by default 127.0.0.1.
     pub host: Option<String>,
+    /// Whether `host` is set in the older file, which counts more.
+    pub is_older: bool,
+    /// Files that count, too, and are not read.
+    pub unread: Vec<String>,
 }
 
 impl Bridge {
-    /// Parses the checked values of the bridge's file (HOCON).
+    /// Parses the checked values of the bridge's file (HOCON), and of the older one next to it (properties).
     ///
     /// # Errors
     /// Fails for a text with more than the checks need to read.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let values = hocon(text)?;
-        let is = |path: &str| values.get(path).and_then(|value| value.parse().ok());
+    pub fn read(text: &str, older: &str) -> Result<Self, String> {
+        let Hocon { values, includes } = hocon(text)?;
+        let older = properties(older)?;
+        let host = older.get("org.jitsi.videobridge.rest.private.jetty.host").cloned();
+        let is_off = is(&older, "org.jitsi.videobridge.ENABLE_REST_COLIBRI") == Some(false);
         Ok(Self {
-            rest: is("videobridge.apis.rest.enabled"),
-            shutdown: is("videobridge.rest.shutdown.enabled"),
-            host: values.get("videobridge.http-servers.private.host").cloned(),
+            rest: is(&values, "videobridge.apis.rest.enabled").map(|is_on| is_on && !is_off),
+            shutdown: is(&older, "org.jitsi.videobridge.ENABLE_REST_SHUTDOWN")
+                .or_else(|| is(&values, "videobridge.rest.shutdown.enabled")),
+            is_older: host.is_some(),
+            host: host.or_else(|| values.get("videobridge.http-servers.private.host").cloned()),
+            unread: includes,
         })
     }
 }
@@ -184,8 +209,15 @@ fn auto_owner(case: &Case<'_>, looked: &mut Looked) {
     if case.policy.focuses.is_empty() {
         return;
     }
+    let mut change = (JICOFO, LINE);
     let by_file = match &case.machine.jicofo {
-        Some(Ok(jicofo)) => Some(jicofo.auto_owner),
+        Some(Ok(jicofo)) => {
+            unread(&jicofo.unread, "doctor.jicofo_config", looked);
+            if jicofo.is_older {
+                change = (OLDER, "org.jitsi.jicofo.DISABLE_AUTO_OWNER=true");
+            }
+            Some(jicofo.auto_owner)
+        }
         Some(Err(reason)) => return looked.unknown(format!("doctor.jicofo_config: {reason}")),
         None => None,
     };
@@ -205,11 +237,18 @@ fn auto_owner(case: &Case<'_>, looked: &mut Looked) {
         ),
         Some(is_on) if is_on.unwrap_or(true) && !agrees => {
             let by_env = (DOTENV, "ENABLE_AUTO_OWNER=false");
-            let change = if by_file.is_some() { (JICOFO, LINE) } else { by_env };
+            let change = if by_file.is_some() { change } else { by_env };
             let found = "Jicofo makes an owner of the first who comes, and moderators.assign has no \"opener\"";
             looked.find("jicofo", found, change);
         }
         Some(_) => {}
+    }
+}
+
+/// Records which files of a program are not read.
+fn unread(files: &[String], key: &str, looked: &mut Looked) {
+    for file in files {
+        looked.unknown(format!("{key}: {file} counts, too, and is not read"));
     }
 }
 
@@ -227,12 +266,20 @@ fn conference_request(case: &Case<'_>, looked: &mut Looked) {
         (JICOFO, "jicofo { rest { conference-request { enabled = false } } }");
     let sites = sites(case);
     let jicofo = case.machine.jicofo.as_ref();
+    let is_off =
+        jicofo.is_some_and(|it| it.as_ref().is_ok_and(|it| it.conference_request == Some(false)));
     match jicofo {
-        Some(Ok(Jicofo { conference_request: Some(false), .. })) => return,
+        Some(Ok(Jicofo { unread: files, .. })) if is_off && files.is_empty() => return,
         // Where nginx is on this machine, it tells whether anybody gets there.
         Some(_) if sites.is_some() => {}
         Some(Err(reason)) => looked.unknown(format!("doctor.jicofo_config: {reason}")),
-        Some(Ok(_)) => looked.find("jicofo", format!("its file leaves {DOOR} on"), CHANGE),
+        Some(Ok(jicofo)) => {
+            unread(&jicofo.unread, "doctor.jicofo_config", looked);
+            if is_off {
+                return;
+            }
+            looked.find("jicofo", format!("its file leaves {DOOR} on"), CHANGE);
+        }
         None => {}
     }
     for (path, locations) in sites.iter().flatten() {
@@ -388,6 +435,7 @@ fn bridge(case: &Case<'_>, looked: &mut Looked) {
         Some(Err(reason)) => return looked.unknown(format!("doctor.bridge_config: {reason}")),
         Some(Ok(bridge)) => bridge,
     };
+    unread(&bridge.unread, "doctor.bridge_config", looked);
     let host = bridge.host.as_deref().unwrap_or("127.0.0.1");
     if is_local(host) {
         return;
@@ -397,8 +445,12 @@ fn bridge(case: &Case<'_>, looked: &mut Looked) {
         (_, Some(true)) => "other machines reach it, and it stops the bridge",
         _ => "other machines reach its statistics and debug information",
     };
-    let line = "videobridge { http-servers { private { host = \"127.0.0.1\" } } }";
-    looked.find(format!("{host}:8080"), found, (BRIDGE, line));
+    let change = if bridge.is_older {
+        (OLDER, "org.jitsi.videobridge.rest.private.jetty.host=127.0.0.1")
+    } else {
+        (BRIDGE, "videobridge { http-servers { private { host = \"127.0.0.1\" } } }")
+    };
+    looked.find(format!("{host}:8080"), found, change);
 }
 
 /// Buttons of Jitsi's moderators, and the rule of the policy by which they have each.
@@ -528,8 +580,36 @@ mod tests {
             ("# enable-auto-owner = false\njicofo { rest { enabled = false } }", None, Some(false)),
             ("jicofo.conference.enable-auto-owner = ${?X} } } }", None, None),
         ] {
-            assert_eq!(Jicofo::read(text), Ok(Jicofo { auto_owner, conference_request }), "{text}");
+            let expected = Jicofo { auto_owner, conference_request, ..Jicofo::default() };
+            assert_eq!(Jicofo::read(text, ""), Ok(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn the_older_file_counts_more_and_what_is_included_is_named() {
+        let text =
+            "include \"/etc/jitsi/own.conf\"\njicofo { conference { enable-auto-owner = true } }";
+        let older = "org.jitsi.jicofo.DISABLE_AUTO_OWNER=True\n";
+        let expected = Jicofo {
+            auto_owner: Some(false),
+            is_older: true,
+            unread: vec!["/etc/jitsi/own.conf".to_owned()],
+            ..Jicofo::default()
+        };
+        assert_eq!(Jicofo::read(text, older), Ok(expected));
+        let older = "org.jitsi.videobridge.ENABLE_REST_SHUTDOWN=true\n\
+                     org.jitsi.videobridge.rest.private.jetty.host=0.0.0.0\n";
+        let found =
+            Bridge::read("videobridge { apis { rest { enabled = true } } }", older).unwrap();
+        let host = Some("0.0.0.0".to_owned());
+        let expected = Bridge {
+            rest: Some(true),
+            shutdown: Some(true),
+            host,
+            is_older: true,
+            ..found.clone()
+        };
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -19,7 +19,9 @@ mod server;
 pub use self::advisories::{Advisories, Advisory, Program};
 pub use self::case::{Case, Server};
 pub use self::gate::GATE;
-pub use self::jitsi::{Bridge, FORWARDED, Jicofo, LOCATION, SECRET, dotenv, image, web_config};
+pub use self::jitsi::{
+    Bridge, FORWARDED, Jicofo, LOCATION, OLDER, SECRET, dotenv, image, web_config,
+};
 pub use self::readers::{Location, Variable, listening, locations, variables};
 pub use self::report::{Counts, Report, Row, State, in_words};
 pub use self::server::{Each, File, Kind, Machine, Named};

@@ -1,5 +1,5 @@
-//! Readers of other programs' files: HOCON (Jicofo, the bridge), `config.js` of Jitsi's web app, nginx, the `.env` of Docker
-//! Compose, and the kernel's table of sockets. Each reads as much as is looked at: values that are written out. A variable,
+//! Readers of other programs' files: HOCON and properties (Jicofo, the bridge), `config.js` of Jitsi's web app, nginx, the `.env` of
+//! Docker Compose, and the kernel's table of sockets. Each reads as much as is looked at: values that are written out. A variable,
 //! an expression or a file that is included is no value.
 
 use std::collections::BTreeMap;
@@ -118,21 +118,46 @@ fn word(text: &str, signs: &str) -> usize {
     text.len()
 }
 
-/// Returns the values of a HOCON text. Lists, variables and what is included are left out.
+/// What a HOCON text says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Hocon {
+    /// Its values, without lists and variables.
+    pub(super) values: Values,
+    /// The files that it includes, as it names them. They are not read.
+    pub(super) includes: Vec<String>,
+}
+
+/// Reads a HOCON text.
 ///
 /// # Errors
 /// Fails for a text with more than the checks need to read.
-pub(super) fn hocon(text: &str) -> Result<Values, TooMuch> {
+pub(super) fn hocon(text: &str) -> Result<Hocon, TooMuch> {
     let lines = tokens(text, "{}[]=:,\n", &["//", "#"], "\"");
+    let mut found = Hocon::default();
+    block(&mut lines.into_iter().peekable(), "", &mut found, 0)?;
+    Ok(found)
+}
+
+/// Returns the values of a properties file of Java, by their names.
+///
+/// # Errors
+/// Fails for a text with more than the checks need to read.
+pub(super) fn properties(text: &str) -> Result<Values, TooMuch> {
     let mut values = Values::new();
-    block(&mut lines.into_iter().peekable(), "", &mut values, 0)?;
+    let lines = text.lines().map(str::trim_start);
+    for line in lines.filter(|line| !line.starts_with(['#', '!'])) {
+        if let Some((name, value)) = line.split_once(['=', ':', ' ']) {
+            let name = joined(std::iter::once(name.trim()))?;
+            insert(&mut values, name, value.trim_start_matches(['=', ':', ' ']).trim().to_owned())?;
+        }
+    }
     Ok(values)
 }
 
 fn block(
     tokens: &mut Peekable<impl Iterator<Item = Token>>,
     path: &str,
-    values: &mut Values,
+    found: &mut Hocon,
     depth: usize,
 ) -> Result<(), TooMuch> {
     let mut key = String::new();
@@ -141,7 +166,7 @@ fn block(
             Token::Sign('}') => break,
             Token::Sign('{') => {
                 let inner = joined([path, &std::mem::take(&mut key)].into_iter())?;
-                block(tokens, &inner, values, enter(depth)?)?;
+                block(tokens, &inner, found, enter(depth)?)?;
             }
             Token::Sign('=' | ':') => {
                 while tokens.next_if_eq(&Token::Sign('\n')).is_some() {}
@@ -149,7 +174,7 @@ fn block(
                 if tokens.peek() != Some(&Token::Sign('{')) {
                     let whole = joined([path, &std::mem::take(&mut key)].into_iter())?;
                     if let Some(value) = value(tokens) {
-                        insert(values, whole, value)?;
+                        insert(&mut found.values, whole, value)?;
                     }
                 }
             }
@@ -157,10 +182,26 @@ fn block(
             Token::Sign('\n') if matches!(tokens.peek(), Some(Token::Sign('\n' | '{'))) => {}
             Token::Sign('\n' | ',') => key.clear(),
             Token::Sign(_) => {}
+            Token::Text(text)
+                if text == "include" && matches!(tokens.peek(), Some(Token::Text(_))) =>
+            {
+                found.includes.push(included(tokens));
+            }
             Token::Text(text) => key = text,
         }
     }
     Ok(())
+}
+
+/// Takes what stands behind `include`, like `"a.conf"` or `required(file("a.conf"))`, and returns the name of the file.
+fn included(tokens: &mut Peekable<impl Iterator<Item = Token>>) -> String {
+    let mut name = String::new();
+    while let Some(Token::Text(text)) = tokens.next_if(|token| matches!(token, Token::Text(_))) {
+        if !text.ends_with('(') && !text.starts_with(')') {
+            name = text;
+        }
+    }
+    name
 }
 
 /// Takes a value up to the end of its line; `None` for a list, a variable and nothing.
@@ -452,8 +493,23 @@ mod tests {
             ("url = \"http://x/#y\"", "url", Some("http://x/#y")),
             ("include \"other.conf\"\na = 1", "a", Some("1")),
         ] {
-            assert_eq!(hocon(text).unwrap().get(path).map(String::as_str), value, "{text}");
+            let found = hocon(text).unwrap().values;
+            assert_eq!(found.get(path).map(String::as_str), value, "{text}");
         }
+        let text =
+            "include \"a.conf\"\nx { include required(file(\"/b.conf\")), c = 1 }\ninclude = 2";
+        let found = hocon(text).unwrap();
+        assert_eq!(found.includes, ["a.conf", "/b.conf"]);
+        assert_eq!(found.values["x.c"], "1");
+        assert_eq!(found.values["include"], "2");
+    }
+
+    #[test]
+    fn properties_are_read_line_by_line() {
+        let text = "# a=1\n! b=1\n  org.x.C = true\norg.x.D: /a=b\norg.x.E f\nempty=\nno\n";
+        let expected = [("org.x.C", "true"), ("org.x.D", "/a=b"), ("org.x.E", "f"), ("empty", "")];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(properties(text).unwrap(), expected.into());
     }
 
     #[test]
@@ -510,7 +566,7 @@ mod tests {
         for text in [&*under, &many, &one_under(DEEPEST + 1), &format!("{long} = 1")] {
             assert!(hocon(text).is_err());
         }
-        assert_eq!(hocon(&one_under(DEEPEST)).unwrap().len(), 1);
+        assert_eq!(hocon(&one_under(DEEPEST)).unwrap().values.len(), 1);
         let many: String = (0..60_000).map(|n| format!("a{n}: 1,")).collect();
         for text in ["a:{b:1,".repeat(60_000), many, format!("{long}: 1"), "{".repeat(DEEPEST + 1)]
         {
@@ -523,7 +579,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_stops_them(text in "[a-z{}\\[\\]=:,;'\"\\\\$#/\n .+ä]{0,80}") {
-            let _ = (hocon(&text), config_js(&text), locations(&text));
+            let _ = (hocon(&text), properties(&text), config_js(&text), locations(&text));
         }
     }
 
