@@ -581,6 +581,8 @@ fn own_file(base: &Survey, wish: &Wish<'_>, link: &Link) -> OwnFile {
     if !base.config.contains_key(wish.component) {
         file.component(wish.component, None);
         file.set(wish.component, "component_secret", json!(wish.secret), "");
+        let remark = "a new connection takes the place of one that hangs";
+        file.set(wish.component, "component_conflict_resolve", json!("kick_old"), remark);
     }
     file
 }
