@@ -334,8 +334,8 @@ Left to do:
   1. sudo prosodyctl check config
   2. sudo systemctl enable vestibule && sudo systemctl restart prosody vestibule
      (the restart ends the meetings that are on)
-  3. sudo vestibule status
-     (ready a few seconds after the restart; `vestibule doctor` looks for what else bypasses the policy)
+  3. sudo vestibule status --wait 30
+     (says `ready` a few seconds after the restart; `vestibule doctor` looks for what else bypasses the policy)
 `vestibule init --undo` takes all of it back.";
 
 const LEFT_TO_RELOAD: &str = "
@@ -349,7 +349,7 @@ const LEFT_TO_DO_IN_DOCKER: &str = "
 Left to do, in that folder, where the image `vestibule` has been built or pulled:
   1. docker compose up -d
      (this restarts Prosody, which ends the meetings that are on)
-  2. docker compose exec vestibule /vestibule status
+  2. docker compose exec vestibule /vestibule status --wait 30
      (and `doctor` instead of `status` for what else bypasses the policy)
 `vestibule init --docker DIR --undo` takes all of it back.";
 
@@ -544,7 +544,7 @@ fn restart() -> Result<ExitCode, InitError> {
             return Err(InitError::System(format!("`systemctl {words}` failed")));
         }
     }
-    say("Prosody and the component were started again: sudo vestibule status");
+    say("Prosody and the component were started again: sudo vestibule status --wait 30");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -88,6 +88,14 @@ enum Verb {
         #[arg(long, value_name = "LOG")]
         log: Option<PathBuf>,
     },
+    /// Report the state of the running component
+    ///
+    /// Exit status: 0 ready, 1 not ready, 2 component unreachable.
+    Status {
+        /// Wait up to this long until it is ready, also for the component to start
+        #[arg(long, value_name = "SECONDS")]
+        wait: Option<u64>,
+    },
     /// Say what on the server, in the file and on this machine bypasses the policy, and which line to change
     ///
     /// Exit status: 0 nothing found, 1 a warning or worse, 2 a server could not be asked.
@@ -231,6 +239,7 @@ fn carry_out(arguments: Arguments) -> Ended {
             let context = if code { Context::Code } else { Context::Password };
             generate::by_file(&loaded, &room, context, at.unwrap_or_else(app::now))
         }
+        Verb::Status { wait } => running::report_status(found(), wait, json),
         Verb::Doctor(arguments) => running::look(&file, found(), &environment, arguments, json),
         Verb::Log(arguments) => log::by_arguments(&file, found(), &environment, &arguments, json),
         Verb::Page { role } => page::page(found(), role, json),

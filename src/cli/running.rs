@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -14,7 +15,7 @@ use super::fix;
 use super::out::{Ended, confirms, note, note_error, say, status, visible, working};
 use super::to_run;
 use crate::app::commands::{
-    Doctor, End, EndMany, Explained, Given, Password, Reopen, ReopenLog, Verb, request,
+    Doctor, End, EndMany, Explained, Given, Password, Reopen, ReopenLog, Status, Verb, request,
 };
 use crate::app::{self, commands, now};
 use crate::config::{Described, Environment, Loaded, counted};
@@ -37,10 +38,14 @@ fn give(socket: Result<PathBuf, String>, request: Result<Request, Failure>, json
         Ok(request) => request,
         Err(failure) => return Ok(not_done(&failure)),
     };
-    let value = match reply(socket, &request)? {
-        Ok(value) => value,
-        Err(failure) => return Ok(not_done(&failure)),
-    };
+    match reply(socket, &request)? {
+        Ok(value) => show(&request, value, json),
+        Err(failure) => Ok(not_done(&failure)),
+    }
+}
+
+/// Shows the reply to a request, and returns the exit status.
+fn show(request: &Request, value: Value, json: bool) -> Ended {
     if json {
         say(&value);
     }
@@ -59,6 +64,35 @@ pub(super) fn reply(
     match block_on(ask_component(&socket?, request, working()))?? {
         Reply::Failed(failure) => Ok(Err(failure)),
         Reply::Done(value) => Ok(Ok(value)),
+    }
+}
+
+/// Pause between two requests for the state, while it is waited for.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Shows the state of the component: as it is, or as soon as it is ready, or after `wait` seconds.
+pub(super) fn report_status(
+    socket: Result<PathBuf, String>,
+    wait: Option<u64>,
+    json: bool,
+) -> Ended {
+    let socket = socket?;
+    let request = request(&Status {})?;
+    let (started, wait) = (Instant::now(), Duration::from_secs(wait.unwrap_or_default()));
+    loop {
+        let is_over = started.elapsed() >= wait;
+        match block_on(ask_component(&socket, &request, working()))? {
+            Ok(Reply::Done(value)) => {
+                let is_ready = value.get("ready").and_then(Value::as_bool) == Some(true);
+                if is_over || is_ready {
+                    return show(&request, value, json);
+                }
+            }
+            Ok(Reply::Failed(failure)) => return Ok(not_done(&failure)),
+            Err(ClientError::Unreachable(..) | ClientError::BrokenOff(_)) if !is_over => {}
+            Err(error) => return Err(error.into()),
+        }
+        std::thread::sleep(PAUSE.min(wait.saturating_sub(started.elapsed())));
     }
 }
 

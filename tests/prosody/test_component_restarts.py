@@ -221,3 +221,27 @@ async def test_a_restarted_prosody_is_answered_again(start_prosody, start_vestib
         assert time.monotonic() - began < 3
     await until(lambda: vestibule.run("status").returncode == 0, 3, "ready again")
     assert f"{SERVICE}: gate" in vestibule.run("status").stdout
+
+
+async def test_the_status_waits_until_it_is_ready(start_prosody, start_vestibule):
+    server = start_prosody()
+    vestibule = start_vestibule(server, policy())
+    vestibule.shutdown()
+
+    def waiting(seconds):
+        return asyncio.to_thread(vestibule.run, "status", "--wait", seconds)
+
+    began = time.monotonic()
+    assert (await waiting(1)).returncode == 2
+    assert 1 <= time.monotonic() - began < 10
+    # It is asked before the component is there, and before the server is.
+    server.stop()
+    asked = asyncio.create_task(waiting(60))
+    vestibule.start(ready=False)
+    await until(lambda: vestibule.run("status").returncode == 1, 10, "a status")
+    told = vestibule.run("status").stdout.splitlines()[0]
+    assert "starting, NOT READY yet" in told and "--wait" in told
+    assert not asked.done()
+    await asyncio.to_thread(server.start)
+    done = await asked
+    assert done.returncode == 0 and done.stdout.splitlines()[0].endswith(": ready"), done

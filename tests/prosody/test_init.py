@@ -425,6 +425,22 @@ async def test_a_guest_is_refused_and_an_account_comes_in(machine, start, prosod
         assert (await ann.join(room, "Ann")).joined
 
 
+# What the tests themselves do: a version of Prosody, modes of folders, clients without encryption.
+LABORATORY = {"advisories", "state-files", "c2s-unencrypted", "plain-passwords"}
+# What was so before: a component that the operator had written, and the bridges' service of Debian's Jitsi.
+BEFORE = {
+    "by-hand": ["conflict-resolve", "component-secret"],
+    "twice": ["conflict-resolve"],
+    "jitsi": ["internal-service-open"],
+}
+
+
+def found_by_the_doctor(component):
+    report = json.loads(component.run("doctor", "--json").stdout)
+    assert report["complete"], report["incomplete"]
+    return {row["id"] for row in report["checks"] if row["state"] == "found"} - LABORATORY
+
+
 @pytest.mark.parametrize("name", ["fresh", "several", "no-include", "windows", "by-hand", "twice"])
 def test_what_is_written_makes_a_server_ready(machine, start, prosody_version, name):
     server = machine(name)
@@ -435,6 +451,7 @@ def test_what_is_written_makes_a_server_ready(machine, start, prosody_version, n
     said = component.run("status").stdout
     assert all(service["domain"] in said for service in services)
     assert not [line for line in prosody.complaints() if "vestibule" in line]
+    assert found_by_the_doctor(component) <= set(BEFORE.get(name, ()))
 
 
 @pytest.mark.skipif("JITSI_PROSODY_PLUGINS" not in os.environ, reason="JITSI_PROSODY_PLUGINS names no checkout of Jitsi's Prosody plugins")
@@ -444,6 +461,7 @@ def test_jitsis_own_configuration_is_made_ready(machine, start, prosody_version)
     prosody, component = started(server, start, prosody_version)
     assert component.run("status").returncode == 0
     assert "meet.example.org:persistent_lobby" in prosody.log()
+    assert found_by_the_doctor(component) == set(BEFORE["jitsi"])
     assert not [line for line in prosody.complaints() if "vestibule" in line or "lobby" in line]
 
 
@@ -494,7 +512,8 @@ def test_no_other_secret_is_in_what_is_shown(machine, tmp_path):
     server = machine("several")
     main = server.root / "etc/prosody/prosody.cfg.lua"
     header = 'Component "b.example.org" "muc"\n'
-    main.write_text(main.read_text().replace(header, f'{header}\tsip_secret = "hush" -- \x1b[2J\n'))
+    secrets = 'sip_secret = "hush" -- \x1b[2J\n\tapp_secret = [[\nhush\n]]\n\tturn_secrets = {\n\t\t"hush";\n\t}\n'
+    main.write_text(main.read_text().replace(header, f"{header}\t{secrets}"))
     for option in ("--dry-run", "--print", "--json"):
         said = server.init(*OPTIONS, option, check=0).stdout
         assert "sip_secret = …" in said, option

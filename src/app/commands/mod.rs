@@ -168,11 +168,11 @@ macro_rules! commands {
 
 commands! {
     given {
-        Status, Rooms, Room, Why, Bans, Close, Suspend, Resume, End, Admit, Reject, Remove, Hold, Ban, Unban, Say,
+        Rooms, Room, Why, Bans, Close, Suspend, Resume, End, Admit, Reject, Remove, Hold, Ban, Unban, Say,
         Invite, Code, EndMany,
     }
     others {
-        Doctor, Log, Explain, Reopen, Password, Incident, Plan, Reload, Page, ReopenLog, PersonExport, PersonErase,
+        Status, Doctor, Log, Explain, Reopen, Password, Incident, Plan, Reload, Page, ReopenLog, PersonExport, PersonErase,
     }
 }
 

@@ -43,6 +43,9 @@ impl Answer for control::Status {
             match (self.ready, self.observe) {
                 (true, false) => "ready",
                 (true, true) => "ready, only observing: nothing is enforced",
+                (false, _) if self.is_starting() => {
+                    "starting, NOT READY yet (`vestibule status --wait 30` waits until it is)"
+                }
                 (false, _) => "NOT READY",
             }
         )];
@@ -131,6 +134,17 @@ impl Answer for control::Status {
             lines.extend(store.shared.as_ref().map(servers));
         }
         lines.join("\n")
+    }
+}
+
+/// How long after its start a component may take until its gates have connected, in seconds.
+const STARTING: u64 = 10;
+
+impl control::Status {
+    /// Returns whether the gates may still be about to connect: none is refused, and the component has just started.
+    fn is_starting(&self) -> bool {
+        let is_refused = self.services.iter().any(|service| service.refused.is_some());
+        self.uptime < STARTING && !is_refused
     }
 }
 
