@@ -67,6 +67,30 @@ fn the_shipped_file_says_what_an_empty_one_means() {
     assert_eq!(contents(&empty), contents(&shipped));
 }
 
+/// As Compose passes a variable that `.env` sets to nothing.
+#[test]
+fn an_empty_variable_of_a_key_that_can_be_switched_off_warns_and_sets_nothing() {
+    let plain = parse_with("", &[SECRET]).unwrap();
+    for (variable, key) in [
+        ("VESTIBULE_LOG__DECISIONS", "log.decisions"),
+        ("VESTIBULE_STORE__FILE", "store.file"),
+        ("VESTIBULE_ADMIN__HTTP", "admin.http"),
+    ] {
+        let loaded = parse_with("", &[SECRET, (variable, "")]).unwrap();
+        assert_eq!(contents(&loaded), contents(&plain));
+        let warned: Vec<_> =
+            loaded.warnings.iter().filter(|it| !plain.warnings.contains(it)).collect();
+        let [warning] = warned.as_slice() else { panic!("{variable}: {warned:?}") };
+        let text = format!("{warning:?}");
+        for part in [variable, "it is empty, and counts as not set", key] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+    // Of any other, nothing is a value like none.
+    let loaded = parse_with("", &[SECRET, ("VESTIBULE_COMPONENT__SERVER", "")]).unwrap();
+    assert_eq!(loaded.warnings, plain.warnings);
+}
+
 #[test]
 fn the_shipped_file_shows_every_key() {
     fn keys(table: &toml::Table, path: &str, found: &mut BTreeSet<String>) {

@@ -449,6 +449,15 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_variable_is_none_as_for_the_image() {
+        let empty = "XMPP_DOMAIN=\nXMPP_MUC_DOMAIN=''\nPUBLIC_URL=\"\"\nJIGASI_SIP_URI=\n";
+        assert_eq!(domains(empty).unwrap(), domains("").unwrap());
+        let filled = env("VESTIBULE_COMPONENT_SECRET=\nCONFIG=\n", "secret", &COMPOSE_FILES[..1]);
+        assert!(filled.starts_with("VESTIBULE_COMPONENT_SECRET=secret\nCONFIG=\n"), "{filled}");
+        assert_eq!(filled.matches("VESTIBULE_COMPONENT_SECRET").count(), 1);
+    }
+
+    #[test]
     fn a_name_that_is_none_is_refused_by_its_variable() {
         for line in [
             "XMPP_DOMAIN='a\"}os.exit()--'",

@@ -288,6 +288,18 @@ def test_each_defect_is_found(look, stand_ins, group):
 ALONG = {"modules": {"s2s-strangers", "s2s-authentication"}}
 
 
+def test_nothing_that_a_terminal_obeys_is_in_a_finding(look):
+    # Names of the server's configuration, with the sign that turns the reading direction, and one that begins a sequence.
+    trusted = ["e\u202eve@localhost", "e\u009b2Jve@localhost"]
+    component = look(SERVICE + ACCOUNTS, **merged(muc_options={"vestibule_trusted": trusted}))
+    checks, _, _ = examined(component)
+    assert len(texts(checks["bootstrap"])) == 2
+    for arguments in (["doctor"], ["doctor", "--all"], ["doctor", "--fix", "--yes", "--prosodyctl", "false"]):
+        done = component.run("--config", component.config_path, *arguments)
+        assert "ve@localhost" in done.stdout + done.stderr, done
+        assert not {"\u202e", "\u009b"} & set(done.stdout + done.stderr), done
+
+
 def test_jitsi_s_options_are_fine(look):
     hosts = '\nVirtualHost "recorder.localhost"\n'
     component = look(FOCUS + ACCOUNTS, **merged(muc_options=JITSI, extra_hosts=hosts))

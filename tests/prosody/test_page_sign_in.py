@@ -7,6 +7,7 @@ import json
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
 from lab import SERVICE, Crowd
@@ -282,6 +283,26 @@ async def test_without_the_provider_sessions_and_decisions_go_on(door, chromium)
             assert visitor.caller is None
             await page.reload()
             await page.shows("Ready")
+
+
+# Answers of the provider that are verified at a time.
+AT_ONCE = 8
+
+
+def test_who_comes_back_while_many_do_is_told_so_and_can_try_again(door):
+    with provider(door) as at, ThreadPoolExecutor(AT_ONCE) as others:
+        last, *visitors = [Visitor(at.page) for _ in range(AT_ONCE + 1)]
+        back, *backs = [visitor.at_provider(visitor.begin(), "anna") for visitor in (last, *visitors)]
+        at.pause()
+        ends = [others.submit(visitor.end, path) for visitor, path in zip(visitors, backs, strict=True)]
+        time.sleep(1)
+        assert last.end(back) == "/#refused=busy"
+        assert last.caller is None and not any(end.done() for end in ends)
+        at.go_on()
+        assert {end.result() for end in ends} == {"/#/rooms"}
+        # The same address, loaded again, ends the sign-in.
+        assert last.end(back) == "/#/rooms"
+        assert last.caller == {"name": "anna", "role": "operator"}
 
 
 async def test_an_address_is_a_name_only_if_it_is_verified(door):

@@ -1,9 +1,12 @@
 """The file is read again while people are inside and come in."""
 
 import asyncio
+import subprocess
 from pathlib import Path
 
 from lab import Crowd
+from lab.component import program
+from lab.process import environment
 from storm import (
     PASSWORD,
     ROOM,
@@ -31,6 +34,36 @@ async def meeting(crowd, *others):
         people.append(await crowd.connect(f"{name}@localhost"))
         assert (await people[-1].join(ROOM, name.title(), PASSWORD)).joined
     return people
+
+
+async def test_a_file_with_a_relative_path_is_read_again_from_where_it_was(start_prosody, start_vestibule):
+    vestibule = start_vestibule(start_prosody(), policy())
+    vestibule.shutdown()
+    absolute = vestibule.config_path
+    vestibule.wrapper, vestibule.config_path = ["env", "-C", absolute.parent], Path(absolute.name)
+    vestibule.start()
+    vestibule.config_path = absolute
+    before = revision(vestibule)
+
+    def command(*words, folder=absolute.parent):
+        command = [program(), "--config", absolute.name, *words]
+        return subprocess.run(command, cwd=folder, env=environment(vestibule.env), capture_output=True, text=True)
+
+    site = "server { location = /http-bind { proxy_pass http://prosody; } }"
+    (absolute.parent / "site.conf").write_text(site)
+    vestibule.write_config(policy(*BAN_BOB) + '\n[doctor]\nnginx_config = "site.conf"\n')
+    assert command("check").returncode == 0
+    assert "known to the operator alone" in command("show").stdout + absolute.read_text()
+    assert command("reload").returncode == 0
+    assert revision(vestibule) != before
+    assert "doctor.nginx_config: site.conf" not in command("doctor").stdout
+    # From another folder it is another file.
+    wrong = command("check", folder="/")
+    assert wrong.returncode != 0 and "cannot read component.toml" in wrong.stdout
+    before = revision(vestibule)
+    vestibule.write_config(policy())
+    vestibule.reload()
+    await until(lambda: revision(vestibule) != before, 5, "another policy")
 
 
 def revision(vestibule):

@@ -1,8 +1,10 @@
 """The gate is unloaded and loaded again in a running server: rooms keep working."""
 
 import asyncio
+import re
 
 from lab import Crowd
+from lab.http import Api
 from lab.stanza import element
 from storm import (
     MODULES,
@@ -103,16 +105,26 @@ async def test_a_service_whose_gate_is_unloaded_is_not_ready_until_it_is_back(st
     server = start_prosody(**WHOLE)
     vestibule = start_vestibule(server, policy())
     await logged(vestibule, "ready: every service")
+    api = Api(vestibule)
+
+    def ready():
+        """What is asked by balancers, and what is measured."""
+        metrics = api.request("GET", "/metrics")[2]
+        return api.request("GET", "/readyz", token=False)[0], re.search(r"^vestibule_ready (\d)", metrics, re.MULTILINE)[1]
+
+    assert ready() == (200, "1")
     async with Crowd(server) as crowd:
         alice, _ = await meeting(crowd)
         await shell(alice, "unload")
         await until(lambda: not_ready(vestibule), 5, "a status that is not ready")
         assert f"{SERVICE}: NO GATE is connected" in not_ready(vestibule)
+        assert ready() == (503, "0")
         await logged(vestibule, "NOT READY: no gate is connected")
         assert vestibule.output.read_text().count("the gate is gone") == 1
         await shell(alice, "load")
         await asyncio.to_thread(vestibule.wait_ready)
         assert vestibule.run("status").returncode == 0
+        assert ready() == (200, "1")
 
 
 async def test_a_gate_in_whose_place_the_server_answers_is_gone(start_prosody, start_vestibule):

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import signal
 import subprocess
 import urllib.parse
 import urllib.request
@@ -61,6 +62,13 @@ class Provider:
             self._child.kill()
             self._child.communicate()
             self._child = None
+
+    def pause(self):
+        """Has it answer nothing, and keep what is asked."""
+        self._child.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self._child.send_signal(signal.SIGCONT)
 
     def twist(self, kind):
         """Has it answer as no provider should."""
