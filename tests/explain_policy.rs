@@ -320,13 +320,12 @@ fn an_address_of_another_server_is_explained_as_one() {
     let other = explain("x@other.org", &[]);
     assert!(other.contains("class: federated\n  assumed: other.org is another server"), "{other}");
     assert!(explain("x@notexample.org", &[]).contains("class: federated"));
-    for (jid, more) in [
-        ("ann@example.org", &[][..]),
-        ("ann@auth.example.org", &[]),
-        ("x@other.org", &["--auth", "account"]),
-    ] {
-        let own = explain(jid, more);
-        assert!(own.contains("class: account") && !own.contains("assumed"), "{own}");
+    for jid in ["ann@example.org", "ann@auth.example.org"] {
+        let own = explain(jid, &[]);
+        assert!(own.contains("class: account\n  assumed: a person with an account here"), "{own}");
+    }
+    for auth in ["account", "anonymous"] {
+        assert!(!explain("x@other.org", &["--auth", auth]).contains("assumed"));
     }
 }
 

@@ -207,8 +207,8 @@ pub(super) fn room_of(loaded: &Loaded, typed: &str) -> Result<BareJid, String> {
     })
 }
 
-/// Supposes that a person logs in to another server if their address is of no host of a service's server, as its name
-/// shows. Returns what was supposed.
+/// Supposes how a person logs in of whom only the address is given: to another server if the address is of no host of a
+/// service's server, as its name shows, else with an account. Returns what was supposed.
 fn suppose(loaded: &Loaded, described: &mut Described) -> Option<String> {
     let host = described.jid.parse::<BareJid>().ok()?.domain().to_owned();
     let is_own = |service: &str| {
@@ -217,8 +217,12 @@ fn suppose(loaded: &Loaded, described: &mut Described) -> Option<String> {
     };
     let services = &loaded.settings.services;
     let is_described = described.auth.is_some() || !described.claims.is_empty();
-    if is_described || services.iter().any(|service| is_own(service.domain.as_str())) {
+    if is_described {
         return None;
+    }
+    if services.iter().any(|service| is_own(service.domain.as_str())) {
+        let note = "a person with an account here (`--auth anonymous`: a guest; `--live`: as the server knows them)";
+        return Some(note.to_owned());
     }
     described.auth = Some(Auth::Server.name().to_owned());
     Some(format!("{host} is another server (`--auth account`: its people have accounts here)"))
