@@ -30,7 +30,7 @@ export PROSODY
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint words typos msrv doc prosody-tests property bench screenshots fuzz fuzz-short long soak model model-mutants mutants deny static-program static image-test rocks sbom checksums packages prosody13 browser install uninstall deb install-test install-test-short
+.PHONY: help demo test unit lint words typos msrv doc prosody-tests property bench bench-short screenshots fuzz fuzz-short long soak model model-mutants mutants deny static-program static image-test rocks sbom checksums packages prosody13 browser install uninstall deb install-test install-test-short
 
 help: ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -60,7 +60,7 @@ deb: ## Build Debian's packages into target/debian (PROGRAM=FILE: of a program t
 lint: packages words ## Check formatting, Rust, Lua, words; spelling and dependencies where typos and cargo-deny are installed
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
-	luacheck --no-color prosody-snippets tests/lua
+	luacheck --no-color prosody-snippets tests/lua benches/modules
 	@if command -v typos >/dev/null; then $(MAKE) --no-print-directory typos; fi
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(MAKE) --no-print-directory deny DENY='bans licenses sources'; fi
 
@@ -89,7 +89,7 @@ prosody-tests: prosody13 browser ## Test against real Prosody (PROSODY=0.12, 13 
 	$(PYTEST) -n $(JOBS) --dist loadscope $(CROWDS:%=--ignore=%) tests/prosody
 	$(PYTEST) $(CROWDS)
 
-test: packages prosody13 lint unit doc prosody-tests install-test-short ## Run everything that must pass
+test: packages prosody13 lint unit doc prosody-tests bench-short install-test-short ## Run everything that must pass
 
 property: prosody13 ## Send 2,000 generated stanzas at real rooms on each Prosody, plain and with Jitsi's modules (SEEDS=1,2: other ones)
 	$(CARGO) build --locked
@@ -117,8 +117,12 @@ screenshots: browser ## Take the pictures of the page again, into docs/images
 	$(CARGO) build --locked
 	PROSODY=0.12 VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) scripts/screenshots.py
 
-bench: packages ## Measure; nothing here fails on a number (BENCH_ONLY=joins,memory: only these)
+bench: packages ## Measure; nothing here fails on a number (BENCH_ONLY=joins,memory: only these; PROSODY=13: on that)
 	CARGO=$(CARGO) $(PYTHON) benches/run.py
+
+bench-short: packages prosody13 ## Show that everything can be measured, and that no count has changed (UPDATE=1: take what it is now)
+	$(CARGO) build --locked
+	BENCH_QUICK=1 CARGO=$(CARGO) $(PYTHON) benches/run.py
 
 fuzz: ## Fuzz each target for FUZZ_SECONDS (needs a nightly Rust and cargo-fuzz)
 	@CARGO=$(CARGO) scripts/fuzz.sh $(FUZZ_SECONDS)

@@ -1,18 +1,25 @@
 """`make bench`: measures, and prints each figure next to its budget.
 
 Exits with 0 whatever the figures are, and with 1 if one could not be taken. `BENCH_ONLY=joins,memory` measures
-only these; `BENCH_QUICK=1` only shows that everything can be measured: its figures are worth nothing.
+only these. The short form, `BENCH_QUICK=1`, shows that everything can be measured; its times are worth nothing, but no count may
+have changed from `benches/counts.toml` (`UPDATE=1`: takes what it is now).
 """
 
+import dataclasses
+import itertools
 import os
 import subprocess
 import sys
+import time
 import traceback
 
-from measure import BENCHES, ROOT, decide, floods, joins, memory, questions, replay, restart, sizes
+from measure import BENCHES, ROOT, counts, decide, floods, joins, memory, questions, replay, restart, sizes
 from measure.figures import Unmeasured, budgets, judged, table, write_summary
+from measure.held import Held
+from measure.parts import PROFILE, QUICK
 
 MEASUREMENTS = {
+    "counts": counts,
     "decide": decide,
     "questions": questions,
     "joins": joins,
@@ -25,41 +32,58 @@ MEASUREMENTS = {
 
 
 def build():
-    """Builds the component as it is shipped, and the drivers."""
+    """Builds the component and the drivers: as they are shipped, or in the short form without optimisation, as the tests do."""
     cargo = os.environ.get("CARGO", "cargo")
+    optimised = [] if QUICK else ["--release"]
     if "VESTIBULE_BIN" not in os.environ:
-        subprocess.run([cargo, "build", "--release", "--locked"], cwd=ROOT, check=True)
-        os.environ["VESTIBULE_BIN"] = str(decide.target() / "release" / "vestibule")
+        subprocess.run([cargo, "build", *optimised, "--locked"], cwd=ROOT, check=True)
+        os.environ["VESTIBULE_BIN"] = str(decide.target() / PROFILE / "vestibule")
     rivals = BENCHES / "rivals"
     # Its own target directory, wherever the project's is.
     apart = {**os.environ, "CARGO_TARGET_DIR": str(rivals / "target")}
-    subprocess.run([cargo, "build", "--release", "--locked"], cwd=rivals, env=apart, check=True)
+    subprocess.run([cargo, "build", *optimised, "--locked"], cwd=rivals, env=apart, check=True)
 
 
 def main():
     """Takes all figures; gives the exit status."""
-    quick = bool(os.environ.get("BENCH_QUICK"))
-    rounds, scale = (1, 0.1) if quick else (5, 1)
+    rounds, scale = (1, 0.02) if QUICK else (5, 1)
+    version = os.environ.get("PROSODY") or "0.12"
+    versions = ["0.12", "13"] if version == "both" else [version]
     chosen = [name for name in os.environ.get("BENCH_ONLY", "").split(",") if name] or MEASUREMENTS
     build()
-    known, rows, failed = budgets(), [], []
-    for name in chosen:
-        print(f"measuring: {name}", flush=True)
+    known, held, rows, failed = budgets(), Held(), [], []
+    for name, version in itertools.product(chosen, versions):
+        measurement = MEASUREMENTS[name]
+        # The short form takes the counts of each version, and the rest once.
+        if version != versions[0] and not (measurement is counts if QUICK else measurement.ON_PROSODY):
+            continue
+        title = f"{name}, Prosody {version}" if measurement.ON_PROSODY else name
+        print(f"measuring: {title}", flush=True)
+        began = time.monotonic()
         try:
-            for figure in MEASUREMENTS[name].measure(rounds, scale):
+            for figure in measurement.measure(rounds, scale, version):
+                built_or_served = version if measurement.ON_PROSODY else ""
+                figure = dataclasses.replace(figure, variant=figure.variant or built_or_served)
                 rows.append(judged(figure, known.get(figure.name)))
-                print(f"  {rows[-1]['name']}: {rows[-1]['figure']:.6g} {rows[-1]['unit']}", flush=True)
+                print(f"  {figure.name}: {figure.value:.6g} {figure.unit}", flush=True)
+                if QUICK:
+                    held.check(figure, figure.variant)
         except Unmeasured as reason:
-            failed.append(f"{name}: {reason}")
+            failed.append(f"{title}: {reason}")
         except Exception:  # the other measurements are still worth taking
-            failed.append(f"{name}: {traceback.format_exc()}")
+            failed.append(f"{title}: {traceback.format_exc()}")
+        print(f"  in {time.monotonic() - began:.0f} s", flush=True)
     write_summary(decide.target() / "bench" / "summary.json", rows)
     print(f"\n{table(rows)}\n")
-    if quick:
+    if QUICK:
         print("These figures are of a run that was too short to mean anything.")
+    if QUICK and os.environ.get("UPDATE"):
+        held.write()
     for reason in failed:
         print(f"could not be measured: {reason}", file=sys.stderr)
-    return 1 if failed else 0
+    for failure in held.failures:
+        print(f"a count has changed: {failure}", file=sys.stderr)
+    return 1 if failed or held.failures else 0
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ class Rival(slixmpp.ComponentXMPP):
 
     def allow(self, iq):
         """Lets a person in."""
-        ask = iq.xml.find(f"{{{GATE}}}ask")
+        ask = iq.xml.find(f"{{{GATE}}}request")
         requester = ask.find(f"{{{GATE}}}requester")
         answer = ElementTree.Element(
             f"{{{GATE}}}answer",

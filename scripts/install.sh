@@ -5,8 +5,8 @@
 set -eu
 
 # lua-basexx, -cjson, -inspect and -luaossl are for Jitsi's own Prosody modules; from prosody-modules to sasl2-bin, for
-# logging in by LDAP and Cyrus SASL.
-packages="build-essential debian-archive-keyring debootstrap dpkg-dev iproute2 lua-basexx lua-check lua-cjson lua-inspect lua-luaossl lua5.4 nginx openssl postgresql prosody prosody-modules lua-ldap slapd lua-cyrussasl libsasl2-modules sasl2-bin python3 python3-pytest python3-pytest-xdist python3-slixmpp python3-yaml $*"
+# logging in by LDAP and Cyrus SASL; strace and valgrind count for the benchmark.
+packages="build-essential debian-archive-keyring debootstrap dpkg-dev iproute2 lua-basexx lua-check lua-cjson lua-inspect lua-luaossl lua5.4 nginx openssl postgresql prosody prosody-modules lua-ldap slapd lua-cyrussasl libsasl2-modules sasl2-bin python3 python3-pytest python3-pytest-xdist python3-slixmpp python3-yaml strace valgrind $*"
 policy=/usr/sbin/policy-rc.d
 
 say() { printf 'install: %s\n' "$*"; }

@@ -20,6 +20,8 @@ class Figure:
     value: float
     unit: str
     against: str = ""
+    # What it was measured on: a version of Prosody, or how the component was built.
+    variant: str = ""
 
 
 def budgets():
@@ -37,6 +39,7 @@ def judged(figure, budget):
         "name": figure.name,
         "figure": figure.value,
         "unit": figure.unit,
+        "variant": figure.variant,
         "budget": limit,
         "met": met,
         "against": figure.against,
@@ -57,7 +60,7 @@ def table(rows):
     for row in rows:
         measured = f"{written(row['figure'])} {row['unit']}"
         lines.append(
-            f"| {row['name']} | {measured} | {written(row['budget'])} | {words[row['met']]} | {row['against']} |"
+            f"| {row['name']}{row['variant'] and ' (' + row['variant'] + ')'} | {measured} | {written(row['budget'])} | {words[row['met']]} | {row['against']} |"
         )
     return "\n".join(lines)
 

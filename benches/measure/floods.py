@@ -15,6 +15,7 @@ from . import BENCHES
 from .figures import Figure, Unmeasured
 from .parts import LOAD, MEASURED, PASSWORD, POLICY, Driver, pinned
 
+ON_PROSODY = True
 STORM = {"rooms": 20, "people": 20, "every": 200}
 KINDS = ("sender", "guests", "network", "stream")
 BURST = 5000
@@ -85,9 +86,9 @@ def waits(door, prefix, seconds, kind=None, count=0):
     return [(done - sent) * 1000 for sent, done, _, _ in outcomes], len(refused), took
 
 
-def measure(_rounds, scale, version="0.12"):
+def measure(_rounds, scale, version):
     """Each kind after a time of peace."""
-    seconds, count = max(2, 6 * scale), int(BURST * scale)
+    seconds, count = max(1, 6 * scale), int(BURST * scale)
     for kind in KINDS:
         door = PinnedDoor(version)  # another flood may still be waiting at the last one
         try:

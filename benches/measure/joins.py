@@ -7,21 +7,40 @@ import statistics
 from pathlib import Path
 
 from .figures import Figure, percentile, spread
-from .parts import PASSWORD, PinnedProsody, PinnedVestibule, drive, started
+from .parts import PASSWORD, QUICK, PinnedProsody, PinnedVestibule, drive, started
+from .sides import GATE, SHIPPED, compare
 
-# Rooms, and people who join each: the last is the size of meeting that the budget is for.
+ON_PROSODY = True
+# Rooms, and people who join each.
 MEETINGS = ((400, 2), (40, 30), (120, 10))
-WINDOW = 8
+# Fewer rooms than Prosody keeps in memory by default: against a stock server only the lines that make a join cheaper count.
+STOCK = (80, 10)
+# Joins of one person that are not answered yet. A component without optimisation keeps others waiting for too long.
+WINDOW = 1 if QUICK else 8
+# The places of what `rates` gives.
+JOINS, OPENINGS, SPENT = range(3)
+PREFIXES = (f"r{number}-" for number in itertools.count())
+INCREMENTAL = {"gc": {"mode": "incremental"}}
 
 
 @contextlib.contextmanager
-def two_servers(version):
-    """Prosody with the gate and the component, and Prosody without both."""
+def servers(version):
+    """Servers with the gate and without: by the shipped lines, by Prosody's own garbage collection, and one of which nothing is
+    said at all."""
     with contextlib.ExitStack() as stack:
-        gated = stack.enter_context(started(PinnedProsody(version, True)))
-        plain = stack.enter_context(started(PinnedProsody(version, False)))
-        stack.enter_context(started(PinnedVestibule(gated)))
-        yield gated, plain
+
+        def server(gate, **options):
+            return stack.enter_context(started(PinnedProsody(version, gate, **options)))
+
+        gated, plain = server(True), server(False)
+        slow = server(True, options=INCREMENTAL), server(False, options=INCREMENTAL)
+        stock = server(None)
+        compare(gated, plain, GATE)
+        compare(*slow, GATE)
+        compare(gated, stock, SHIPPED)
+        for each in (gated, slow[0]):
+            stack.enter_context(started(PinnedVestibule(each)))
+        yield gated, plain, slow, stock
 
 
 def processor_seconds(server):
@@ -47,33 +66,45 @@ def rates(server, prefix, rooms, people):
     return said["joins"] / said["seconds"], said["opened"] / said["opening_seconds"], spent
 
 
-def throughput(gated, plain, rounds, scale):
+def in_turn(gated, other, meetings, rounds):
+    """What `rates` gives for both servers, round for round."""
+    pairs = []
+    for number in range(rounds + 1):
+        order = (gated, other) if number % 2 else (other, gated)
+        measured = {server: rates(server, next(PREFIXES), *meetings) for server in order}
+        # The first round is for the servers to grow to their size.
+        if number:
+            pairs.append((measured[gated], measured[other]))
+    return pairs
+
+
+def share(name, pairs, place, words):
+    """The share of a rate that the first server of each pair keeps."""
+    ratio, between = spread([with_it[place] / without[place] for with_it, without in pairs])
+    through, past = (statistics.median(pair[side][place] for pair in pairs) for side in (0, 1))
+    words = f"{words}: {through:,.0f}/s against {past:,.0f}/s; {between}"
+    if place == JOINS:
+        cost, own = (statistics.median(pair[side][SPENT] * 1e6 for pair in pairs) for side in (0, 1))
+        words += f"; processor time of the server for a join and its leave {cost:,.0f} µs against {own:,.0f} µs"
+    return Figure(name, ratio, "ratio", words)
+
+
+def throughput(gated, plain, slow, stock, rounds, scale):
     """The share of its joins per second that a server keeps with the gate."""
-    names = (f"r{number}-" for number in itertools.count())
+
+    def scaled(rooms, people):
+        return max(8, int(rooms * scale)), people
+
     for rooms, people in MEETINGS:
-        rooms = max(8, int(rooms * scale))
-        pairs = []
-        for number in range(rounds + 1):
-            order = (gated, plain) if number % 2 else (plain, gated)
-            measured = {server: rates(server, next(names), rooms, people) for server in order}
-            # The first round is for the servers to grow to their size.
-            if number:
-                pairs.append((measured[gated], measured[plain]))
-        for place, what in enumerate(("joins", "openings")):
-            ratio, between = spread([with_it[place] / without[place] for with_it, without in pairs])
-            through, past = (statistics.median(pair[side][place] for pair in pairs) for side in (0, 1))
-            name = what if (rooms, people, what) == (*scaled(scale), "joins") else f"{what}-{people}"
-            words = f"meetings of {people}: {through:,.0f}/s against {past:,.0f}/s; {between}"
-            if what == "joins":
-                cost, own = (statistics.median(pair[side][2] * 1e6 for pair in pairs) for side in (0, 1))
-                words += f"; processor time of the server for a join and its leave {cost:,.0f} µs against {own:,.0f} µs"
-            yield Figure(name, ratio, "ratio", words)
-
-
-def scaled(scale):
-    """The meetings that the budget is for."""
-    rooms, people = MEETINGS[-1]
-    return max(8, int(rooms * scale)), people
+        pairs = in_turn(gated, plain, scaled(rooms, people), rounds)
+        words = f"meetings of {people}"
+        yield share(f"joins-{people}", pairs, JOINS, words)
+        yield share(f"openings-{people}", pairs, OPENINGS, words)
+    rooms, people = scaled(*MEETINGS[-1])
+    pairs = in_turn(*slow, (rooms, people), rounds)
+    yield share(f"joins-{people}-incremental", pairs, JOINS, f"meetings of {people}, Prosody's own garbage collection on both sides")
+    pairs = in_turn(gated, stock, scaled(*STOCK), rounds)
+    yield share("joins-stock", pairs, JOINS, f"meetings of {STOCK[1]}, the gate and all shipped lines against neither")
 
 
 def latency(gated, plain, scale):
@@ -93,8 +124,8 @@ def latency(gated, plain, scale):
         yield Figure(name, through - past, "ms", words)
 
 
-def measure(rounds, scale, version="0.12"):
-    """Throughput first, then both servers are let idle."""
-    with two_servers(version) as (gated, plain):
-        yield from throughput(gated, plain, rounds, scale)
+def measure(rounds, scale, version):
+    """Throughput first, then all servers are let idle."""
+    with servers(version) as (gated, plain, slow, stock):
+        yield from throughput(gated, plain, slow, stock, rounds, scale)
         yield from latency(gated, plain, scale)

@@ -6,10 +6,11 @@ from .figures import Figure
 from .parts import Driver, PinnedVestibule, started
 from .questions import Endpoint
 
+ON_PROSODY = False
 OCCUPANTS = 10
 
 
-def measure(_rounds, scale):
+def measure(_rounds, scale, _version):
     """Rooms first, then people in them; resident memory after each."""
     rooms, port = int(10_000 * scale), free_port()
     with Driver("asker", "rooms", port=port, rooms=rooms, occupants=OCCUPANTS) as driver:

@@ -11,7 +11,10 @@ from lab.process import Process, environment
 from . import BENCHES
 from .figures import Unmeasured
 
-DRIVERS = BENCHES / "rivals" / "target" / "release"
+# Whatever the programs, the short form shows that everything can be measured.
+QUICK = bool(os.environ.get("BENCH_QUICK"))
+PROFILE = "debug" if QUICK else "release"
+DRIVERS = BENCHES / "rivals" / "target" / PROFILE
 PASSWORD = "measured horse battery"
 POLICY = f"""
 [log]
@@ -50,7 +53,8 @@ class PinnedVestibule(Vestibule):
 
 
 class PinnedProsody(Prosody):
-    """Prosody on the core of what is measured. It does not lock new rooms: nobody configures them."""
+    """Prosody on the core of what is measured. It does not lock new rooms: nobody configures them. `gate` as in the
+    laboratory: True, False for all of the shipped lines but the gate's, or None for none of them."""
 
     def __init__(self, version, gate, muc_options=None, **options):
         rooms = {"muc_room_locking": False, **(muc_options or {})}

@@ -7,13 +7,14 @@ import statistics
 import subprocess
 import time
 
-from lab.component import program
+from lab.component import openers_said, program
 from lab.process import environment, free_port
 
 from .figures import Figure, Unmeasured, spread
 from .parts import POLICY, Driver, PinnedVestibule, started
 from .questions import Endpoint
 
+ON_PROSODY = False
 DECISIONS = 1_000_000
 # Another policy, under which everybody who came in knocks: each decision is a change to be told.
 STRICTER = POLICY + '[policy.lobby]\nadmission = "password-and-lobby"\n'
@@ -31,7 +32,7 @@ def once(component, policy, options, decisions):
     with log.open("rb") as lines:
         times = math.ceil(decisions / sum(1 for _ in lines))
     file = component.home / "replayed.toml"
-    file.write_text(policy)
+    file.write_text(openers_said(policy))
     words = [program(), "replay", "--json", "--first", "0", *options, "--config", file, *[log] * times]
     began, used = time.monotonic(), processor()
     done = subprocess.run(
@@ -57,9 +58,9 @@ def processor():
     return used.ru_utime + used.ru_stime
 
 
-def measure(rounds, scale):
+def measure(rounds, scale, _version):
     """A component decides what a driver asks; its log is decided again in each way in turn."""
-    port, seconds = free_port(), 3 * scale
+    port, seconds = free_port(), max(0.3, 3 * scale)
     with Driver("asker", "rate", port=port, window=512, warmup=seconds / 4, seconds=seconds) as driver:
         driver.said()
         with started(PinnedVestibule(Endpoint(port)), ready=False) as component:

@@ -7,6 +7,7 @@ from lab.process import wait_until
 from .figures import Figure, Unmeasured, spread
 from .parts import PASSWORD, Driver, PinnedProsody, PinnedVestibule, started
 
+ON_PROSODY = True
 STORM = {"rooms": 20, "people": 50, "every": 250, "seconds": 4}
 
 
@@ -42,7 +43,7 @@ def returned(server, component, number):
     return said["joined"] * 1000, said["login"] * 1000
 
 
-def measure(rounds, _scale, version="0.12"):
+def measure(rounds, _scale, version):
     """Both, each as often as there are rounds."""
     with started(PinnedProsody(version, True)) as server, started(PinnedVestibule(server)) as component:
         storms = [killed(server, component, number) for number in range(rounds)]

@@ -11,6 +11,7 @@ from lab.process import wait_until
 from .figures import Figure, Unmeasured
 from .parts import PASSWORD, POLICY, Driver, PinnedProsody, PinnedVestibule, started
 
+ON_PROSODY = True
 PEOPLE, ROOMS, CACHE = 1000, 10_000, 10_000
 PATIENCE = 600
 # Rooms that stay open, for the decisions meanwhile.
@@ -156,7 +157,7 @@ def at_one_time(scale, version):
             yield Figure("due-join-refused", len(refused), "joins", "of others, with the right password")
 
 
-def measure(_rounds, scale, version="0.12"):
+def measure(_rounds, scale, version):
     """All three."""
     yield from a_large_room(scale, version)
     yield from at_one_time(scale, version)

@@ -99,12 +99,12 @@ def _main_muc(server):
     modules = [*(JITSI_MUC if server.plugins else ()), *server.muc_plugins]
     named = {"vestibule_also": ["urn:lab"]} if any(name.startswith("lab_") for name in modules) else {}
     options = {**focus_only(server), **named, **server.muc_options}
+    paths = assignments({"plugin_paths": [server.gates, *server.plugin_paths]})
     if not server.gate:
-        text = assignments({"plugin_paths": [settings.SNIPPETS, *server.plugin_paths]})
-        text += _host("Component", server.service, modules, options, plugin="muc")
+        text = paths + assignments({"gc": {"mode": "generational"}}) + _host("Component", server.service, modules, options, plugin="muc")
         link = {"component_secret": server.secret, **server.component_options}
         return text + _host("Component", f"vestibule.{DOMAIN}", options=link)
-    text = settings.shipped(server.secret, [server.gates, *server.plugin_paths], options, server.component_options)
+    text = paths + settings.shipped(server, options)
     gated = settings.lua(["vestibule_gate", *modules])
     text = settings.replace_once(text, SHIPPED_MODULES, gated)
     for name in ("conference", "vestibule"):

@@ -30,7 +30,7 @@ class Prosody(Process):
     service `conference.localhost` and the component's host `vestibule.localhost`.
 
     With `gate`, the two components are the lines of `prosody-snippets/prosody.cfg.lua`.
-    Without, the same hosts are plain. `plain_muc` adds an ungated `plain.localhost`.
+    Without, only the gate is missing; with `None` for it, every shipped line is. `plain_muc` adds an ungated `plain.localhost`.
     `storage` is "memory", or "internal" for data that survives a restart. `gates` is the
     folder in which the gate is.
     """

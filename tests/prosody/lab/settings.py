@@ -8,6 +8,7 @@ from .process import HOST, ROOT
 SNIPPETS = ROOT / "prosody-snippets"
 SHIPPED_SECRET = '"replace with a long random secret"'
 SHIPPED_GATE = '\tvestibule_component = "vestibule.localhost"\n'
+SHIPPED_MODULE = '\tmodules_enabled = { "vestibule_gate" }\n'
 SHIPPED_LINK = f"\tcomponent_secret = {SHIPPED_SECRET}\n"
 
 MODULES = ("disco", "ping", "posix", "roster", "saslauth", "tls")
@@ -39,25 +40,34 @@ def replace_once(text, old, new):
     return text.replace(old, new)
 
 
-def shipped(secret, plugin_paths, muc_options, component_options):
+def shipped(server, muc_options):
     """The shipped lines with this laboratory's secret and options, below the path of its modules; else untouched."""
-    text = assignments({"plugin_paths": plugin_paths}) + (SNIPPETS / "prosody.cfg.lua").read_text()
-    for name in muc_options:
-        text = re.sub(rf"^\t{name} = .*\n", "", text, flags=re.MULTILINE)
+    text = (SNIPPETS / "prosody.cfg.lua").read_text()
+    for indent, options in (("", server.options), ("\t", muc_options)):
+        for name in options:
+            text = re.sub(rf"^{indent}{name} = .*\n", "", text, flags=re.MULTILINE)
     text = replace_once(text, SHIPPED_GATE, SHIPPED_GATE + assignments(muc_options, "\t"))
-    link = replace_once(SHIPPED_LINK, SHIPPED_SECRET, lua(secret))
-    return replace_once(text, SHIPPED_LINK, link + assignments(component_options, "\t"))
+    link = replace_once(SHIPPED_LINK, SHIPPED_SECRET, lua(server.secret))
+    return replace_once(text, SHIPPED_LINK, link + assignments(server.component_options, "\t"))
 
 
-def ungated(secret, plugin_paths, muc_options, component_options):
-    """The same hosts without the gate: what the gate is measured against."""
+def ungated(server, muc_options):
+    """The shipped lines, of which only the gate is missing: what the gate is measured against."""
+    return replace_once(shipped(server, muc_options), SHIPPED_GATE, "").replace(SHIPPED_MODULE, "")
+
+
+def stock(server, muc_options):
+    """The same hosts, and no line that is shipped."""
     return (
-        assignments({"plugin_paths": plugin_paths})
-        + '\nComponent "conference.localhost" "muc"\n'
+        '\nComponent "conference.localhost" "muc"\n'
         + assignments(muc_options, "\t")
         + '\nComponent "vestibule.localhost"\n'
-        + assignments({"component_secret": secret, **component_options}, "\t")
+        + assignments({"component_secret": server.secret, **server.component_options}, "\t")
     )
+
+
+# By what a server says of its gate.
+LINES = {True: shipped, False: ungated, None: stock}
 
 
 def beside_the_gate(muc_options):
@@ -96,12 +106,9 @@ def common(server):
 
 def render(server):
     """The whole configuration of a `Prosody`."""
-    options = {**common(server), **server.options}
-    components = shipped if server.gate else ungated
+    options = {**common(server), **server.options, "plugin_paths": [server.gates, *server.plugin_paths]}
     text = assignments(options) + "\n" + server.extra_global + "\n"
-    text += components(
-        server.secret, [server.gates, *server.plugin_paths], beside_the_gate(server.muc_options), server.component_options
-    )
+    text += LINES[server.gate](server, beside_the_gate(server.muc_options))
     if server.plain_muc:
         text += '\nComponent "plain.localhost" "muc"\n'
     text += '\nVirtualHost "localhost"\n'

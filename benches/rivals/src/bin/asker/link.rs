@@ -68,16 +68,20 @@ impl Link {
     }
 }
 
-/// The reply to a request of the component.
+/// The reply to a request of the component, as the gate of a server without rooms gives it.
 pub fn reply(stanza: &[u8]) -> Option<String> {
     if !matches!(attribute(stanza, "type"), "get" | "set") {
         return None;
     }
     let id = attribute(stanza, "id");
-    let payload = if has(stanza, "<snapshot") {
-        format!("<snapshot xmlns='{GATE}'/>")
-    } else {
-        String::new()
+    let names = ["snapshot", "loaded", "stored", "inventory"];
+    let payload = match names.into_iter().find(|name| has(stanza, &format!("<{name} "))) {
+        Some("inventory") => format!(
+            "<inventory xmlns='{GATE}' server='Prosody 0.12.3' lua='5.4' gate='0.1.0'><module name='vestibule_gate'/>\
+             <host name='localhost' type='local'/></inventory>"
+        ),
+        Some(name) => format!("<{name} xmlns='{GATE}' seq='0'/>"),
+        None => String::new(),
     };
     Some(format!("<iq type='result' id='{id}' from='{SERVICE}' to='{COMPONENT}'>{payload}</iq>"))
 }

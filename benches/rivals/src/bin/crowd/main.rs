@@ -2,9 +2,10 @@
 //!
 //! `crowd rate` fills many rooms as fast as the server lets it in; `crowd latency` joins two servers in turn, one
 //! person at a time; `crowd storm` joins at a steady pace and writes down each outcome; `crowd back` waits for a
-//! server to come back and joins; `crowd hold` stays in its rooms. Each prints one JSON object, some one before.
+//! server to come back and joins; `crowd hold` stays in its rooms; `crowd count` does one thing after the other. Each prints one JSON object, some one before.
 
 mod back;
+mod count;
 mod hold;
 mod join;
 mod latency;
@@ -25,7 +26,12 @@ fn main() -> Result<()> {
             "storm" => storm::run(&arguments).await?,
             "back" => back::run(&arguments).await?,
             "hold" => hold::run(&arguments).await?,
-            other => return Err(format!("{other}: none of rate, latency, storm, back, hold").into()),
+            "count" => count::run(&arguments).await?,
+            other => {
+                return Err(
+                    format!("{other}: none of rate, latency, storm, back, hold, count").into()
+                );
+            }
         };
         println!("{figures}");
         Ok(())

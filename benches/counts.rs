@@ -1,0 +1,152 @@
+//! What a question and an audit entry cost, in units that no load of the machine touches.
+//!
+//! `counts questions N` answers N questions; `counts entries N FILE` writes the entries of N questions into a database,
+//! and prints its size; `counts allocations N` prints what N questions allocate. `benches/measure/counts.py` compares N
+//! with 3 N, so that neither the start nor the end of the program counts.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    reason = "a benchmark may stop when what it measures is not there"
+)]
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::broadcast::Receiver;
+use tokio_util::codec::Decoder as _;
+use vestibule::component::audit::Audit;
+use vestibule::component::engine::{Mode, PolicyEngine};
+use vestibule::policy::Policy;
+use vestibule::store::sqlite::Sqlite;
+use vestibule::store::{Database as _, Entry};
+use vestibule::wire::request::Question;
+use vestibule::xmpp::element::{Element, Scope};
+use vestibule::xmpp::framer::{Frame, Framer};
+use vestibule::xmpp::stanza::{Iq, IqKind};
+
+const SERVICE: &str = "conference.localhost";
+const HELLO: &str = "<hello xmlns='urn:vestibule:gate:2' version='2' level='1' hosts='all'/>";
+const HEADER: &str = "<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams' \
+    xmlns='jabber:component:accept' from='vestibule.localhost' id='5b1f0c'>";
+const RECORD: &str = "{&quot;v&quot;:1,&quot;opened&quot;:&quot;2026-01-01T12:00:00Z&quot;,\
+    &quot;opener&quot;:&quot;ann@localhost&quot;,&quot;password&quot;:&quot;generated&quot;}";
+/// Rooms and people that the questions are about, in turn.
+const ROOMS: u64 = 10;
+const PEOPLE: u64 = 97;
+/// Most entries that the component writes in one transaction.
+const AT_ONCE: usize = 500;
+
+/// A component without its sockets and threads: bytes of the server in, bytes for the server out.
+struct Component {
+    framer: Framer,
+    scope: Scope,
+    engine: PolicyEngine,
+    input: BytesMut,
+    output: Vec<u8>,
+    now: Timestamp,
+    asked: u64,
+}
+
+impl Component {
+    fn new(audit: Audit) -> Self {
+        let policy = Arc::new(Policy { revision: "9f2c01ab".to_owned(), ..Policy::default() });
+        let (services, run) = ([SERVICE.to_owned()], "c41".to_owned());
+        let mut engine = PolicyEngine::new(policy, services, Mode::Enforce, audit, run);
+        let service = engine.service(SERVICE).unwrap();
+        engine.hello(&service, &Element::parse(HELLO.as_bytes(), "").unwrap()).unwrap();
+        let (mut framer, mut input) = (Framer::default(), BytesMut::from(HEADER));
+        let Some(Frame::Open(header)) = framer.decode(&mut input).unwrap() else {
+            panic!("the header is none")
+        };
+        let (scope, output, now) = (header.scope, Vec::new(), Timestamp::UNIX_EPOCH);
+        Self { framer, scope, engine, input, output, now, asked: 0 }
+    }
+
+    /// Writes the next question where what is received stands, as the gate writes it.
+    fn hear(&mut self) {
+        self.asked += 1;
+        self.now += SignedDuration::from_secs(1);
+        let (asked, room, who) = (self.asked, self.asked % ROOMS, self.asked % PEOPLE);
+        write!(
+            self.input,
+            "<iq type='set' id='k3v9x1.{asked}.1' from='{SERVICE}' to='vestibule.localhost'>\
+             <request xmlns='urn:vestibule:gate:2' kind='join' attempt='k3v9x1.{asked}' room='meeting-{room}@{SERVICE}' \
+             generation='g{room}' revision='1'><requester jid='person-{who}@localhost/Lz8kQpX2' nick='Person {who}' \
+             session='client' host='localhost' provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true' \
+             address='192.0.2.{who}' affiliation='none' role='none'/>\
+             <state occupants='3' moderators='1' waiting='0' password='true' existing='true'><record>{RECORD}</record></state>\
+             <credential check='right'/></request></iq>"
+        )
+        .unwrap();
+    }
+
+    /// Answers the question that was received.
+    fn answer(&mut self) {
+        let Some(Frame::Stanza(bytes)) = self.framer.decode(&mut self.input).unwrap() else {
+            panic!("the question is no stanza")
+        };
+        let iq = Iq::try_from(Element::parse_in(&bytes, &self.scope).unwrap()).unwrap();
+        let IqKind::Set(payload) = &iq.kind else { panic!("the question is none") };
+        let service = iq.from.as_deref().and_then(|from| self.engine.service(from)).unwrap();
+        let answer = self.engine.question(&service, &Question::read(payload), self.now);
+        assert_eq!(answer.attr("verdict"), Some("allow"));
+        self.output.clear();
+        Element::from(Iq::result_to(&iq, Some(answer))).write(&mut self.output);
+        black_box(&self.output);
+    }
+
+    fn answer_many(&mut self, questions: u64) {
+        for _ in 0..questions {
+            self.hear();
+            self.answer();
+        }
+    }
+}
+
+/// Writes the entries as the component's thread does; returns the size of the file in bytes.
+fn write_entries(questions: u64, path: &str) -> u64 {
+    let audit = Audit::none();
+    let mut entries: Receiver<Arc<Entry>> = audit.subscribe();
+    let mut component = Component::new(audit);
+    let mut connection = Sqlite::new(path).connect().unwrap();
+    let mut taken = Vec::new();
+    for _ in 0..questions {
+        component.answer_many(1);
+        taken.extend(std::iter::from_fn(|| entries.try_recv().ok()));
+    }
+    assert!(taken.len() as u64 >= questions, "not every question has an entry");
+    for batch in taken.chunks(AT_ONCE) {
+        connection.append(batch).unwrap();
+    }
+    drop(connection);
+    std::fs::metadata(path).unwrap().len()
+}
+
+fn main() {
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    match *words {
+        ["questions", count] => Component::new(Audit::none()).answer_many(count.parse().unwrap()),
+        ["entries", count, path] => println!("{}", write_entries(count.parse().unwrap(), path)),
+        ["allocations", count] => {
+            let mut component = Component::new(Audit::none());
+            component.answer_many(3 * PEOPLE);
+            let (mut count_total, mut bytes_total) = (0, 0);
+            for _ in 0..count.parse().unwrap() {
+                component.hear();
+                let counted = allocation_counter::measure(|| component.answer());
+                count_total += counted.count_total;
+                bytes_total += counted.bytes_total;
+            }
+            println!("{{\"allocations\": {count_total}, \"bytes\": {bytes_total}}}");
+        }
+        // By cargo itself.
+        _ => Component::new(Audit::none()).answer_many(100),
+    }
+}

@@ -1,0 +1,86 @@
+"""The benchmark compares servers that differ in the gate and in nothing else, and notices a count that has changed."""
+
+import sys
+
+import pytest
+from lab.process import ROOT
+
+sys.path.insert(0, str(ROOT / "benches"))
+
+from measure import counts, joins, sides
+from measure.figures import Figure, Unmeasured
+from measure.held import FILE, Held
+from measure.parts import PinnedProsody
+
+
+@pytest.fixture
+def server():
+    """Makes servers that are not started."""
+    made = []
+
+    def make(*arguments, **options):
+        made.append(PinnedProsody("0.12", *arguments, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.remove()
+
+
+def test_both_sides_of_each_comparison_have_the_same_settings(server):
+    for options in ({}, {"options": joins.INCREMENTAL}):
+        gated, plain = (server(gate, **options) for gate in (True, False))
+        sides.compare(gated, plain, sides.GATE)
+    sides.compare(server(True), server(None), sides.SHIPPED)
+    counts.sides(lambda _, gate, **options: server(gate, **options), "0.12")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"muc_options": {"muc_room_cache_size": 50}},
+        {"options": {"gc": {"mode": "incremental", "speed": 300}}},
+        {"modules": ["carbons"]},
+        {"log_level": "debug"},
+        {"extra_hosts": 'VirtualHost "third.localhost"'},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_a_side_with_another_setting_is_not_measured(server, other):
+    with pytest.raises(Unmeasured, match="other settings"):
+        sides.compare(server(True), server(False, **other), sides.GATE)
+
+
+def test_a_side_without_the_meant_difference_is_not_measured(server):
+    with pytest.raises(Unmeasured, match="vestibule_gate"):
+        sides.compare(server(False), server(False), sides.GATE)
+
+
+def test_a_count_is_held_within_its_margin(tmp_path, monkeypatch):
+    monkeypatch.delenv("UPDATE", raising=False)
+    path = tmp_path / "counts.toml"
+    path.write_text('# Why.\n[bytes]\nmargin = "1 %"\n"13" = 200.00\n\n[stanzas]\nmargin = "0.1"\n"13" = 4.00\n')
+    held = Held(path)
+    for figure in (Figure("bytes", 201.9, "B"), Figure("stanzas", 4.1, "stanzas"), Figure("unheld", 9, "B")):
+        held.check(figure, "13")
+    assert not held.failures
+    for figure in (Figure("bytes", 203, "B"), Figure("stanzas", 5, "stanzas")):
+        held.check(figure, "13")
+    held.check(Figure("bytes", 200, "B"), "0.12")
+    more, extra, unknown = held.failures
+    assert "203.00 B" in more and "200.00" in more and "UPDATE=1" in more
+    assert "5.00 stanzas" in extra and "4.00" in extra
+    assert "0.12" in unknown and "nothing is held" in unknown
+
+
+def test_a_count_that_is_accepted_is_written(tmp_path, monkeypatch):
+    monkeypatch.setenv("UPDATE", "1")
+    path = tmp_path / "counts.toml"
+    path.write_text(FILE.read_text())
+    held = Held(path)
+    for variant, value in (("0.12", 7.0), ("14", 8.0)):
+        held.check(Figure("join-2-link", value, "stanzas"), variant)
+    held.write()
+    rows, before = Held(path).rows, Held().rows
+    assert (rows["join-2-link"]["0.12"], rows["join-2-link"]["14"]) == (7.0, 8.0)
+    assert {**rows, "join-2-link": 0} == {**before, "join-2-link": 0}
