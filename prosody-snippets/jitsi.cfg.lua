@@ -11,6 +11,9 @@
 component_ports = { 5347 }
 component_interfaces = { "127.0.0.1" }
 
+-- Prosody's own setting spends half of its processor time on collecting garbage. For Lua 5.4.
+gc = { mode = "generational" }
+
 -- The gate looks for the lobby here: both modules and both names have to be there.
 VirtualHost "meet.example.org"
 	modules_enabled = {

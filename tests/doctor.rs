@@ -90,7 +90,7 @@ impl Situation {
             ),
             secret: "f0c6a1d2b7e94835a6d1c0ffee5eed42",
             above: "<option name='consider_bosh_secure'>true</option><option name='trusted_proxies' list='true'>\
-                    <item>127.0.0.1</item></option>"
+                    <item>127.0.0.1</item></option><option name='gc' list='true'><item>mode=generational</item></option>"
                 .to_owned(),
             service:                 "<option name='restrict_room_creation'>true</option><option name='muc_room_locking'>false</option>\
                  <option name='muc_tombstones'>false</option><option name='muc_room_cache_size'>10000</option>\
@@ -728,7 +728,16 @@ const DEFECTS: &[(&str, Change, &str)] = &[
         "older than the program's own",
     ),
     ("lua", |it| it.attributes = it.attributes.replace("5.4", "5.2"), "Lua 5.2"),
-    ("lua", |it| it.attributes = it.attributes.replace("3000", "3000000"), "2929 MiB"),
+    (
+        "garbage-collection",
+        |it| {
+            without(
+                &mut it.above,
+                "<option name='gc' list='true'><item>mode=generational</item></option>",
+            )
+        },
+        "own setting",
+    ),
     (
         "clock",
         |it| it.attributes = it.attributes.replace("1795478400.5", "1795478300.5"),

@@ -13,6 +13,7 @@ GATE = {
 # All that is shipped.
 SHIPPED = GATE | {
     "conference.localhost: muc_room_cache_size = 10000",
+    '*: gc = { mode = "generational" }',
 }
 
 

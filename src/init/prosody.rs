@@ -24,6 +24,8 @@ const DEFAULT_PORT: u16 = 5347;
 const LOOPBACK: &str = "127.0.0.1";
 /// Rooms that Prosody keeps in memory, instead of its default of 100.
 const ROOMS: u32 = 10_000;
+/// The only Lua that has the generational collector: with another, Prosody reports an error and keeps its own setting.
+const GENERATIONAL: &str = "Lua 5.4";
 
 /// Modules of components that only a Jitsi Meet server has.
 const JITSI: [&str; 4] = [
@@ -543,6 +545,12 @@ fn own_file(base: &Survey, wish: &Wish<'_>, link: &Link) -> OwnFile {
         let remark = "with Prosody's 100, the 101st room slows all down";
         file.set(GLOBAL, "muc_room_cache_size", json!(ROOMS), remark);
     }
+    if base.own(GLOBAL, "gc").is_none() && base.lua == GENERATIONAL {
+        file.line(
+            "\n-- Prosody's own setting spends half of its processor time on collecting garbage.",
+        );
+        file.set(GLOBAL, "gc", json!({"mode": "generational"}), "");
+    }
     let hosts: BTreeMap<&str, &str> = wish
         .services
         .iter()
@@ -594,7 +602,11 @@ fn lua(value: &Value) -> String {
         Value::Array(items) => {
             format!("{{ {} }}", items.iter().map(lua).collect::<Vec<_>>().join(", "))
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
+        Value::Object(entries) => {
+            let entries = entries.iter().map(|(key, value)| format!("{key} = {}", lua(value)));
+            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }
 

@@ -159,6 +159,7 @@ local manager = module "core.configmanager";
 if manager.set_credential_fallback_mode then manager.set_credential_fallback_mode("warn"); end
 
 found.main = real(MAIN);
+found.lua = G._VERSION or "";
 found.plugin_dir = G.CFG_PLUGINDIR or "";
 found.data_dir = G.CFG_DATADIR or "";
 local ok, what, message = manager.load(MAIN, "lua");

@@ -24,6 +24,9 @@ pub(super) const GLOBAL: &str = "*";
 pub(super) struct Survey {
     /// Real path of the main file.
     pub(super) main: PathBuf,
+    /// Version of the Lua that runs the server, like `Lua 5.4`.
+    #[serde(default)]
+    pub(super) lua: String,
     pub(super) plugin_dir: String,
     pub(super) data_dir: String,
     pub(super) files: Vec<PathBuf>,

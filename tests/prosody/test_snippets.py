@@ -27,6 +27,7 @@ GATE = assignments({"plugin_paths": [SNIPPETS]})
 DEBIAN = '\nVirtualHost "auth.meet.example.org"\n\tauthentication = "internal_hashed"\n'
 IMAGE = """
 component_ports = { }
+gc = { mode = "incremental", threshold = 400 }
 VirtualHost "meet.jitsi"
 \tauthentication = "anonymous"
 VirtualHost "auth.meet.jitsi"
