@@ -26,7 +26,7 @@ use vestibule::policy::Policy;
 use vestibule::store::sqlite::Sqlite;
 use vestibule::store::{Database as _, Entry};
 use vestibule::wire::request::Question;
-use vestibule::xmpp::element::{Element, Scope};
+use vestibule::xmpp::element::{Document, Element, Scope};
 use vestibule::xmpp::framer::{Frame, Framer};
 use vestibule::xmpp::stanza::{Iq, IqKind};
 
@@ -46,6 +46,7 @@ const AT_ONCE: usize = 500;
 struct Component {
     framer: Framer,
     scope: Scope,
+    document: Document,
     engine: PolicyEngine,
     input: BytesMut,
     output: Vec<u8>,
@@ -59,13 +60,14 @@ impl Component {
         let (services, run) = ([SERVICE.to_owned()], "c41".to_owned());
         let mut engine = PolicyEngine::new(policy, services, Mode::Enforce, audit, run);
         let service = engine.service(SERVICE).unwrap();
-        engine.hello(&service, &Element::parse(HELLO.as_bytes(), "").unwrap()).unwrap();
+        engine.hello(&service, Document::parse(HELLO.as_bytes(), "").unwrap().root()).unwrap();
         let (mut framer, mut input) = (Framer::default(), BytesMut::from(HEADER));
         let Some(Frame::Open(header)) = framer.decode(&mut input).unwrap() else {
             panic!("the header is none")
         };
         let (scope, output, now) = (header.scope, Vec::new(), Timestamp::UNIX_EPOCH);
-        Self { framer, scope, engine, input, output, now, asked: 0 }
+        let document = Document::default();
+        Self { framer, scope, document, engine, input, output, now, asked: 0 }
     }
 
     /// Writes the next question where what is received stands, as the gate writes it.
@@ -91,8 +93,8 @@ impl Component {
         let Some(Frame::Stanza(bytes)) = self.framer.decode(&mut self.input).unwrap() else {
             panic!("the question is no stanza")
         };
-        let iq = Iq::try_from(Element::parse_in(&bytes, &self.scope).unwrap()).unwrap();
-        let IqKind::Set(payload) = &iq.kind else { panic!("the question is none") };
+        let iq = Iq::try_from(self.document.read(&bytes, &self.scope).unwrap()).unwrap();
+        let IqKind::Set(payload) = iq.kind else { panic!("the question is none") };
         let service = iq.from.as_deref().and_then(|from| self.engine.service(from)).unwrap();
         let answer = self.engine.question(&service, &Question::read(payload), self.now);
         assert_eq!(answer.attr("verdict"), Some("allow"));
