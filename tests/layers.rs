@@ -42,7 +42,7 @@ const LAYERS: [(&str, Below); 26] = [
         AllBut(&["adhoc", "incident", "http", "setting", "metrics", "private", "schema", "thread"]),
     ),
     ("app", AllBut(&["proof", "setting"])),
-    ("init", Only(&["config", "doctor", "jid", "private", "secret"])),
+    ("init", Only(&["config", "doctor", "jid", "policy", "private", "secret"])),
     ("cli", AllBut(&["adhoc", "setting", "metrics", "private", "thread"])),
     ("main", Only(&["app", "cli"])),
 ];

@@ -168,7 +168,7 @@ return function (gate)
 				if room and (room == place or not gate.is_service(event.occupant.bare_jid)) then handler(event, room); end
 			end);
 		end
-		gate.guard_at(context, "muc-occupant-pre-change", PRIORITY.last, function (event)
+		gate.guard_at(context, "muc-occupant-pre-change", PRIORITY.seated, function (event)
 			event.stanza[from_inside] = true;
 		end);
 		guard("muc-occupant-session-new", PRIORITY.last, arrived);
