@@ -81,6 +81,8 @@ def main():
         held.write()
     for reason in failed:
         print(f"could not be measured: {reason}", file=sys.stderr)
+    for count in held.uncompared:
+        print(f"a count is not compared: {count}")
     for failure in held.failures:
         print(f"a count has changed: {failure}", file=sys.stderr)
     return 1 if failed or held.failures else 0

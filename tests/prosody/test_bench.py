@@ -9,8 +9,10 @@ sys.path.insert(0, str(ROOT / "benches"))
 
 from measure import counts, joins, sides
 from measure.figures import Figure, Unmeasured
-from measure.held import FILE, Held
+from measure.held import FILE, Held, here
 from measure.parts import PinnedProsody
+
+VARIANTS = ("0.12", "13", "debug")
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_a_count_is_held_within_its_margin(tmp_path, monkeypatch):
     monkeypatch.delenv("UPDATE", raising=False)
     path = tmp_path / "counts.toml"
     path.write_text('# Why.\n[bytes]\nmargin = "1 %"\n"13" = 200.00\n\n[stanzas]\nmargin = "0.1"\n"13" = 4.00\n')
-    held = Held(path)
+    held = Held(path, {})
     for figure in (Figure("bytes", 201.9, "B"), Figure("stanzas", 4.1, "stanzas"), Figure("unheld", 9, "B")):
         held.check(figure, "13")
     assert not held.failures
@@ -73,14 +75,30 @@ def test_a_count_is_held_within_its_margin(tmp_path, monkeypatch):
     assert "0.12" in unknown and "nothing is held" in unknown
 
 
-def test_a_count_that_is_accepted_is_written(tmp_path, monkeypatch):
+def test_a_count_of_another_compiler_lua_or_server_is_not_compared(tmp_path, monkeypatch):
+    monkeypatch.delenv("UPDATE", raising=False)
+    path = tmp_path / "counts.toml"
+    taken = {"rustc": "1.95.0", "lua": "5.4.4", "0.12": "0.12.3", "13": "13.0.1"}
+    table = "".join(f'"{name}" = "{version}"\n' for name, version in taken.items())
+    path.write_text(f'[taken-with]\n{table}\n[bytes]\nmargin = "1 %"\n"0.12" = 1.00\n"13" = 1.00\n"debug" = 1.00\n')
+    for name, compared in (("rustc", {"0.12", "13"}), ("lua", {"debug"}), ("13", {"0.12", "debug"}), ("", set(VARIANTS))):
+        held = Held(path, {**taken, name: "another"})
+        for variant in VARIANTS:
+            held.check(Figure("bytes", 9, "B"), variant)
+        assert {failure.split(":")[0] for failure in held.failures} == {f"bytes, {variant}" for variant in compared}
+        assert len(held.uncompared) == len(VARIANTS) - len(compared)
+        assert all(f"{name} {taken[name]}" in words for words in held.uncompared)
+
+
+def test_a_count_that_is_accepted_is_written_with_what_it_was_taken_with(tmp_path, monkeypatch):
     monkeypatch.setenv("UPDATE", "1")
     path = tmp_path / "counts.toml"
     path.write_text(FILE.read_text())
-    held = Held(path)
-    for variant, value in (("0.12", 7.0), ("14", 8.0)):
-        held.check(Figure("join-2-link", value, "stanzas"), variant)
+    held = Held(path, {**here(), "lua": "5.4.9"})
+    held.check(Figure("join-2-link", 7.5, "stanzas"), "0.12")
     held.write()
     rows, before = Held(path).rows, Held().rows
-    assert (rows["join-2-link"]["0.12"], rows["join-2-link"]["14"]) == (7.0, 8.0)
-    assert {**rows, "join-2-link": 0} == {**before, "join-2-link": 0}
+    assert rows["join-2-link"] == {**before["join-2-link"], "0.12": 7.5}
+    assert rows["taken-with"] == {**before["taken-with"], "0.12": here()["0.12"], "lua": "5.4.9"}
+    same = {"join-2-link": 0, "taken-with": 0}
+    assert {**rows, **same} == {**before, **same}
