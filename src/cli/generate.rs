@@ -48,10 +48,10 @@ pub(super) fn print(name: &str, role: Role, json: bool) -> Ended {
         return Ok(ExitCode::SUCCESS);
     }
     say(token.expose());
-    note("This is shown once. Put this into the file, and reload it:\n");
     let name = toml::Value::from(name);
     note(&format!(
-        "[[admin.token]]\nname = {name}\nrole = \"{}\"\nsha256 = \"{sha256}\"",
+        "This is shown once. Put this into the file, and reload it:\n\n\
+         [[admin.token]]\nname = {name}\nrole = \"{}\"\nsha256 = \"{sha256}\"",
         role.name()
     ));
     Ok(ExitCode::SUCCESS)

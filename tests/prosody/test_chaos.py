@@ -393,9 +393,10 @@ class Knocker:
         return not self.is_refused
 
     def is_answered(self, room):
-        """Whether they were refused, or told later on that nobody lets them in."""
+        """Whether they were refused, or told later on that nobody lets them in. That the meeting is suspended is no answer."""
         later = self.person.seen[self.since :]
-        return self.is_refused or any(seen.name == "message" and seen.room == room and seen.body for seen in later)
+        words = [seen.body for seen in later if seen.name == "message" and seen.room == room and seen.body]
+        return self.is_refused or any("You are still in the lobby" not in body for body in words)
 
 
 async def waiting(scene, room):

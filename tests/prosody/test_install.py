@@ -252,4 +252,6 @@ def test_the_lines_work_wherever_they_are_pasted(prosody_version, start, root, p
     rows = json.loads(component.run("doctor", "--json").stdout)["checks"]
     found = {row["id"] for row in rows if row["state"] == "found"}
     # The secret of the example, the laboratory's folder, an old Prosody, and two decisions that are left open.
-    assert found <= {"component-secret", "state-files", "advisories", "conflict-resolve", "s2s-strangers"}, found
+    expected = {"component-secret", "state-files", "advisories", "conflict-resolve", "s2s-strangers"}
+    # Below a host, a line for the whole server is one of that host.
+    assert found <= expected | ({"garbage-collection"} if place == "at the end" else set()), found
