@@ -16,7 +16,7 @@ COMMANDS = [
     "vestibule-*/install.sh",
     f"vestibule init --docker {docker.FOLDER} --preset company --operator ann@{docker.DOMAIN} --yes",
     "docker compose up -d",
-    "docker compose exec vestibule /vestibule status",
+    "docker compose exec vestibule /vestibule status --wait 30",
 ]
 
 

@@ -12,7 +12,7 @@ COMMANDS = [
     "vestibule init --preset public --yes",
     "prosodyctl check config",
     "systemctl enable vestibule && systemctl restart prosody vestibule",
-    "vestibule status",
+    "vestibule status --wait 30",
 ]
 ROOM = f"plan@conference.{jitsi.DOMAIN}"
 
@@ -50,7 +50,6 @@ async def _protected(crowd):
 
 # Notes of the doctor, and why an operator may leave them.
 NOTES = {
-    "conflict-resolve": "one component connects, on this machine",
     "internal-service-open": "Debian's package leaves it so; no meeting is there",
     "prefixes": "there is no recorder",
     "s2s-strangers": "Debian's Prosody speaks with other servers",

@@ -23,7 +23,7 @@ COMMANDS = [
     f"vestibule init --preset company --operator ann@{HOST} --yes",
     "prosodyctl check config",
     "systemctl enable vestibule && systemctl restart prosody vestibule",
-    "vestibule status",
+    "vestibule status --wait 30",
 ]
 
 
@@ -83,7 +83,6 @@ async def _staff_room(crowd):
 
 # Notes of the doctor, and why an operator may leave them.
 NOTES = {
-    "conflict-resolve": "one component connects, on this machine",
     "rooms-kept": "there is a room of the staff",
     "s2s-strangers": "Debian's Prosody speaks with other servers",
 }
