@@ -61,6 +61,8 @@ pub(super) enum RoomError {
     Busy,
     #[error("the gate sent something that is no room")]
     Nonsense,
+    #[error("the gate is older than this question: update it, and restart Prosody")]
+    Outdated,
     #[error("no password could be made: {0}")]
     Password(#[from] MakingError),
     #[error("the gate did not do it: {0}")]
@@ -598,15 +600,20 @@ pub(super) async fn stored_about(
     shared: &Shared,
     service: &str,
     people: &[BareJid],
-) -> Result<Vec<(BareJid, LiveRoom)>, RequestError> {
+) -> Result<Vec<(BareJid, LiveRoom)>, RoomError> {
     let _alone = shared.paging.lock().await;
     let ask = Box::new(|after: &str| crate::wire::room::stored(after, people));
     let mut pages = Pages { ask, ..Pages::new(shared, service) };
     let mut known = Vec::new();
     while let Some(page) = pages.next().await? {
-        known.extend(elements(page.root()).filter_map(|room| {
-            Some((BareJid::stamped(room.attr("about")?)?, LiveRoom::read(room)?))
-        }));
+        for room in elements(page.root()) {
+            // A gate that is older than the question tells of every room, and of nobody in it.
+            let about = room.attr("about").and_then(BareJid::stamped);
+            known.push((
+                about.ok_or(RoomError::Outdated)?,
+                LiveRoom::read(room).ok_or(RoomError::Nonsense)?,
+            ));
+        }
         yield_now().await;
     }
     Ok(known)

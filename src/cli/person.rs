@@ -108,11 +108,13 @@ fn export(who: &str, out: Option<&Path>, socket: &Path) -> Ended {
     let lines = kept.log.as_deref().map(|path| lines(Path::new(path), &person)).transpose()?;
     let (lines, unread) = lines.unzip();
     let unread = unreadable(unread.unwrap_or_default()).map(|what| format!("not in it: {what}"));
-    kept.note = kept.note.or(unread);
+    kept.note = kept.note.into_iter().chain(unread).reduce(|one, other| format!("{one}; {other}"));
     kept.note.iter().for_each(note);
     let is_nothing = entries.is_empty() && kept.bans.is_empty() && kept.rooms.is_empty();
     if is_nothing && lines.as_ref().is_none_or(Vec::is_empty) {
-        note("nothing is kept that names a person by that address or token");
+        let of_what =
+            if kept.note.is_some() { "of what could be read, nothing" } else { "nothing" };
+        note(&format!("{of_what} is kept that names a person by that address or token"));
         called(&kept.called).iter().for_each(note);
         return Ok(status(false));
     }

@@ -355,6 +355,9 @@ async def test_a_person_is_handed_what_stored_rooms_know_of_them(prosody_version
             ann = await crowd.connect("ann@localhost")
             assert (await ann.join(door.cafe, "Ann")).joined
             assert sorted(exported("ann@localhost")) == [(door.cafe, False, "owner"), (door.staff, True, "owner")]
+            # Nor is it only stored for a member who is not inside.
+            assert (await ann.join(door.staff, "Ann")).joined
+            assert exported("bob@localhost") == [(door.staff, False, "member")]
 
 
 async def test_what_becomes_of_stored_rooms_is_said_before_anybody_joins(prosody_version):

@@ -340,9 +340,10 @@ impl From<RoomError> for Failure {
             | RoomError::Breakout(..) => FailureKind::Invalid,
             RoomError::None(_) => FailureKind::NotFound,
             RoomError::Busy | RoomError::Before(_) | RoomError::Unmet(_) => FailureKind::Conflict,
-            RoomError::Nonsense | RoomError::Password(_) | RoomError::Gate(_) => {
-                FailureKind::Unavailable
-            }
+            RoomError::Nonsense
+            | RoomError::Outdated
+            | RoomError::Password(_)
+            | RoomError::Gate(_) => FailureKind::Unavailable,
         };
         Self::new(kind, error)
     }

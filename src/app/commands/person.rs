@@ -575,21 +575,30 @@ impl Call<'_> {
         let mut all = Vec::new();
         let jids: Vec<_> = person.jids().filter_map(BareJid::stamped).collect();
         let pairs = open.iter().flat_map(|at| jids.iter().map(move |jid| (at.clone(), jid)));
-        let pairs: Vec<_> = pairs.take(MOST_ROOMS).collect();
+        let mut pairs: Vec<_> = pairs.take(MOST_ROOMS.saturating_add(1)).collect();
+        let mut unread = None;
+        if pairs.len() > MOST_ROOMS {
+            pairs.truncate(MOST_ROOMS);
+            unread =
+                Some(format!("what open rooms remember of them: only {MOST_ROOMS} were asked"));
+        }
         for (at, jid) in pairs {
             // A room that has ended meanwhile remembers nothing.
             let Ok(live) = room(&self.shared, &at, Some(jid)).await else { continue };
             all.extend(remembered(jid, &live, false));
         }
-        let mut unread = None;
         let services: Vec<_> =
             self.shared.engine().services().map(|(domain, _)| domain.to_owned()).collect();
-        for service in services {
-            let asked = jids.get(..MOST_STORED.min(jids.len())).unwrap_or_default();
+        let asked = jids.get(..MOST_STORED.min(jids.len())).unwrap_or_default();
+        for service in services.into_iter().filter(|_| !asked.is_empty()) {
             match stored_about(&self.shared, &service, asked).await {
                 Ok(known) => {
+                    let engine = self.shared.engine();
                     let known = known.iter().filter(|(_, live)| !open.contains(&live.jid));
-                    all.extend(known.filter_map(|(jid, live)| remembered(jid, live, true)));
+                    // A room that is stored may be open, too, with others in it.
+                    all.extend(known.filter_map(|(jid, live)| {
+                        remembered(jid, live, engine.live().room(&live.jid).is_none())
+                    }));
                 }
                 Err(error) => {
                     let what = format!("what the stored rooms of {service} remember: {error}");
