@@ -10,7 +10,7 @@ return function (gate)
 	local PRIORITY, LIMIT, AFFILIATION = gate.PRIORITY, gate.LIMIT, gate.AFFILIATION;
 	local requests, guard_room = gate.requests, gate.guard_room;
 	local affiliations = {};
-	local cut, write, attributes = gate.text.cut, gate.text.write, gate.text.attributes;
+	local cut, write, attribute = gate.text.cut, gate.text.write, gate.text.attribute;
 
 	local function occupant_of(room, nick) return nick and room:get_occupant_by_nick(room.jid .. "/" .. nick); end
 
@@ -100,8 +100,11 @@ return function (gate)
 			local others, at = {}, place or room;
 			for _, item in ipairs(items) do
 				write("<item ");
-				attributes("jid", cut(item.jid, LIMIT.address), "nick", cut(item.nick, LIMIT.name),
-					"affiliation", item.affiliation, "role", item.role, "current", item.current);
+				attribute("jid", cut(item.jid, LIMIT.address));
+				attribute("nick", cut(item.nick, LIMIT.name));
+				attribute("affiliation", item.affiliation);
+				attribute("role", item.role);
+				attribute("current", item.current);
 				write(">");
 				local bearer = bearer_of(at, item);
 				if bearer then write_bearer("bearer", room, bearer); end

@@ -7,7 +7,8 @@ local NOTHING = {};
 
 return function (gate)
 	local LIMIT = gate.LIMIT;
-	local cut, write, attributes, element = gate.text.cut, gate.text.write, gate.text.attributes, gate.text.element;
+	local cut, write, element = gate.text.cut, gate.text.write, gate.text.element;
+	local attribute, attributes = gate.text.attribute, gate.text.attributes;
 
 	local function flag(value) return value and "true" or nil; end
 	local function affiliation_of(room, address) return room:get_affiliation(address) or "none"; end
@@ -139,20 +140,19 @@ return function (gate)
 			local is_for_hosts = typed and code and is_right(typed, code);
 			check = is_password and "right" or is_for_hosts and "code" or "wrong";
 		end
-		write("<credential ");
-		attributes("check", check);
-		write("/>");
+		write("<credential check='"); write(check); write("'/>");
 	end
 
 	local function write_somebody(name, attr, session, person)
-		write("<" .. name .. " ");
-		for key, value in pairs(attr) do attributes(key, value); end
+		write("<"); write(name); write(" ");
+		attributes(attr);
 		write(">");
 		write_claims(session);
 		if person then element("person", NOTHING, person.text); end
-		write("</" .. name .. ">");
+		write("</"); write(name); write(">");
 	end
 
+	local requester = {}; -- reused
 	local function write_requester(e, data, room)
 		local session, bare = e.origin, jid_bare(e.from);
 		local occupant, place;
@@ -161,18 +161,17 @@ return function (gate)
 		local name = e.more and e.more.name or gate.names.shown(occupant, e.from);
 		local nick = e.more and e.more.nick or occupant and jid_resource(occupant.nick);
 		if e.kind == "join" then name, nick = gate.names.tidy(e.stanza), gate.nick_of_join(room, e.stanza); end
-		local attr = add_session({
-			jid = e.from, nick = nick and cut(nick, LIMIT.address), name = name,
-			affiliation = room and affiliation_of(room, bare) or "none", role = occupant and occupant.role or "none",
-			session = nil, host = nil, provider = nil, mechanism = nil,
-			secure = nil, address = nil, client = nil, ticket = nil, device = nil, e2ee = nil,
-			language = cut(gate.messages.language_of(e.stanza), LIMIT.language),
-			breakout = e.more and e.more.place or place and place ~= room and place.jid or nil,
-			sent = flag(e.more and e.more.place and gate.breakout.is_sent(session, e.more.place)),
-			visitor = flag(is_visitor),
-			changes = flag(room and not is_visitor
-				and (e.kind == "join" or e.kind == "request") and gate.breakout.is_changing(room, e.from)),
-		}, session, e.room, e.kind == "join" and e.stanza);
+		for key in pairs(requester) do requester[key] = nil; end
+		local attr, more = requester, e.more;
+		attr.jid, attr.nick, attr.name = e.from, nick and cut(nick, LIMIT.address), name;
+		attr.affiliation, attr.role = room and affiliation_of(room, bare) or "none", occupant and occupant.role or "none";
+		attr.language = cut(gate.messages.language_of(e.stanza), LIMIT.language);
+		attr.breakout = more and more.place or place and place ~= room and place.jid or nil;
+		attr.sent = flag(more and more.place and gate.breakout.is_sent(session, more.place));
+		attr.visitor = flag(is_visitor);
+		attr.changes = flag(room and not is_visitor
+			and (e.kind == "join" or e.kind == "request") and gate.breakout.is_changing(room, e.from));
+		add_session(attr, session, e.room, e.kind == "join" and e.stanza);
 		attr.e2ee = e.kind == "join" and flag(gate.permissions.claims_e2ee(e.stanza)) or nil;
 		write_somebody("requester", attr, session, gate.room_data.person(data, bare, attr.ticket));
 	end
@@ -186,18 +185,23 @@ return function (gate)
 		local has_lobby = flag(gate.lobby.is_there());
 		if not room then
 			write("<state occupants='0' moderators='0' waiting='0' ");
-			attributes("lobby", has_lobby);
+			attribute("lobby", has_lobby);
 			return write("/>");
 		end
 		local occupants, moderators = census(room);
 		local is_told_all = kind == "open" or kind == "request";
 		write("<state ");
-		attributes("occupants", occupants, "others", e and count_others(room, e), "moderators", moderators,
-			"existing", flag(is_told_all),
-			"password", flag(room:get_password()), "members-only", flag(room:get_members_only()), "lobby", has_lobby,
-			"waiting", gate.lobby_queue.count(room.jid, jid_bare(from)), "persistent", flag(gate.room_data.lasts(room)),
-			"unasked", flag(room._data.vestibule_unasked),
-			"affiliations", is_told_all and gate.room_data.count_affiliations(room) or nil);
+		attribute("occupants", occupants);
+		attribute("others", e and count_others(room, e));
+		attribute("moderators", moderators);
+		attribute("existing", flag(is_told_all));
+		attribute("password", flag(room:get_password()));
+		attribute("members-only", flag(room:get_members_only()));
+		attribute("lobby", has_lobby);
+		attribute("waiting", gate.lobby_queue.count(room.jid, jid_bare(from)));
+		attribute("persistent", flag(gate.room_data.lasts(room)));
+		attribute("unasked", flag(room._data.vestibule_unasked));
+		attribute("affiliations", is_told_all and gate.room_data.count_affiliations(room));
 		write(">");
 		if data and data.record then element("record", NOTHING, data.record); end
 		write("</state>");

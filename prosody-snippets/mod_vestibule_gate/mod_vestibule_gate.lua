@@ -88,8 +88,8 @@ end
 local respond, focus, lobby, facts = gate.client_response, gate.focus, gate.lobby, gate.facts;
 local effects, lobby_queue, queue, backpressure = gate.effects, gate.lobby_queue, gate.queue, gate.backpressure;
 local cut, begin, write, written = gate.text.cut, gate.text.begin, gate.text.write, gate.text.written;
-local attributes, give_affiliation, message_of = gate.text.attributes, effects.give_affiliation, gate.messages.of;
-local data_of = gate.room_data.of;
+local attribute, attributes = gate.text.attribute, gate.text.attributes;
+local give_affiliation, message_of, data_of = effects.give_affiliation, gate.messages.of, gate.room_data.of;
 local replaying; -- the verdict in force while a stanza goes through the room again
 local passed_unasked = {}; -- let through while away, to be reported when the link is up
 local sweeping = false;
@@ -120,15 +120,18 @@ local function is_reserved(nick, address) return nick and reserved[fold(nick)] a
 -- Answers to the requester, reports to the component
 
 local addresses = "' from='" .. module.host .. "' to='" .. (component or "") .. "'>";
+local request_opens = "<request xmlns='" .. xmlns_gate .. "' ";
 local report_opens = "<message type='normal" .. addresses .. "<report xmlns='" .. xmlns_gate .. "' ";
 
 local reported = 0;
 local function write_report(event_name, room, attr, session)
 	local data = room._data and data_of(room); -- where there is no room any more, its address is given alone
 	begin(report_opens);
-	attributes("event", event_name, "seq", reported, "room", room.jid);
-	if data then attributes("generation", data.generation, "revision", data.revision); end
-	for key, value in pairs(attr) do attributes(key, value); end
+	attribute("event", event_name);
+	attribute("seq", reported);
+	attribute("room", room.jid);
+	if data then attribute("generation", data.generation); attribute("revision", data.revision); end
+	attributes(attr);
 	write(">");
 	if session then gate.facts.write_claims(session); end
 	write("</report></message>");
@@ -279,10 +282,14 @@ local function ask(e, room)
 	begin("<iq type='set' id='");
 	write(id);
 	write(addresses);
-	write("<request ");
-	attributes("xmlns", xmlns_gate, "kind", kind, "attempt", e.attempt, "room", e.room,
-		"register", flag(e.more and e.more.register), "stops", flag(e.more and e.more.stops),
-		"generation", e.generation, "revision", data and data.revision);
+	write(request_opens);
+	attribute("kind", kind);
+	attribute("attempt", e.attempt);
+	attribute("room", e.room);
+	attribute("register", flag(e.more and e.more.register));
+	attribute("stops", flag(e.more and e.more.stops));
+	attribute("generation", e.generation);
+	attribute("revision", data and data.revision);
 	write(">");
 	facts.write_requester(e, data, room);
 	facts.write_state(room, data, kind, e.from, counts_people and (e.kind == "join" or e.kind == "request") and e or nil);

@@ -602,13 +602,15 @@ return function (LIMIT, AFFILIATION, ROLE)
 		return number and number == number and ("%d"):format(bound(number)) or nil;
 	end
 
+	local function is_of_muc(tag, name) return tag.name == name and tag.attr.xmlns == xmlns_muc; end
+
 	-- Reads the MUC element of a join: the password (one or several), and the requested history. Invalid bounds are
 	-- dropped, as Prosody does.
 	function requests.read_join(stanza)
 		local x = stanza:get_child("x", xmlns_muc);
-		local join, history = { passwords = 0 }, x:get_child("history", xmlns_muc);
-		for tag in x:childtags("password", xmlns_muc) do
-			join.password, join.passwords = tag:get_text(), join.passwords + 1;
+		local join, history = { passwords = 0, password = nil, history = nil }, x:get_child("history", xmlns_muc);
+		for _, tag in ipairs(x.tags) do
+			if is_of_muc(tag, "password") then join.password, join.passwords = tag:get_text(), join.passwords + 1; end
 		end
 		if join.passwords > 1 then join.password = nil; end
 		if history then
@@ -621,14 +623,24 @@ return function (LIMIT, AFFILIATION, ROLE)
 		return join;
 	end
 
+	local function has_only_namespace(tag) return next(tag.attr, next(tag.attr)) == nil; end
+	-- Returns whether the MUC element of a join is what it would be replaced by: empty, or with a password alone.
+	local function is_as_built(x)
+		local password = x.tags[1];
+		return has_only_namespace(x) and (#x == 0 or #x == 1 and password ~= nil and is_of_muc(password, "password")
+			and #password.tags == 0 and #password > 0 and has_only_namespace(password));
+	end
+
 	-- Replaces the MUC elements of a join by what was read; the rest of the presence stays. Its language becomes that
 	-- of a room that it opens.
 	function requests.rebuild_join(stanza)
 		stanza.attr["xml:lang"] = language_of(stanza);
-		local first, count = stanza:get_child("x", xmlns_muc), 0;
+		local first, count = nil, 0;
+		for _, tag in ipairs(stanza.tags) do
+			if is_of_muc(tag, "x") then first, count = first or tag, count + 1; end
+		end
 		if not first then return; end
-		for _ in stanza:childtags("x", xmlns_muc) do count = count + 1; end
-		if count == 1 and #first == 0 and next(first.attr, next(first.attr)) == nil then return; end -- as most are
+		if count == 1 and is_as_built(first) then return; end -- as most are
 		local join = requests.read_join(stanza);
 		local x = st.stanza("x", { xmlns = xmlns_muc });
 		if join.password then x:text_tag("password", join.password); end

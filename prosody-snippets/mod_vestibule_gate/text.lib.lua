@@ -1,6 +1,7 @@
 -- Cuts texts, and writes XML as text where building stanzas would cost too much.
 
-local st = require "util.stanza";
+local escape = require "util.stanza".xml_escape;
+local concat, find = table.concat, string.find;
 
 -- Cuts at a character: half of one would close the component's stream.
 local function cut(text, limit)
@@ -25,28 +26,36 @@ end
 
 -- What goes to the component with every join is written as text, into one buffer: in a server that collects garbage
 -- all the time, a join costs what it leaves behind. It is made of what was parsed from XML, or has been checked.
+local MARKUP, IN_VALUES = "[<>&]", "[<>&'\"]";
 local ESCAPED = { ["<"] = "&lt;", [">"] = "&gt;", ["&"] = "&amp;" };
 local buffer, size = {}, 0;
 local function write(text) size = size + 1; buffer[size] = text; end
 local function begin(text) size = 0; write(text); end
-local function written() return table.concat(buffer, "", 1, size); end
-local function attributes(name, value, ...)
-	if value then
-		buffer[size + 1], buffer[size + 2], buffer[size + 3], buffer[size + 4] = name, "='", st.xml_escape(value), "' ";
-		size = size + 4;
-	end
-	if ... then return attributes(...); end
+local function written() return concat(buffer, "", 1, size); end
+local begins = setmetatable({}, { __index = function (known, name)
+	known[name] = name .. "='";
+	return known[name];
+end }); -- of attributes, by name
+local function attribute(name, value)
+	if not value then return; end
+	if type(value) == "string" and find(value, IN_VALUES) then value = escape(value); end
+	buffer[size + 1], buffer[size + 2], buffer[size + 3] = begins[name], value, "' ";
+	size = size + 3;
 end
-local function write_text(text) write((text:gsub("[<>&]", ESCAPED))); end
+local function attributes(attr)
+	for name, value in pairs(attr) do attribute(name, value); end
+end
+local function write_text(text) write(find(text, MARKUP) and text:gsub(MARKUP, ESCAPED) or text); end
 local function element(name, attr, text)
-	write("<" .. name .. " ");
-	for key, value in pairs(attr) do attributes(key, value); end
+	write("<"); write(name); write(" ");
+	attributes(attr);
 	write(">");
 	if text then write_text(text); end
-	write("</" .. name .. ">");
+	write("</"); write(name); write(">");
 end
 
 return {
 	cut = cut, in_dialog = in_dialog, in_sentence = in_sentence,
-	begin = begin, write = write, written = written, attributes = attributes, element = element,
+	begin = begin, write = write, written = written,
+	attribute = attribute, attributes = attributes, element = element,
 };

@@ -51,11 +51,15 @@ end
 
 function tests.xml_that_is_written_as_text_is_escaped()
 	text.begin("<a ");
-	text.attributes("x", "'<&>\"", "y", nil, "z", 1);
+	text.attribute("x", "'<&>\"");
+	text.attribute("y", nil);
+	text.attribute("z", 1);
+	text.attribute("w", "plain");
 	text.write("/>");
 	local written = text.written();
 	assert(not written:find("y="), written);
 	assert(written:find("x='&apos;&lt;&amp;&gt;", 1, true) and written:find("z='1'", 1, true), written);
+	assert(written:find("&quot;' z='1' w='plain' />", 1, true), written);
 	text.begin("");
 	text.element("b", { c = "&" }, "1 < 2 & 3");
 	equal(text.written(), "<b c='&amp;' >1 &lt; 2 &amp; 3</b>");
