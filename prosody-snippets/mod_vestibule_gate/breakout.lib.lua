@@ -81,35 +81,38 @@ return function (gate)
 		return places;
 	end
 
-	-- Calls `act` with each occupant of the meeting and the room that they are in, until it returns true. Returns those.
-	function breakout.each(room, act)
+	-- Calls `act` with each occupant of the meeting, the room that they are in and `with`, until it returns true. Returns
+	-- those.
+	function breakout.each(room, act, with)
 		for _, occupant in pairs(room._occupants) do
-			if act(occupant, room) then return occupant, room; end
+			if act(occupant, room, with) then return occupant, room; end
 		end
 		for address in pairs(room._data.breakout_rooms or NOTHING) do
 			local place = place_of(address);
 			for _, occupant in pairs(place and place._occupants or NOTHING) do
-				if act(occupant, place) then return occupant, place; end
+				if act(occupant, place, with) then return occupant, place; end
 			end
 		end
 	end
 
+	-- Returns the occupant of that full address in a room. It is the room's own, where the room itself gives out copies.
+	local function occupant_of(place, address) return place._occupants[place._jid_nick[address]]; end
+	breakout.occupant = occupant_of;
+
 	-- Returns the occupant of that full address, and the room of the meeting that they are in.
 	function breakout.find(room, address)
-		local function occupant_of(place) return place._occupants[place._jid_nick[address]]; end
-		local occupant = occupant_of(room);
+		local occupant = occupant_of(room, address);
 		if occupant then return occupant, room; end
 		for other in pairs(room._data.breakout_rooms or NOTHING) do
 			local place = place_of(other);
-			occupant = place and occupant_of(place);
+			occupant = place and occupant_of(place, address);
 			if occupant then return occupant, place; end
 		end
 	end
 
 	-- Returns whether a person is in the meeting.
-	function breakout.is_inside(room, bare)
-		return breakout.each(room, function (occupant) return occupant.bare_jid == bare; end) ~= nil;
-	end
+	local function is_of(occupant, _, bare) return occupant.bare_jid == bare; end
+	function breakout.is_inside(room, bare) return breakout.each(room, is_of, bare) ~= nil; end
 
 	-- Returns the occupants of that bare address, each with the room that they are in.
 	function breakout.seats(room, bare)
@@ -121,7 +124,8 @@ return function (gate)
 		return seats;
 	end
 
-	function breakout.is_empty(room) return breakout.each(room, function () return true; end) == nil; end
+	local function is_one() return true; end
+	function breakout.is_empty(room) return breakout.each(room, is_one) == nil; end
 
 	-- Changing between rooms
 

@@ -24,6 +24,7 @@ return function (gate)
 	-- Calls `act` with the name and value of each verified claim of a person. Tokens are JSON and can hold what XML
 	-- cannot.
 	local function each_claim(session, act)
+		if not gate.identity.has_claims(session) then return; end
 		local room_for = LIMIT.items;
 		gate.identity.each_claim(session, function (name, value)
 			local kind, text = type(value), tostring(value);
@@ -37,25 +38,30 @@ return function (gate)
 	local function write_claim(attr, value) element("claim", attr, value); end
 	local function write_claims(session) each_claim(session, write_claim); end
 
+	local counted, moderating;
+	local function note(occupant, _, services)
+		if services[occupant.bare_jid] then return; end
+		counted = counted + 1;
+		if occupant.role == "moderator" then moderating = moderating + 1; end
+	end
 	local function census(room)
-		local occupants, moderators, services = 0, 0, gate.services();
-		gate.breakout.each(room, function (occupant)
-			if not services[occupant.bare_jid] then
-				occupants = occupants + 1;
-				if occupant.role == "moderator" then moderators = moderators + 1; end
-			end
-		end);
-		return occupants, moderators;
+		counted, moderating = 0, 0;
+		gate.breakout.each(room, note, gate.services());
+		return counted, moderating;
+	end
+
+	local function moderates(occupant, _, services)
+		return occupant.role == "moderator" and not services[occupant.bare_jid];
 	end
 
 	-- Calls `act` with each moderator inside, services excepted, until it returns true.
 	local function each_moderator(room, act)
 		local services = gate.services();
 		return gate.breakout.each(room, function (occupant)
-			return occupant.role == "moderator" and not services[occupant.bare_jid] and act(occupant);
+			return moderates(occupant, nil, services) and act(occupant);
 		end) ~= nil;
 	end
-	local function has_moderator(room) return each_moderator(room, function () return true; end); end
+	local function has_moderator(room) return gate.breakout.each(room, moderates, gate.services()) ~= nil; end
 
 	-- Union-find of people by address, ticket and account: the first key stands for the rest. The table is reused.
 	local firsts, people = {}, 0;
@@ -127,8 +133,7 @@ return function (gate)
 	end
 
 	local function write_credential(stanza, room, kind)
-		local join = gate.requests.read_join(stanza);
-		local typed, count = join.password, join.passwords;
+		local typed, count = gate.requests.read_password(stanza);
 		if kind == "open" and not room then
 			if typed and typed ~= "" then element("credential", NOTHING, typed); end
 			return;

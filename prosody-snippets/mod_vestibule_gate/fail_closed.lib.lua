@@ -72,10 +72,12 @@ return function (gate)
 		elseif event.actor then
 			return false;
 		end
-		local client, name = cause();
+		-- A new room makes its opener an owner: to look for the cause would cost more than the rest of the opening.
 		local rises = to >= AFFILIATION.admin and to > before;
+		if rises and (gate.is_service(bare) or not gate.room_data.of(room)) then return true; end
+		local client, name = cause();
 		if rises then
-			return gate.is_service(bare) or not gate.room_data.of(room), name;
+			return false, name;
 		elseif not client and not verdict then
 			carried_out(room, name, "affiliation " .. event.affiliation, bare);
 			return true;

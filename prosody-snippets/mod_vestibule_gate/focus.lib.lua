@@ -4,6 +4,7 @@
 local jid, st, new_id = require "util.jid", require "util.stanza", require "util.id";
 local new_cache, sha256 = require "util.cache".new, require "util.hashes".sha256;
 
+local NOTHING = {};
 local xmlns_focus = "http://jitsi.org/protocol/focus";
 local HEALTH_CHECK = "^__jicofo%-health%-check"; -- how the rooms are named in which a focus tries itself out
 local TICKET = "^vt%-[%w_-]+$";
@@ -290,7 +291,7 @@ return function (gate)
 	-- Returns what a session has reported of its client; a join reports capabilities, too.
 	function focus.describe(session, stanza)
 		local known = session and session[gate.mark];
-		local log_in = known and known.account or {};
+		local log_in = known and known.account or NOTHING;
 		if known then
 			return known.client, known.mark, known.device, log_in.account, log_in.provider, log_in.mechanism;
 		end

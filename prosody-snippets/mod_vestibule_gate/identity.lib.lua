@@ -243,10 +243,11 @@ return function (gate)
 		return log_in.provider, cut(text_of(log_in.mechanism), LIMIT.name);
 	end
 
+	function identity.has_claims(session) return session and has_token(session); end
+
 	-- Calls `act` with each claim of a verified token. A claim in the session counts only where the token has the same:
 	-- Jitsi's permissions give a session the features of the person who makes its bearer a moderator.
 	function identity.each_claim(session, act)
-		if not session or not has_token(session) then return; end
 		local rest = rest_of(session);
 		local function each(found, verified)
 			if type(found) ~= "table" or type(verified) ~= "table" then return; end

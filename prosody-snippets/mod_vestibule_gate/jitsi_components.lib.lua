@@ -202,7 +202,8 @@ return function (gate)
 	end
 	-- Nobody changes it by coming in.
 	function components.reduce_join(stanza)
-		if not gate.is_service(stanza.attr.from) then stanza:remove_children("startmuted", xmlns_start_muted); end
+		if not stanza:get_child("startmuted", xmlns_start_muted) or gate.is_service(stanza.attr.from) then return; end
+		stanza:remove_children("startmuted", xmlns_start_muted);
 	end
 
 	-- Compared with the permission to chat: questions, answers and files are shown to everybody.

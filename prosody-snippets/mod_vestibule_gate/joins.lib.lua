@@ -45,7 +45,7 @@ return function (gate)
 			return true;
 		elseif gate.is_reserved(nick, stanza.attr.from) or gate.is_reserved(gate.names.tidy(stanza), stanza.attr.from) then
 			return gate.refuse_nick(event);
-		elseif #(gate.requests.read_join(stanza).password or "") > LIMIT.name then -- it may become the room's
+		elseif #(gate.requests.read_password(stanza) or "") > LIMIT.name then -- it may become the room's
 			return gate.refuse_value(event, "password");
 		end
 		return gate.put(event, "join");
@@ -148,10 +148,11 @@ return function (gate)
 	-- Gives the role of an answer: Prosody created the occupant before the affiliation was given.
 	function joins.seat(room, occupant, verdict)
 		local wanted, exactly = verdict.fx.requester, verdict.exactly;
+		if not wanted and occupant.role ~= "moderator" then return; end
 		local usual = room:get_default_role(room:get_affiliation(occupant.bare_jid));
 		if not wanted then
 			-- Ignores the role that another module has given meanwhile; the affiliation was refused to it.
-			if occupant.role == "moderator" and usual ~= "moderator" then occupant.role = usual or "participant"; end
+			if usual ~= "moderator" then occupant.role = usual or "participant"; end
 			return;
 		end
 		local role, wanted_role = usual or "none", wanted.role or "none";

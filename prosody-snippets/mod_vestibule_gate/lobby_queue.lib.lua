@@ -4,6 +4,7 @@ local jid, new_id, now = require "util.jid", require "util.id", require "util.ti
 local dataforms = require "util.dataforms";
 local jid_bare, jid_resource = jid.bare, jid.resource;
 
+local NOTHING = {};
 local xmlns_request = "http://jabber.org/protocol/muc#request";
 
 return function (gate)
@@ -74,7 +75,7 @@ return function (gate)
 		forget = forget_waiting, tell = send_knocks, add = waits, remember = remember_knock,
 	};
 
-	function lobby_queue.people(room_jid) return lists[room_jid] and lists[room_jid].people or {}; end
+	function lobby_queue.people(room_jid) return lists[room_jid] and lists[room_jid].people or NOTHING; end
 	-- Returns how many people wait, without the one with that bare address.
 	function lobby_queue.count(room_jid, but)
 		local list = lists[room_jid];

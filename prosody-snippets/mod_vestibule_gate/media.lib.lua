@@ -5,6 +5,7 @@
 local jid, st, json = require "util.jid", require "util.stanza", require "util.json";
 local array = require "util.array";
 
+local NOTHING = {};
 local xmlns_jitsi = "http://jitsi.org/jitmeet";
 
 return function (gate)
@@ -27,7 +28,7 @@ return function (gate)
 
 	local function moderated_in(place)
 		local data = not gate.is_observing() and gate.room_data.of(main_of(place));
-		return data and data.media or {};
+		return data and data.media or NOTHING;
 	end
 
 	local function say_to(address, content)
@@ -248,16 +249,17 @@ return function (gate)
 
 	-- Puts an occupant on the lists that they belong on, and removes them from the others.
 	function media.settle(place, occupant)
-		if gate.focus.is_one(occupant.bare_jid) or not start(place) then return; end
+		local kinds = moderated_in(place);
+		if #kinds == 0 or gate.focus.is_one(occupant.bare_jid) or not start(place) then return; end
 		local main = main_of(place);
-		for _, kind in ipairs(moderated_in(place)) do
+		for _, kind in ipairs(kinds) do
 			media.list(place, occupant, kind, gate.permissions.may(main, occupant, kind));
 		end
 	end
 
 	-- Removes a nick from the lists: its next bearer is another person. A person who changes nick stays.
 	local function forget(room, occupant, next_nick)
-		for kind, list in pairs(#moderated_in(room) > 0 and room.av_moderation or {}) do
+		for kind, list in pairs(#moderated_in(room) > 0 and room.av_moderation or NOTHING) do
 			if take_out(list, external(occupant.nick)) then
 				if next_nick then list:push(external(next_nick)); end
 				tell_lists(room, kind);
@@ -267,6 +269,7 @@ return function (gate)
 
 	gate.breakout.guard("muc-occupant-joined", PRIORITY.seated, function (event)
 		local place, occupant, address = event.room, event.occupant, event.stanza.attr.from;
+		if #moderated_in(place) == 0 then return; end
 		if gate.focus.is_one(occupant.bare_jid) then return tell_focus(place, address); end
 		tell_newcomer(place, occupant, address);
 	end);

@@ -370,6 +370,11 @@ local function tell_of_change(e, verdict)
 	if room and room:get_occupant_jid(e.from) then effects.say(room, verdict.fx.say, e.from, true); end
 end
 
+local function enter(e, room)
+	if room then return room:handle_normal_presence(way_back(e), e.stanza); end
+	return prosody.core_post_stanza(way_back(e), e.stanza, false);
+end
+
 -- Replays the stanza through the room, with its verdict: `steps`, or as it was sent.
 local function replay(e, verdict, room, steps)
 	if e.more and e.more.granted then
@@ -385,10 +390,7 @@ local function replay(e, verdict, room, steps)
 	if e.kind == "join" then
 		e.stanza.delayed_join_skip = true; -- the Jitsi rate limiter has counted this join already
 		if not verdict.as_sent then gate.requests.rebuild_join(e.stanza); end
-		try(e, function ()
-			if room then return room:handle_normal_presence(way_back(e), e.stanza); end
-			return prosody.core_post_stanza(way_back(e), e.stanza, false);
-		end);
+		try(e, enter, e, room);
 	else
 		carry_out(e, verdict, steps or { { stanza = e.stanza } });
 	end
@@ -445,8 +447,12 @@ local function settle(e, fx, room)
 		replay(e, { fx = fx }, room);
 		return;
 	elseif e.kind == "join" then
-		data = data or {};
-		replay(e, { fx = fx, exactly = not e.generation, generation = data.generation, revision = data.revision }, room);
+		verdict = {
+			fx = fx, generation = data and data.generation, revision = data and data.revision,
+			kind = nil, room = nil, from = nil, passed = nil, given = nil, -- added later; most have no more than these 8
+		};
+		if not e.generation then verdict.exactly = true; end
+		replay(e, verdict, room);
 	else
 		verdict = { fx = fx, invited = {} };
 		if is_replayed then

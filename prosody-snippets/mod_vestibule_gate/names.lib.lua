@@ -114,7 +114,7 @@ return function (gate)
 	local function hold(event, room, place)
 		local stanza, kind = event.stanza, event.stanza.attr.type;
 		if kind ~= nil and kind ~= "unavailable" or gate.is_observing() or gate.is_service(stanza.attr.from) then return; end
-		local occupant, name = room:get_occupant_by_real_jid(stanza.attr.from), tidy(stanza);
+		local occupant, name = gate.breakout.occupant(room, stanza.attr.from), tidy(stanza);
 		local main = occupant and place.of(room);
 		if not main then return; end
 		local before = names.shown(occupant, stanza.attr.from);

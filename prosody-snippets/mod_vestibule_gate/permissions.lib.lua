@@ -11,6 +11,7 @@ local E2EE = "https://jitsi.org/meet/e2ee";
 -- Elements of a presence by which Jitsi's clients show something to everybody, and the permission that each takes.
 local SHOWN = { ["shared-video"] = "desktop", etherpad = "chat", ["call-control"] = "chat" };
 
+local NOTHING = {};
 -- Names of the texts that refuse, and of keys of the policy, where they are not called like the permission.
 local TEXTS, KEYS = { desktop = "media" }, { desktop = "screen_share", alone = "breakout_alone" };
 
@@ -84,7 +85,7 @@ return function (gate)
 
 	-- Returns the permissions that an answer gives an occupant; nil: all.
 	local function answered(fx, occupant)
-		for _, item in ipairs(fx.may or {}) do
+		for _, item in ipairs(fx.may or NOTHING) do
 			if item.jid == occupant.bare_jid then return next(item.degrees) and item.degrees or nil; end
 		end
 	end
@@ -99,7 +100,8 @@ return function (gate)
 		gate.buttons.settle(place, occupant, true);
 	end);
 	guard("muc-occupant-left", PRIORITY.seated, function (event, room)
-		local nick, bare = event.occupant.nick, event.occupant.bare_jid;
+		local nick, bare, data = event.occupant.nick, event.occupant.bare_jid, gate.room_data.of(room);
+		if not data or not data.may or not data.may[bare] then return; end
 		local stays = gate.room_data.is_rename(event);
 		each_seat(room, bare, function (occupant) stays = stays or occupant.nick ~= nick; end);
 		if not stays and not gate.visitors.is_inside(room, bare) then set(room, bare, nil); end
@@ -261,9 +263,10 @@ return function (gate)
 
 	-- Removes from a presence what its sender may not show. Returns the permissions that they would need.
 	local function hide(event, room, occupant, degrees)
-		local hidden, session, stanza, is_any = {}, event.origin, event.stanza, false;
+		local session, stanza, is_any = event.origin, event.stanza, false;
 		for _, tag in ipairs(stanza.tags) do is_any = is_any or SHOWN[tag.name] ~= nil; end
-		if not is_any then return hidden; end -- as nearly always
+		if not is_any then return NOTHING; end -- as nearly always
+		local hidden = {};
 		gate.requests.remove(stanza, function (tag)
 			local what = SHOWN[tag.name];
 			if what and not may(room, occupant, what, degrees) and not stops(tag, session) then
@@ -280,10 +283,10 @@ return function (gate)
 	local function hold_words(event, room, _, place)
 		local stanza = event.stanza;
 		if stanza.name == "message" and stanza.attr.type ~= "error" then return; end
-		local occupant = place:get_occupant_by_real_jid(stanza.attr.from);
+		local occupant = gate.breakout.occupant(place, stanza.attr.from);
 		if not occupant then return; end
 		if not may(room, occupant, "chat") then hush(stanza); end
-		for what in pairs(stanza.name == "presence" and hide(event, room, occupant) or {}) do
+		for what in pairs(stanza.name == "presence" and hide(event, room, occupant) or NOTHING) do
 			permissions.inform(room, occupant, what, true, stanza);
 		end
 	end
@@ -294,7 +297,7 @@ return function (gate)
 		local verdict = event.stanza[gate.mark];
 		local fx = verdict and verdict.fx;
 		if not fx or gate.is_observing() then return; end
-		local degrees = answered(fx, event.occupant) or {};
+		local degrees = answered(fx, event.occupant) or NOTHING;
 		if not may(room, event.occupant, "chat", degrees) then hush(event.stanza); end
 		hide(event, room, event.occupant, degrees);
 		gate.jitsi_components.reduce_join(event.stanza);

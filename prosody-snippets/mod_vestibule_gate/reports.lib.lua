@@ -2,6 +2,8 @@
 
 local jid = require "util.jid";
 
+local NOTHING = {};
+
 return function (gate)
 	local PRIORITY, LIMIT, AFFILIATION, mark = gate.PRIORITY, gate.LIMIT, gate.AFFILIATION, gate.mark;
 	local several = {}; -- the field of a room: the sessions of each nick that more than one has had
@@ -90,8 +92,8 @@ return function (gate)
 		if not verdict.kept and (verdict.fx.record or verdict.fx.person) then
 			gate.room_data.keep(gate.room_data.of(room), verdict.fx);
 			room:save();
+			verdict.kept = true;
 		end
-		verdict.kept = true;
 		gate.effects.say(room, verdict.fx.say, event.jid, false);
 		gate.effects.say(room, verdict.fx.say, event.jid, true);
 	end
@@ -108,7 +110,7 @@ return function (gate)
 	-- Reports the sessions that have left a nick which others still use.
 	local function report_lost(place, occupant, room)
 		local sessions, present = place[several] and place[several][occupant.nick], place._occupants[occupant.nick];
-		for address in pairs(present and sessions or {}) do
+		for address in pairs(present and sessions or NOTHING) do
 			local presence = present.sessions[address];
 			if not presence or presence.attr.type == "unavailable" then
 				sessions[address] = nil;

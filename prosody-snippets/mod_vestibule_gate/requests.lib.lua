@@ -32,6 +32,7 @@ return function (LIMIT, AFFILIATION, ROLE)
 
 	-- Returns whether a text is a language tag (RFC 5646).
 	local function is_language(text)
+		if text:find("^%a%a%a?$") then return true; end -- as nearly all are
 		for part in (text .. "-"):gmatch("([^-]*)-") do
 			if not part:match("^%w+$") or #part > 8 then return false; end
 		end
@@ -604,15 +605,21 @@ return function (LIMIT, AFFILIATION, ROLE)
 
 	local function is_of_muc(tag, name) return tag.name == name and tag.attr.xmlns == xmlns_muc; end
 
+	-- Returns the password in the MUC element of a join, if there is exactly one, and how many there are.
+	function requests.read_password(stanza)
+		local password, count = nil, 0;
+		for _, tag in ipairs(stanza:get_child("x", xmlns_muc).tags) do
+			if is_of_muc(tag, "password") then password, count = tag:get_text(), count + 1; end
+		end
+		return count == 1 and password or nil, count;
+	end
+
 	-- Reads the MUC element of a join: the password (one or several), and the requested history. Invalid bounds are
 	-- dropped, as Prosody does.
 	function requests.read_join(stanza)
 		local x = stanza:get_child("x", xmlns_muc);
-		local join, history = { passwords = 0, password = nil, history = nil }, x:get_child("history", xmlns_muc);
-		for _, tag in ipairs(x.tags) do
-			if is_of_muc(tag, "password") then join.password, join.passwords = tag:get_text(), join.passwords + 1; end
-		end
-		if join.passwords > 1 then join.password = nil; end
+		local password, passwords = requests.read_password(stanza);
+		local join, history = { password = password, passwords = passwords }, x:get_child("history", xmlns_muc);
 		if history then
 			local is_read, since = pcall(datetime.parse, history.attr.since);
 			join.history = {

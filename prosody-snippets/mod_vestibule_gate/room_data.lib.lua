@@ -163,8 +163,9 @@ return function (gate)
 	-- another address with each connection come back by their ticket. In a kept room affiliations are lent.
 	local function retire(room)
 		local data = of(room);
-		local former, inside = data and data.former or NOTHING, {};
+		local former = data and data.former or NOTHING;
 		if next(former) == nil then return; end
+		local inside = {};
 		gate.breakout.each(room, function (occupant) inside[occupant.bare_jid] = true; end);
 		for bare in pairs(former) do
 			local affiliation = not inside[bare] and gate.affiliation_of(room, bare);

@@ -44,19 +44,18 @@ return function (gate)
 	-- Returns the main room's visitor of that full address.
 	function visitors.find(room, address) return (audiences[room.jid] or NOTHING)[address]; end
 
-	-- Calls `act` with each visitor of a room, until it returns true. Returns that one.
-	function visitors.each(room, act)
+	-- Calls `act` with each visitor of a room and `with`, until it returns true. Returns that one.
+	function visitors.each(room, act, with)
 		for _, one in pairs(audiences[room.jid] or NOTHING) do
-			if act(one) then return one; end
+			if act(one, with) then return one; end
 		end
 	end
 
 	local function with_nick(room, nick)
 		return visitors.each(room, function (one) return one.nick == nick; end);
 	end
-	function visitors.is_inside(room, bare)
-		return visitors.each(room, function (one) return one.bare_jid == bare; end) ~= nil;
-	end
+	local function is_of(one, bare) return one.bare_jid == bare; end
+	function visitors.is_inside(room, bare) return visitors.each(room, is_of, bare) ~= nil; end
 
 	local function describe(room, one) return gate.facts.describe(room, one, one.session, one.jid); end
 	visitors.describe = describe;

@@ -469,7 +469,7 @@ gate.permissions = permissions;
 local function seated(role, degrees)
 	local room, data = new_room();
 	local occupant = { bare_jid = "a@b", nick = "r@m/a", role = role };
-	room._occupants[occupant.nick] = occupant;
+	room._occupants[occupant.nick], room._jid_nick["a@b/c"] = occupant, occupant.nick;
 	if degrees then data.may = { ["a@b"] = degrees }; end
 	function room.get_occupant_by_real_jid() return occupant; end
 	function room.get_occupant_jid() return occupant.nick; end
