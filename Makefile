@@ -9,12 +9,15 @@ JOBS ?= 3
 # ... but not these: hundreds of people, and moments that count.
 CROWDS := $(addprefix tests/prosody/test_,component_restarts.py fair_turns.py one_answer.py opening_race.py overflow.py reload_storm.py)
 PYTEST = VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) -m pytest -q -p no:cacheprovider
+# What loads a server, in a workspace of its own.
+RIVALS = CARGO_TARGET_DIR=benches/rivals/target $(CARGO) build --locked --manifest-path benches/rivals/Cargo.toml
 ONCE ?=
 SEEDS ?= 2
 MODEL_STEPS ?= 500
 MODEL_SEEDS ?= 1,2,3
 MUTANTS ?=
 SOAK_MINUTES ?= 60
+SOAK_JOINS ?= 200
 SERVERS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -86,6 +89,7 @@ doc: ## Build the documentation, warnings being errors
 
 prosody-tests: prosody13 browser ## Test against real Prosody (PROSODY=0.12, 13 or both)
 	$(CARGO) build --locked
+	$(RIVALS)
 	$(PYTEST) -n $(JOBS) --dist loadscope $(CROWDS:%=--ignore=%) tests/prosody
 	$(PYTEST) $(CROWDS)
 
@@ -109,9 +113,11 @@ long: prosody13 model model-mutants ## What is too long for `make test`: every f
 	LAB_SECONDS=1800 CROWD=1000 $(PYTEST) tests/prosody/test_registry.py -k any_size
 	LAB_SECONDS=3600 ROOMS=10001 $(PYTEST) tests/prosody/test_sizes.py
 
-soak: packages ## Everything at once for SOAK_MINUTES (60): is anything growing? (docs/soak.md)
-	$(CARGO) build --locked
-	SOAK_MINUTES=$(SOAK_MINUTES) VESTIBULE_BIN=$(TARGET)/debug/vestibule $(PYTHON) tests/prosody/soak.py
+soak: packages ## Everything at once for SOAK_MINUTES (60), with SOAK_JOINS (200) a second: is anything growing? (docs/soak.md)
+	$(CARGO) build --release --locked
+	$(RIVALS) --release
+	SOAK_MINUTES=$(SOAK_MINUTES) SOAK_JOINS=$(SOAK_JOINS) CROWD_BIN=benches/rivals/target/release/crowd VESTIBULE_BIN=$(TARGET)/release/vestibule \
+		$(PYTHON) tests/prosody/soak.py
 
 screenshots: browser ## Take the pictures of the page again, into docs/images
 	$(CARGO) build --locked

@@ -1,10 +1,11 @@
 """Everything at once, for as long as asked: a server with the gate, the component with page, API, metrics and database; people who
-come, knock, guess, take other names, open rooms and go, commands, reloads, readers of page and API, a link that breaks.
+come, knock, guess, take other names, open rooms and go, commands, reloads, readers of page and API, a link that breaks, and
+a crowd that joins and leaves at a steady rate.
 
-    make soak SOAK_MINUTES=60
+    make soak SOAK_MINUTES=60 SOAK_JOINS=200
 
-takes samples of what both processes hold, prints them as they were at the beginning, in the middle and at the end, and says of each whether it is
-flat or growing. The exit status is 1 if something grows, or if people had no answer.
+takes samples of what both processes hold, of the database's size and of how long the crowd waits, prints them as they were at the beginning, in the middle and at
+the end, and says of each whether it is flat or growing. The exit status is 1 if something grows, or if people had no answer.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from lab import Crowd, Failed, Prosody, Vestibule
 from lab.http import Api
+from lab.process import ROOT, environment
 from lab.stanza import CLIENT, element
 from proxy import Proxy
 from storm import PASSWORD
@@ -49,11 +51,22 @@ max_size = "64 MiB"
 [[room]]
 match = "lobby-*"
 lobby.admission = "password-and-lobby"
+[[room]]
+match = "crowd-*"
+access.create = ["guest"]
+password.guesses.burst = 10000
+password.guesses.room_burst = 10000
 """
 # Files in turn: what is in force changes.
 FILES = [POLICY, POLICY + "limits.occupants = 30\n"]
 # A run that is shorter says nothing of memory: it is still being filled.
 LONG = 600
+# mod_c2s holds each session for so many seconds after it has come, for a timer. With its own 300, a quarter of an hour in which ever more
+# people come looks like a leak of what the gate keeps.
+C2S_TIMEOUT = 20
+# The crowd: so many people in so many rooms, who are others each minute.
+CROWD = {"people": 50, "rooms": 20}
+CROWD_TURN = 60
 
 
 @dataclasses.dataclass
@@ -74,6 +87,8 @@ class Rule:
 RULES = {
     "component KiB": Rule(0.05, 4096),
     "server KiB": Rule(0.05, 8192),
+    "database KiB": Rule(0.05, 4096),
+    "crowd ": Rule(0.25, 5),
     "server Lua KiB": Rule(0.05, 2048),
     "component descriptors": Rule(0.05, 10),
     "server descriptors": Rule(0.05, 15),
@@ -82,7 +97,7 @@ RULES = {
     "gate ": Rule(0.05, 60),
     "metric ": Rule(0.05, 30),
 }
-MEMORY = " KiB"
+SLOW_TO_FILL = (" KiB", " ms")
 
 
 def judge(samples, seconds):
@@ -94,7 +109,7 @@ def judge(samples, seconds):
             raise Failed(f"{len(values)} samples are too few")
         rule = next(rule for start, rule in RULES.items() if name.startswith(start))
         verdict = "growing" if rule.grows(values) else "flat"
-        if MEMORY in name and seconds < LONG:
+        if name.endswith(SLOW_TO_FILL) and seconds < LONG:
             verdict = "not judged"
         quarter = len(values) // 4
         median = [values[:quarter], values[len(values) // 2 - 1 : len(values) // 2 + 2], values[-quarter:]]
@@ -112,13 +127,14 @@ def process(pid):
 class Soak:
     """The load, and the samples."""
 
-    def __init__(self, server, component, proxy, leaks=()):
-        self.server, self.component, self.proxy = server, component, proxy
+    def __init__(self, server, component, proxy, joins, leaks=()):
+        self.server, self.component, self.proxy, self.joins = server, component, proxy, joins
         self.counts = {}
         self.samples = []
         self.leaks = leaks
         self.random = random.Random(7)
         self.leaked = []
+        self.waited = {}
         self.ends = None
 
     def count(self, what):
@@ -162,6 +178,42 @@ class Soak:
             who.send(element(CLIENT, "presence", to=f"{room}/{nick}", type="unavailable"))
         await who.ping(20)
         del who.seen[:]
+
+    async def crowd(self):
+        """`joins` a second, of people who are others each minute."""
+        program = os.environ.get("CROWD_BIN") or ROOT / "benches/rivals/target/debug/crowd"
+        turn = 0
+        while self.joins and (left := self.ends - time.monotonic()) > 0:
+            turn += 1
+            words = CROWD | {
+                "port": self.server.c2s_port, "prefix": f"crowd-{turn}-", "password": PASSWORD,
+                "every": round(1000 * CROWD["people"] / self.joins), "seconds": min(CROWD_TURN, left),
+            }
+            child = await asyncio.create_subprocess_exec(
+                program, "storm", *(str(word) for name, value in words.items() for word in (f"--{name}", value)),
+                stdout=asyncio.subprocess.PIPE, env=environment({}), limit=2**26,
+            )
+            try:
+                lines = (await child.stdout.read()).splitlines()
+            finally:
+                if child.returncode is None:
+                    child.kill()
+                await child.wait()
+            if len(lines) != 2:
+                self.count("crowd: cut short")
+                continue
+            self.tell_apart(json.loads(lines[1]))
+
+    def tell_apart(self, outcomes):
+        """Counts what came of the crowd's joins, and keeps how long those waited who got in."""
+        waited = []
+        for sent, answered, is_right, outcome in outcomes:
+            self.count(f"crowd: {outcome if is_right else f'{outcome} by a wrong password'}")
+            if outcome == "joined":
+                waited.append(1000 * (answered - sent))
+        if len(waited) > 10:
+            hundredths = statistics.quantiles(waited, n=100)
+            self.waited = {"crowd median ms": hundredths[49], "crowd p90 ms": hundredths[89]}
 
     async def operator(self):
         """Commands in turn, and files."""
@@ -235,6 +287,9 @@ class Soak:
         for name, pid in (("component", self.component.pid), ("server", self.server.pid)):
             kib, descriptors, threads = process(pid)
             sample |= {f"{name} KiB": kib, f"{name} descriptors": descriptors, f"{name} threads": threads}
+        database = (file.stat().st_size for file in self.component.state_dir.glob("*.db*"))
+        sample["database KiB"] = sum(database) // 1024
+        sample |= self.waited
         _, _, text = await asyncio.to_thread(api.request, "GET", "/metrics")
         del self.component.said[:]
         for metric in ("store_waiting", "requests_in_flight", "http_streams", "waiting", "rooms"):
@@ -249,15 +304,15 @@ class Soak:
         """For so long."""
         self.ends = time.monotonic() + seconds
         tasks = [self.person(number) for number in range(12)]
-        tasks += [self.operator(), self.moderator(), self.reader(), self.leaker(seconds), self.breaker(max(seconds / 20, 8))]
+        tasks += [self.operator(), self.moderator(), self.reader(), self.crowd(), self.leaker(seconds), self.breaker(max(seconds / 20, 8))]
         await asyncio.gather(*tasks, self.sampler(max(seconds / 240, 0.5)))
 
 
-async def soak(version, seconds, leaks=()):
-    """Returns the verdicts, and what was counted."""
+async def soak(version, seconds, joins, leaks=()):
+    """Returns the verdicts, and what was counted. The crowd makes so many `joins` a second."""
     options = {"modules_enabled": ["vestibule_gate", "lab_sizes"], "vestibule_also": ["urn:lab"]}
     server = Prosody(
-        version, storage="internal", plugin_paths=[MODULES], muc_options=options, log_level="info",
+        version, storage="internal", plugin_paths=[MODULES], muc_options=options, log_level="info", options={"c2s_timeout": C2S_TIMEOUT},
         component_options={"component_conflict_resolve": "kick_old"},
     )
     with server:
@@ -267,7 +322,7 @@ async def soak(version, seconds, leaks=()):
             component.start(ready=False)
             try:
                 await asyncio.to_thread(component.wait_ready)
-                run = Soak(server, component, proxy, leaks)
+                run = Soak(server, component, proxy, joins, leaks)
                 await run.go_on(seconds)
                 for stream in run.leaked:
                     stream.close()
@@ -289,7 +344,7 @@ def show(verdicts, counts, samples, seconds, version):
             print(f"{name:44}{first:>10}{middle:>10}{last:>10}  {verdict}")
     print("; ".join(f"{what} {count}" for what, count in sorted(counts.items())))
     growing = [name for name, row in verdicts.items() if row[-1] == "growing"]
-    silent = counts.get("join: silence", 0)
+    silent = counts.get("join: silence", 0) + counts.get("crowd: silence", 0)
     if silent:
         print(f"{silent} joins had no answer")
     print(f"growing: {', '.join(growing)}" if growing else "everything that was judged is flat")
@@ -300,7 +355,8 @@ def main():
     seconds = float(os.environ.get("SOAK_MINUTES") or 60) * 60
     version = os.environ.get("PROSODY") or "0.12"
     version = "0.12" if version == "both" else version
-    verdicts, counts, samples = asyncio.run(soak(version, seconds))
+    joins = float(os.environ.get("SOAK_JOINS") or 0)
+    verdicts, counts, samples = asyncio.run(soak(version, seconds, joins))
     return 0 if show(verdicts, counts, samples, seconds, version) else 1
 
 

@@ -4,6 +4,7 @@ import pytest
 from soak import LONG, judge, show, soak
 
 SECONDS = 20
+JOINS = 20
 
 
 def samples(grows=0.0, start=100, count=40):
@@ -24,11 +25,12 @@ def test_of_a_short_run_memory_is_not_judged():
 
 
 async def test_a_turn_of_everything_at_once_is_judged(prosody_version, capsys):
-    verdicts, counts, number = await soak(prosody_version, SECONDS)
+    verdicts, counts, number = await soak(prosody_version, SECONDS, JOINS)
     text_is_fine = show(verdicts, counts, number, SECONDS, prosody_version)
     assert text_is_fine, capsys.readouterr().out
     # Everything was there: people, refusals, commands, readers, a link that broke, and the gate's tables.
-    for what in ("join: joined", "join: error", "sessions", "pages", "links cut", "command suspend", "command reload"):
+    for what in ("join: joined", "join: error", "sessions", "pages", "links cut", "command suspend", "command reload",
+                 "crowd: joined", "crowd: not-authorized by a wrong password"):
         assert counts.get(what, 0) > 0, (what, counts)
     assert len([name for name in verdicts if name.startswith("gate ")]) > 5
     assert verdicts["component descriptors"][1] > 5
@@ -37,7 +39,7 @@ async def test_a_turn_of_everything_at_once_is_judged(prosody_version, capsys):
 async def test_a_leak_of_connections_is_found(prosody_version, capsys):
     if prosody_version != "0.12":
         pytest.skip("the leak is planted on one Prosody: it is the readers' own")
-    verdicts, counts, number = await soak(prosody_version, SECONDS, leaks=["stream"])
+    verdicts, counts, number = await soak(prosody_version, SECONDS, 0, leaks=["stream"])
     assert not show(verdicts, counts, number, SECONDS, prosody_version)
     said = capsys.readouterr().out
     assert verdicts["component descriptors"][-1] == "growing", said
