@@ -4,7 +4,7 @@
 -- for byte.
 
 local jid = require "util.jid";
-local jid_bare, jid_prep, jid_resource = jid.bare, jid.prep, jid.resource;
+local jid_prep = jid.prep;
 
 local xmlns_muc = "http://jabber.org/protocol/muc";
 -- Most addresses consist of these characters, which no preparation changes.
@@ -15,6 +15,8 @@ local EVENTS = { "message/full", "message/bare", "message/host", "presence/full"
 	"iq/full", "iq/bare", "iq/host" };
 
 return function (gate)
+	local jid_bare, jid_resource = gate.jids.bare, gate.jids.resource;
+
 	-- Returns whether strict preparation leaves the bare address unchanged. Resources are opaque.
 	local function is_prepared(address)
 		if not address then return true; end

@@ -1,8 +1,7 @@
 -- Breakout rooms (Jitsi's mod_muc_breakout_rooms): rooms of another service that belong to a room of this one. They are
 -- one meeting: a person in a breakout room is in the meeting, and what is decided about it reaches them there.
 
-local jid, json, st = require "util.jid", require "util.json", require "util.stanza";
-local jid_bare, jid_host, jid_resource = jid.bare, jid.host, jid.resource;
+local json, st = require "util.json", require "util.stanza";
 
 local CHANGES = 60; -- seconds in which a person who has left one room of a meeting may come into another
 local ENDS = 5; -- seconds after which Jitsi's module ends a meeting that everybody has left
@@ -12,6 +11,7 @@ local SENT = "vestibule_sent"; -- the field of a session: the breakout room to w
 local NOTHING = {};
 
 return function (gate)
+	local jid_bare, jid_host, jid_resource = gate.jids.bare, gate.jids.host, gate.jids.resource;
 	local host, watched; -- the breakout rooms' service, and that of which events are heard
 	local mains = {}; -- the main room's address, by that of the breakout room
 	local leavers = {}; -- when each address left, by the main room's address
@@ -60,6 +60,7 @@ return function (gate)
 
 	-- Returns the main room of an open breakout room.
 	function breakout.main(address)
+		if not host or jid_host(address) ~= host then return nil; end
 		local known = mains[address] and gate.get_room(mains[address]);
 		if has(known, address) then return known; end
 		-- Otherwise strangers could make it search.
@@ -289,10 +290,10 @@ return function (gate)
 	end
 
 	-- Refuses a session that is in another room of the meeting: nobody is in it twice. Clients leave one room first.
-	function breakout.refuse_second(event, room)
+	function breakout.refuse_second(event, room, place)
 		local from = event.stanza.attr.from;
 		if gate.is_unguarded() or gate.is_service(from) then return; end
-		if not is_seated_elsewhere(room, event.room, from) then return; end
+		if not is_seated_elsewhere(room, place, from) then return; end
 		return gate.refuse(event, "closed-way", "cancel", "conflict");
 	end
 
@@ -366,7 +367,7 @@ return function (gate)
 			if gate.is_reserved(nick, from) or gate.is_reserved(gate.names.tidy(event.stanza), from) then
 				return gate.refuse_nick(event);
 			end
-			return breakout.refuse_second(event, room);
+			return breakout.refuse_second(event, room, event.room);
 		end);
 		guard("muc-occupant-pre-join", PRIORITY.verdict, judge_join);
 		guard("muc-occupant-pre-join", PRIORITY.raise, function (event)

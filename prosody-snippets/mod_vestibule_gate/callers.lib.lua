@@ -2,9 +2,8 @@
 -- session for each call. To rooms, and so to the component, each of these sessions has an account of its own, which
 -- nobody can log in to and which ends with the session. What is done to one of them in a room then touches no other.
 
-local jid, hex = require "util.jid", require "util.hex";
+local hex = require "util.hex";
 local bytes = require "util.random".bytes;
-local jid_bare, jid_host = jid.bare, jid.host;
 local encode = hex.encode or hex.to; -- Prosody 0.12 has the latter
 
 local FIELD = "vestibule_caller"; -- of a session: its own address. Other gates and a reloaded one find it there
@@ -12,6 +11,7 @@ local KINDS = { "presence", "message", "iq" };
 local xmlns_focus = "http://jitsi.org/protocol/focus";
 
 return function (gate)
+	local jid_bare, jid_host = gate.jids.bare, gate.jids.host;
 	local gateways, sessions, watched = {}, {}, {}; -- the accounts; the session of each caller's address
 	local callers = {};
 
@@ -82,7 +82,7 @@ return function (gate)
 		local stanza = event.stanza;
 		local session = sessions[jid_bare(stanza.attr.to)];
 		if not session then return; end
-		local is_for_all = jid.resource(stanza.attr.to) == nil;
+		local is_for_all = gate.jids.resource(stanza.attr.to) == nil;
 		stanza.attr.to = session.full_jid;
 		if not is_for_all then return; end
 		prosody.core_post_stanza(event.origin, stanza, false);

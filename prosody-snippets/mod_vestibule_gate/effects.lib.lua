@@ -79,12 +79,14 @@ return function (gate)
 	end
 
 	local function say(room, says, requester, joined)
-		for _, item in ipairs(says or NOTHING) do
-			local text = item.text:gsub("{(%a+)}", function (word)
-				return word == "password" and (room:get_password() or "") or word == "code" and (gate.room_data.code(room) or "")
-					or word == "nick" and name_of(room, requester)
-					or word == "room" and jid_node(room.jid) or nil;
-			end);
+		if not says then return; end
+		local function value_of(word)
+			return word == "password" and (room:get_password() or "") or word == "code" and (gate.room_data.code(room) or "")
+				or word == "nick" and name_of(room, requester)
+				or word == "room" and jid_node(room.jid) or nil;
+		end
+		local function say_one(item)
+			local text = item.text:gsub("{(%a+)}", value_of);
 			-- Screens are shared: the pop-up only points to the secret. People who have asked for it read the chat.
 			local has_password, has_code = item.text:find("{password}", 1, true), item.text:find("{code}", 1, true);
 			local is_private, pointer = has_password or has_code, has_password and "gate-see-chat" or "gate-see-chat-code";
@@ -94,20 +96,23 @@ return function (gate)
 				local is_jitsi = tell(place or room, address, kind, text, is_private);
 				if is_jitsi and is_pointed_to then tell(place or room, address, kind, (gate.messages.of(pointer))); end
 			end
-			if item.joined == joined and item.to == "waiting" then
+			if item.to == "waiting" then
 				gate.lobby_queue.say(room, text);
-			elseif item.joined == joined and item.to ~= "requester" then
+			elseif item.to ~= "requester" then
 				local role = item.to == "moderators" and "moderator" or nil;
 				gate.breakout.each(room, function (occupant, place)
 					if role and occupant.role ~= role then return; end
 					for address in occupant:each_session() do tell_one(address, "groupchat", place); end
 				end);
 				if not role and not is_private then gate.visitors.say(room, text); end
-			elseif item.joined == joined and requester then
+			elseif requester then
 				local _, place = gate.breakout.find(room, requester);
 				-- From the bare room to this session alone: clients show it as the room's own words.
 				tell_one(requester, place and "groupchat" or "normal", place);
 			end
+		end
+		for _, item in ipairs(says) do
+			if item.joined == joined then say_one(item); end
 		end
 	end
 

@@ -2,7 +2,6 @@
 -- (hooks.lib.lua) does not name is refused before any module sees it.
 
 local json = require "util.json";
-local jid_bare, jid_host = require "util.jid".bare, require "util.jid".host;
 
 local xmlns_muc = "http://jabber.org/protocol/muc";
 local xmlns_user = xmlns_muc .. "#user";
@@ -26,6 +25,7 @@ local REQUESTS = { get = true, set = true };
 
 return function (gate)
 	local PRIORITY, PASSES, LIMIT, AFFILIATION = gate.PRIORITY, gate.PASSES, gate.LIMIT, gate.AFFILIATION;
+	local jid_bare, jid_host = gate.jids.bare, gate.jids.host;
 	local also = {}; -- the namespaces of other modules' requests
 	for _, namespace in ipairs(module:get_option_array("vestibule_also", {})) do also[namespace] = true; end
 

@@ -1,12 +1,11 @@
 -- Writes the facts of a question to the component: who attempts it, and the state of the room.
 
-local hashes, utf8, jid = require "util.hashes", require "util.encodings".utf8, require "util.jid";
-local jid_bare, jid_resource = jid.bare, jid.resource;
+local hashes, utf8 = require "util.hashes", require "util.encodings".utf8;
 
 local NOTHING = {};
 
 return function (gate)
-	local LIMIT = gate.LIMIT;
+	local LIMIT, jid_bare, jid_resource = gate.LIMIT, gate.jids.bare, gate.jids.resource;
 	local cut, write, element = gate.text.cut, gate.text.write, gate.text.element;
 	local attribute, attributes = gate.text.attribute, gate.text.attributes;
 

@@ -35,11 +35,11 @@ return function (gate)
 
 	-- Returns the focus that gets what is sent to an address: a proxy passes on whatever is sent to its host.
 	local function behind(address)
-		local bare = jid.bare(address);
-		return focuses[bare] and bare or proxies[jid.host(address)];
+		local bare = gate.jids.bare(address);
+		return focuses[bare] and bare or proxies[gate.jids.host(address)];
 	end
 
-	function focus.is_one(address) return focuses[jid.bare(address)]; end
+	function focus.is_one(address) return focuses[gate.jids.bare(address)]; end
 	-- Returns whether the service is one of Jitsi's.
 	function focus.is_there() return next(focuses) ~= nil; end
 

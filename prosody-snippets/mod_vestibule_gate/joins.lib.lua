@@ -1,12 +1,13 @@
 -- Gates opening and joining a room: what is asked about, and where in a join the answer takes effect.
 
-local jid, stringprep = require "util.jid", require "util.encodings".stringprep;
-local jid_bare, jid_resource = jid.bare, jid.resource;
+local stringprep = require "util.encodings".stringprep;
 
 local xmlns_muc = "http://jabber.org/protocol/muc";
+local ROOM = -1.99; -- of presence/full: just above mod_muc (-2), from which the room has the stanza
 
 return function (gate)
 	local PRIORITY, LIMIT, ROLE, mark = gate.PRIORITY, gate.LIMIT, gate.ROLE, gate.mark;
+	local jid_bare, jid_resource = gate.jids.bare, gate.jids.resource;
 	local joins = {};
 
 	-- Refuses an invalid nick, or one without a visible character.
@@ -24,6 +25,53 @@ return function (gate)
 		return registered or jid_resource(stanza.attr.to);
 	end
 
+	-- Refuses what needs no answer to be refused.
+	local function refuse_at_once(event, room)
+		local from, limiter = event.stanza.attr.from, room.join_rate_presence_queue;
+		local nick = gate.nick_of_join(room, event.stanza);
+		if not gate.is_observing() and refuse_nobodys(event, nick) then return true; end
+		if gate.is_reserved(nick, from) or gate.is_reserved(gate.names.tidy(event.stanza), from) then
+			return gate.refuse_nick(event);
+		end
+		-- A full queue of Jitsi's rate limiter ends the event, and so admits every join.
+		local is_full = limiter and limiter:count() >= (limiter.size or LIMIT.people);
+		if is_full and not gate.is_observing() and not gate.is_service(from) then
+			return gate.refuse(event, "overflow", "wait", "resource-constraint");
+		end
+		return gate.breakout.refuse_second(event, room, room);
+	end
+
+	-- Returns whether another module has a hook on an event within these priorities.
+	local events = prosody.hosts[module.host].events;
+	local function has_other(event_name, lowest, highest)
+		for hook, priority in pairs(events._event_map[event_name] or {}) do
+			if priority >= lowest and priority <= highest and not gate.is_own(hook) then return true; end
+		end
+		return false;
+	end
+
+	-- Returns whether nobody else sees a join between its arrival and the place where the room would ask. Hooks come and
+	-- go; Prosody makes another list of an event's hooks then.
+	local lists, is_alone = {}, false;
+	local function sees_alone()
+		local arriving, joining = events.get_handlers("presence/full"), events.get_handlers("muc-occupant-pre-join");
+		if lists[1] ~= arriving or lists[2] ~= joining then
+			lists[1], lists[2] = arriving, joining;
+			is_alone = not has_other("presence/full", ROOM, PRIORITY.arrival)
+				and not has_other("muc-occupant-pre-join", PRIORITY.verdict, math.huge);
+		end
+		return is_alone;
+	end
+
+	-- Asks about a join before the room sees it, so that it sees it once.
+	local function ask_first(event, room)
+		local from = event.stanza.attr.from;
+		local is_usual = not room._data.destroyed and not rawget(room, "handle_normal_presence") -- of a broken room
+			and not gate.is_observing() and not gate.is_service(from) and not room:get_occupant_jid(from);
+		if not is_usual or not sees_alone() then return; end
+		return refuse_at_once(event, room) or gate.put(event, "join");
+	end
+
 	gate.guard("presence/full", PRIORITY.arrival, function (event)
 		local stanza = event.stanza;
 		local room_jid, kind = jid_bare(stanza.attr.to), stanza.attr.type;
@@ -35,7 +83,8 @@ return function (gate)
 		end
 		if kind ~= nil or stanza[mark] or not stanza:get_child("x", xmlns_muc) then return; end
 		if gate.focus.refuse_join(event, room_jid) then return true; end
-		if gate.get_room(room_jid) ~= nil then return; end -- there is one, or it cannot be loaded
+		local room = gate.get_room(room_jid);
+		if room ~= nil then return room and ask_first(event, room); end -- there is one, or it cannot be loaded
 		if gate.focus.is_health_check(room_jid, stanza.attr.from) then
 			stanza[mark] = { failing = true };
 			return;
@@ -83,19 +132,7 @@ return function (gate)
 	end);
 
 	gate.guard("muc-occupant-pre-join", PRIORITY.nick, function (event)
-		local from, queue = event.stanza.attr.from, event.room.join_rate_presence_queue;
-		local nick = gate.nick_of_join(event.room, event.stanza);
-		if not gate.is_observing() and refuse_nobodys(event, nick) then return true; end
-		if gate.is_reserved(nick, from)
-		or gate.is_reserved(gate.names.tidy(event.stanza), from) then
-			return gate.refuse_nick(event);
-		end
-		-- A full queue of Jitsi's rate limiter ends the event, and so admits every join.
-		local is_full = queue and queue:count() >= (queue.size or LIMIT.people);
-		if is_full and not gate.is_observing() and not gate.is_service(from) then
-			return gate.refuse(event, "overflow", "wait", "resource-constraint");
-		end
-		return gate.breakout.refuse_second(event, event.room);
+		return refuse_at_once(event, event.room);
 	end);
 
 	gate.guard("muc-occupant-pre-change", PRIORITY.nick, function (event)

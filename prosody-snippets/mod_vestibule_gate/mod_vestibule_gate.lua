@@ -31,11 +31,12 @@
 --     room_data          what a room remembers              messages, text     texts for people, XML as text
 --     reports            what the component is told         queries            what the component asks
 --     server_inventory   the server, for the doctor         config_places      file and line of an option
+--     jids               splits addresses
 
 local st, jid, new_id = require "util.stanza", require "util.jid", require "util.id";
 local encodings = require "util.encodings";
 local now, xpcall = require "util.time".now, require "util.xpcall".xpcall;
-local jid_bare, jid_resource, jid_prep, t_insert = jid.bare, jid.resource, jid.prep, table.insert;
+local jid_prep, t_insert = jid.prep, table.insert;
 
 local LEVEL = "1"; -- of the protocol: the component's has to be the same
 local VERSION, SERVER = "0.1.0", "Prosody " .. prosody.version;
@@ -66,7 +67,8 @@ local heard, ready_since = 0, 0; -- when the component last answered, and when i
 local services, operators, reserved, observing = {}, {}, {}, false; -- observing: nothing is enforced
 local counts_people = false; -- how many people are inside matters to the policy
 local greeting; -- the id of the hello that was not answered yet
-local hooks = module:require "hooks";
+local hooks, jids = module:require "hooks", module:require "jids";
+local jid_bare, jid_resource = jids.bare, jids.resource;
 local PRIORITY = hooks.PRIORITY;
 -- The key of the gate's own data: in a stanza, its verdict; in a room, the roles by nick. Weak tables would do, but the
 -- garbage collector pays for those with every join.
@@ -75,6 +77,7 @@ local mark = {};
 local gate = {
 	PRIORITY = PRIORITY, PASSES = hooks.PASSES, ANYBODY = hooks.ANYBODY,
 	LIMIT = LIMIT, AFFILIATION = AFFILIATION, ROLE = ROLE, mark = mark,
+	jids = jids,
 	muc = muc, component = component, xmlns = xmlns_gate, SERVER = SERVER, VERSION = VERSION, text = module:require "text",
 	client_response = module:require "client_response", messages = module:require "messages",
 };
@@ -109,10 +112,15 @@ local function affiliation_of(room, address) return room:get_affiliation(address
 local function is_service(address) return services[jid_bare(address)]; end
 -- Compares names while the component cannot be asked: by look, where Prosody has ICU.
 local skeleton = encodings.confusable and encodings.confusable.skeleton;
-local function fold(nick)
-	nick = nick:gsub("^%s+", ""):gsub("%s+$", "");
+local folded, folded_count = {}, 0; -- a nick is compared several times in a join
+local function fold(name)
+	local nick = folded[name];
+	if nick then return nick; end
+	nick = name:gsub("^%s+", ""):gsub("%s+$", "");
 	nick = (encodings.stringprep.nodeprep(nick) or nick):lower();
 	nick = (skeleton and skeleton(nick) or nick):lower():gsub("^%s+", ""):gsub("%s+$", "");
+	if folded_count >= LIMIT.waiting then folded, folded_count = {}, 0; end
+	folded[name], folded_count = nick, folded_count + 1;
 	return nick;
 end
 local function is_reserved(nick, address) return nick and reserved[fold(nick)] and not is_service(address); end
@@ -224,8 +232,9 @@ end
 -- Hooks fail closed: an error is answered and logged, except that of a hook that only sees what has happened. An
 -- answer is dropped: nobody answers it (RFC 6120 §8.2.3). They never return false, which would end the event and let
 -- the stanza pass everything below.
+local own = {}; -- the gate's hooks
 local function guard_at(context, event_name, priority, handler)
-	context:hook(event_name, function (event)
+	local function guarded(event)
 		local ok, result = xpcall(handler, debug.traceback, event);
 		if ok then return result and true or nil; end
 		module:log("error", "%s: %s", event_name, result);
@@ -235,7 +244,9 @@ local function guard_at(context, event_name, priority, handler)
 		if priority <= PRIORITY.seated or not event.stanza or not event.origin then return nil; end
 		if is_answer then return true; end
 		return refuse(event, "error", "cancel", "internal-server-error");
-	end, priority);
+	end
+	own[guarded] = true;
+	context:hook(event_name, guarded, priority);
 end
 local function guard(...) return guard_at(module, ...); end
 
@@ -760,6 +771,7 @@ gate.is_reserved, gate.is_service = is_reserved, is_service;
 gate.report, gate.report_seldom, gate.report_refusal = report, report_seldom, report_refusal;
 gate.refuse, gate.refuse_nick = refuse, refuse_nick;
 gate.run_sweep, gate.put, gate.way_back = run_sweep, put, way_back;
+function gate.is_own(hook) return own[hook]; end
 gate.guard, gate.guard_at, gate.guard_room, gate.refuse_value = guard, guard_at, guard_room, refuse_value;
 function gate.services() return services; end
 function gate.is_operator(address) return operators[jid_bare(address)]; end

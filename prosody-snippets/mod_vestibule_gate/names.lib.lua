@@ -1,13 +1,13 @@
 -- Gates what people call themselves: the nick (XEP-0045), and the name that Jitsi's clients show (XEP-0172). A new name
 -- waits for the component's answer, and the old one is shown meanwhile.
 
-local st, jid_bare, jid_resource = require "util.stanza", require "util.jid".bare, require "util.jid".resource;
+local st = require "util.stanza";
 
 local xmlns_nick = "http://jabber.org/protocol/nick";
 
 return function (gate)
 	local PRIORITY, LIMIT = gate.PRIORITY, gate.LIMIT;
-	local cut = gate.text.cut;
+	local cut, jid_bare, jid_resource = gate.text.cut, gate.jids.bare, gate.jids.resource;
 	local asked = {}; -- by room, bare and full address: the name that was asked about last, and whether it was granted
 
 	local names = {};

@@ -4,7 +4,7 @@
 
 local jid, json, st = require "util.jid", require "util.json", require "util.stanza";
 local new_id = require "util.id".medium;
-local jid_bare, jid_host, jid_node, jid_prep = jid.bare, jid.host, jid.node, jid.prep;
+local jid_node, jid_prep = jid.node, jid.prep;
 
 local xmlns_muc, xmlns_nick = "http://jabber.org/protocol/muc", "http://jabber.org/protocol/nick";
 local xmlns_caps = "http://jabber.org/protocol/caps";
@@ -20,6 +20,7 @@ local TOKEN = {
 
 return function (gate)
 	local PRIORITY, LIMIT, cut = gate.PRIORITY, gate.LIMIT, gate.text.cut;
+	local jid_bare, jid_host = gate.jids.bare, gate.jids.host;
 	local prefix = module:get_option_string("muc_mapper_domain_prefix", "conference") .. ".";
 	local audiences = {}; -- the visitors of a room by their full addresses, by its address
 	local guarded = {}; -- whether a node's service has the gate's module, as it has said; by its domain
@@ -286,9 +287,11 @@ return function (gate)
 		end);
 	end
 
-	local watched;
+	local watched, host;
+	local function read() host = module:get_option_string("muc_mapper_domain_base"); end
+	read();
+	module:hook_global("config-reloaded", read);
 	function visitors.watch()
-		local host = module:get_option_string("muc_mapper_domain_base");
 		local session = host and rawget(prosody.hosts, host);
 		if not session or watched == session then return; end
 		watched = session;

@@ -33,6 +33,7 @@ local gate = {
 			return room;
 		end;
 	end },
+	jids = harness.load "jids",
 	facts = {
 		each_claim = nothing, census = function () return 0, 0; end,
 		add_session = function (attr) return attr; end,

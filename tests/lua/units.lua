@@ -68,6 +68,19 @@ function tests.xml_that_is_written_as_text_is_escaped()
 	equal(text.written(), "<b ></b>", "the buffer begins again");
 end
 
+-- jids
+
+function tests.an_address_is_split_as_prosody_splits_it()
+	local jids, jid = harness.load "jids", require "util.jid";
+	local addresses = { "a@b/c", "a@b", "b", "b/c", "@b", "a@", "a@b/", "a@b/c/d@e", "", "/", "a/b@c", "other@b/c" };
+	for i = 1, 2000 do
+		local address = addresses[i % 7 == 0 and 100 or math.random(#addresses)];
+		for _, part in ipairs { "bare", "node", "host", "resource" } do
+			equal(jids[part](address), jid[part](address), part .. " of " .. tostring(address));
+		end
+	end
+end
+
 -- hooks
 
 local hooks = harness.load "hooks";
@@ -317,7 +330,9 @@ end
 -- room_data
 
 local tickets = {};
-local gate = { LIMIT = LIMIT, focus = { ticket_of = function (bare) return tickets[bare]; end } };
+local gate = {
+	LIMIT = LIMIT, jids = harness.load "jids", focus = { ticket_of = function (bare) return tickets[bare]; end },
+};
 gate.facts = { has_moderator = function (room) return room.is_moderated; end };
 function gate.affiliation_of(room, bare) return room._affiliations[bare] or "none"; end
 local room_data = harness.load "room_data"(gate);

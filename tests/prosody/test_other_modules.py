@@ -26,9 +26,11 @@ listed = ["friend@localhost"]
 
 
 async def meddle(person, action, room, value=None):
-    """Has the other module do something to the room."""
+    """Has the other module do something to the room. Returns how many joins the room has been told of so far."""
     payload = element("urn:lab", "meddle", action=action, room=room, value=value)
-    assert not (await person.iq(person.server.service, "set", payload)).error
+    reply = await person.iq(person.server.service, "set", payload)
+    assert not reply.error
+    return int(reply.child("urn:lab", "seen").get("joins"))
 
 
 async def opened(door, crowd):
@@ -85,6 +87,36 @@ async def test_a_rate_limiter_that_is_full_lets_nobody_pass(door):
             assert (refused.type, refused.condition) == ("wait", "resource-constraint")
         await alice.ping()
         assert set(alice.occupants(room)) == {"Alice"}
+
+
+async def test_a_room_is_told_of_a_join_after_the_answer_and_once(door):
+    async with Crowd(door.server) as crowd:
+        room, alice, guest = await opened(door, crowd)
+        told = await meddle(alice, "release", room)
+        assert not (await guest.join(room, "Guest")).joined
+        assert await meddle(alice, "look", room) == told
+        assert (await guest.join(room, "Guest", SECRET)).joined
+        assert await meddle(alice, "look", room) == told + 1
+
+
+# Of the first of each pair, the module turns away who joins before the question; of the second, after it.
+@pytest.mark.parametrize(
+    ("event", "before", "after"), [("muc-occupant-pre-join", 9, 1.5), ("muc-occupant-pre-join", 2.6, 2.4), ("presence/full", 3, None)]
+)
+async def test_a_module_that_is_loaded_later_sees_a_join_before_or_after_the_question_as_it_is_placed(door, event, before, after):
+    async with Crowd(door.server) as crowd:
+        room, alice, guest = await opened(door, crowd)
+        assert not (await guest.join(room, "Guest")).joined
+        for priority, asked in ((before, 1), (after, 2)):
+            if priority is None:
+                continue
+            await meddle(alice, "turn_away", room, f"{event} {priority}")
+            outcome = await guest.join(room, "Guest", SECRET)
+            await meddle(alice, "release", room)
+            assert outcome.condition == "policy-violation"
+            await door.flushed()
+            assert len(await door.decisions(kind="join", room=room)) == asked
+        assert (await guest.join(room, "Guest", SECRET)).joined
 
 
 @pytest.mark.parametrize("priority", [9, 1.5])
