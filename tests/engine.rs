@@ -79,7 +79,9 @@ impl Gate {
             question.judge_typed(Strength { length: 20, score: 4, denied: false, code: false });
         }
         let service = Arc::clone(&self.service);
-        self.engine.question(&service, &question, now())
+        let answer = self.engine.question(&service, &question, now());
+        self.engine.admit(question, &answer);
+        answer
     }
 
     fn join(&mut self, check: &str) -> Element {
@@ -228,7 +230,7 @@ fn a_new_policy_is_applied_to_those_inside() {
     let mut gate = Gate::under("default");
     gate.report("created", "");
     for who in ["bob", "eve", "gone"] {
-        gate.report("joined", &format!("nick='N' jid='{who}@example.org/x' {LOG_IN}"));
+        gate.report("joined", &format!("nick='{who}' jid='{who}@example.org/x' {LOG_IN}"));
     }
     let focus = LOG_IN.replace("example.org", "auth.example.org");
     gate.report("joined", &format!("nick='F' jid='focus@auth.example.org/x' {focus}"));
@@ -405,6 +407,75 @@ fn an_explanation_agrees_with_the_answer_and_counts_nothing() {
         assert!(explained.changes.iter().any(|change| change.what == "the right password"));
     }
     assert_eq!(condition(&gate.join("right")), "");
+}
+
+#[test]
+fn a_report_that_names_an_attempt_is_about_who_was_asked_about() {
+    let audit = Audit::none();
+    let mut live = audit.subscribe();
+    let mut gate = Gate::of("default", Mode::Enforce, audit);
+    let address = "bob@guest.example.org/x";
+    gate.report("created", "");
+    assert_eq!(gate.join("right").attr("verdict"), Some("allow"));
+    let seat = format!("jid='{address}' nick='Rob' affiliation='member' role='moderator'");
+    gate.report("joined", &format!("attempt='a1' {seat}"));
+    let room = jid(&format!("tea@{SERVICE}"));
+    let who = gate.engine.live().room(&room).unwrap().occupants[address].who.clone();
+    // What he is in the room is as it was reported, whatever was asked for.
+    assert_eq!(
+        (who.nick.as_str(), who.role.name(), who.affiliation.name()),
+        ("Rob", "moderator", "member")
+    );
+    assert_eq!(who.session.as_ref().unwrap().host.as_ref(), "guest.example.org");
+    assert_eq!(who.address, Some("192.0.2.7".parse().unwrap()));
+    gate.report("left", &format!("jid='{address}'"));
+    assert!(gate.engine.live().room(&room).unwrap().occupants.is_empty());
+    let entries: Vec<_> = std::iter::from_fn(|| live.try_recv().ok()).collect();
+    for (entry, kind) in entries[2..].iter().zip(["joined", "left"]) {
+        assert_eq!(entry.kind.name(), kind);
+        assert_eq!(entry.nick.as_deref(), Some("Rob"));
+        assert!(entry.body.contains(r#""address":"192.0.2.0""#), "{}", entry.body);
+        assert!(entry.body.contains(r#""provider":"anonymous""#), "{}", entry.body);
+    }
+}
+
+#[test]
+fn an_attempt_that_is_not_known_brings_nobody_in_and_the_rooms_are_read_again() {
+    let mut gate = Gate::under("default");
+    let (service, mut number) = (Arc::clone(&gate.service), 0);
+    gate.join("right");
+    gate.join("wrong");
+    let mut named = |gate: &mut Gate, attempt: &str, who: &str, room: &str| {
+        number += 1;
+        let report = element(&format!(
+            "<report xmlns='{NS}' event='joined' seq='{number}' room='{room}@{SERVICE}' generation='g' attempt='{attempt}' \
+             jid='{who}@guest.example.org/x' nick='N' affiliation='none' role='participant'/>"
+        ));
+        let is_missing = gate.engine.report(&service, report.root(), now());
+        gate.engine.begin_reading(&service);
+        gate.engine.end_reading(&service, true);
+        (is_missing, seen_inside(&gate.engine, &format!("{room}@{SERVICE}")).len())
+    };
+    let gate = &mut gate;
+    assert_eq!(named(gate, "a1", "eve", "tea"), (true, 0), "another person's");
+    assert_eq!(named(gate, "a1", "bob", "tea"), (true, 0), "it is taken already");
+    assert_eq!(named(gate, "a2", "bob", "tea"), (true, 0), "it was not allowed");
+    assert_eq!(named(gate, "a9", "bob", "tea"), (true, 0), "nobody has asked");
+    gate.join("right");
+    assert_eq!(named(gate, "a3", "bob", "coffee"), (true, 0), "of another room");
+    assert_eq!(named(gate, "a3", "bob", "tea"), (false, 1));
+}
+
+#[test]
+fn what_was_reported_by_its_attempt_while_rooms_were_read_stays() {
+    let mut gate = Gate::under("default");
+    let service = Arc::clone(&gate.service);
+    gate.join("right");
+    gate.engine.begin_reading(&service);
+    gate.engine.ask_for_page(&service);
+    gate.report("joined", "seq='11' attempt='a1' jid='bob@guest.example.org/x' nick='Bob'");
+    gate.engine.restore(&service, page(10, &["ann"]), now());
+    assert_eq!(seen_inside(&gate.engine, "tea@rooms.example.org"), ["Bob", "ann"]);
 }
 
 fn seen_inside(engine: &PolicyEngine, room: &str) -> Vec<String> {

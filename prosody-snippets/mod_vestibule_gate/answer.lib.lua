@@ -94,7 +94,7 @@ return function (gate)
 	};
 
 	local function read_effects(parent, unless)
-		local fx = { verdict = nil, base = nil, observed = nil, person = nil }; -- most have no more
+		local fx = { verdict = nil, base = nil, attempt = nil, person = nil }; -- most have no more
 		for tag in parent:childtags() do
 			local reader = not unless[tag.name] and read[tag.name];
 			if tag.name == "error" and not unless.error then
@@ -113,6 +113,7 @@ return function (gate)
 		local fx = read_effects(answer, { only = true });
 		if not fx or not VERDICTS[answer.attr.verdict] then return nil; end
 		fx.observed = answer.attr.observe == "true" or nil;
+		fx.attempt = answer.attr.attempt;
 		fx.verdict, fx.base = answer.attr.verdict, tonumber(answer.attr.base or 0);
 		return (fx.verdict == "allow" or fx.error) and fx or nil;
 	end

@@ -101,16 +101,23 @@ return function (gate)
 		return math.max(people - 1 - (people > inside and shares_device and 1 or 0), 0);
 	end
 
-	local function describe(room, occupant, session, address)
+	-- Adds what an occupant is in the room, which others can change; the rest is what the session has proved.
+	local function add_seat(attr, room, occupant, address)
 		local place = jid_bare(occupant.nick);
-		return add_session({
-			breakout = place ~= room.jid and place or nil, visitor = flag(occupant.is_visitor),
-			nick = cut(jid_resource(occupant.nick), LIMIT.address), jid = cut(address or occupant.jid, LIMIT.address),
-			name = gate.names.shown(occupant, address or occupant.jid),
-			affiliation = affiliation_of(room, occupant.bare_jid), role = occupant.role or "none",
-			session = nil, host = nil, provider = nil, mechanism = nil, -- room for what is added
+		attr.breakout, attr.visitor = place ~= room.jid and place or nil, flag(occupant.is_visitor);
+		attr.nick, attr.jid = cut(jid_resource(occupant.nick), LIMIT.address), cut(address, LIMIT.address);
+		attr.name = gate.names.shown(occupant, address);
+		attr.affiliation, attr.role = affiliation_of(room, occupant.bare_jid), occupant.role or "none";
+		return attr;
+	end
+
+	local function describe(room, occupant, session, address)
+		address = address or occupant.jid;
+		return add_session(add_seat({
+			breakout = nil, visitor = nil, nick = nil, jid = nil, name = nil, affiliation = nil, role = nil, -- room for all
+			session = nil, host = nil, provider = nil, mechanism = nil,
 			secure = nil, address = nil, client = nil, ticket = nil, device = nil,
-		}, session or gate.callers.session(address or occupant.jid), room.jid);
+		}, room, occupant, address), session or gate.callers.session(address), room.jid);
 	end
 
 	-- Returns whether a typed password is that of the room. Blanks around it are not part of it, and one of lower-case
@@ -225,7 +232,8 @@ return function (gate)
 
 	return {
 		add_session = add_session, each_claim = each_claim, write_claims = write_claims,
-		census = census, each_moderator = each_moderator, has_moderator = has_moderator, describe = describe,
+		census = census, each_moderator = each_moderator, has_moderator = has_moderator,
+		add_seat = add_seat, describe = describe,
 		write_credential = write_credential, is_code = is_code,
 		write_somebody = write_somebody, write_requester = write_requester,
 		write_opener = write_opener, write_state = write_state, write_persons = write_persons,

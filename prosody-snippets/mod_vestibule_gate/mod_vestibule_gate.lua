@@ -66,6 +66,7 @@ local link, greeted; -- the component's session, and when it was greeted
 local heard, ready_since = 0, 0; -- when the component last answered, and when it was last ready to
 local services, operators, reserved, observing = {}, {}, {}, false; -- observing: nothing is enforced
 local counts_people = false; -- how many people are inside matters to the policy
+local is_brief = false; -- the component understands brief reports
 local greeting; -- the id of the hello that was not answered yet
 local hooks, jids = module:require "hooks", module:require "jids";
 local jid_bare, jid_resource = jids.bare, jids.resource;
@@ -608,6 +609,7 @@ local function set_state(new_state)
 	-- Questions that were sent do not bounce when the component dies: they are asked again.
 	state, greeting = new_state, nil;
 	if state == "ready" then ready_since = now(); else backpressure.let_all_go_on(); end
+	gate.reports.begin();
 	if observing and state == "away" then
 		for _, e in ipairs(queue.select(function (e) return not e.done; end)) do expire(e); end
 	end
@@ -646,7 +648,7 @@ local function welcomed(hello)
 	for tag in hello:childtags("message") do
 		t_insert(told.words, { name = tag.attr.name, language = tag.attr["xml:lang"] or "en", text = tag:get_text() or "" });
 	end
-	observing = hello.attr.observe == "true";
+	observing, is_brief = hello.attr.observe == "true", hello.attr.brief == "true";
 	store:set(nil, told); -- after a restart of the server the services come back before the component does
 	learn(told);
 end
@@ -777,6 +779,9 @@ function gate.services() return services; end
 function gate.is_operator(address) return operators[jid_bare(address)]; end
 function gate.is_service_or_operator(address) return is_service(address) or gate.is_operator(address); end
 function gate.is_observing() return observing; end
+function gate.is_brief() return is_brief; end
+-- Returns the attempt of which the component has kept the facts, because it has allowed it.
+function gate.known_attempt(verdict) return is_brief and verdict and verdict.fx and verdict.fx.attempt; end
 function gate.is_unguarded() return observing or failing_open and state ~= "ready"; end
 function gate.replaying() return replaying; end
 

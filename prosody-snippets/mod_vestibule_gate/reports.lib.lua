@@ -37,7 +37,31 @@ return function (gate)
 		if next(list) == nil then arrivals[room.jid] = nil; end
 	end
 
+	-- The session of each nick that was reported since the greeting: the component knows it, and is told its address.
+	local told = {};
+	local brief = {}; -- a report of those, which is written at once
+	local function empty_brief()
+		for name in pairs(brief) do brief[name] = nil; end
+		return brief;
+	end
+	local function report_joined(room, event, verdict)
+		local occupant, attempt = event.occupant, gate.known_attempt(verdict);
+		if gate.is_ready() then told[occupant.nick] = event.jid; end
+		if not attempt then
+			return gate.report("joined", room, gate.facts.describe(room, occupant, event.origin, event.jid), event.origin);
+		end
+		gate.facts.add_seat(empty_brief(), room, occupant, event.jid);
+		brief.attempt = attempt;
+		gate.report("joined", room, brief);
+	end
+	local function report_left(room, occupant, known)
+		if known ~= occupant.jid then return gate.report("left", room, gate.facts.describe(room, occupant)); end
+		empty_brief().jid = gate.text.cut(known, LIMIT.address);
+		gate.report("left", room, brief);
+	end
+
 	local function forget(room, nick)
+		told[nick] = nil;
 		if room[mark] then room[mark][nick] = nil; end
 		if room[several] then room[several][nick] = nil; end
 	end
@@ -79,7 +103,7 @@ return function (gate)
 		note_arrival(room, occupant.bare_jid);
 		gate.breakout.note_arrival(room, event.jid);
 		gate.breakout.attend(room, event.room);
-		gate.report("joined", room, gate.facts.describe(room, occupant, event.origin, event.jid), event.origin);
+		report_joined(room, event, verdict);
 		gate.lobby_queue.forget(room, occupant.bare_jid);
 		if occupant.role == "moderator" then
 			gate.room_data.unmoderated_since(room);
@@ -126,6 +150,7 @@ return function (gate)
 			local move = moving;
 			moving = {};
 			note(room, occupant);
+			if gate.is_ready() then told[occupant.nick] = move.address; end
 			return gate.report("renamed", room, gate.facts.describe(room, occupant, move.origin, move.address), move.origin);
 		end
 		report_lost(event.room, occupant, room);
@@ -147,7 +172,7 @@ return function (gate)
 	end);
 	local over = {}; -- the field of a room whose end was reported: Jitsi ends its breakout rooms after it
 	local function left(event, room)
-		local occupant = event.occupant;
+		local occupant, known = event.occupant, gate.is_brief() and told[event.occupant.nick];
 		forget(event.room, occupant.nick);
 		if gate.room_data.is_rename(event) or room[over] then return; end
 		gate.breakout.note_leaver(event, room);
@@ -155,7 +180,7 @@ return function (gate)
 		forget_arrival(room, occupant.bare_jid);
 		if gate.breakout.is_empty(room) then occupied[room.jid] = nil; end
 		gate.room_data.unmoderated_since(room);
-		gate.report("left", room, gate.facts.describe(room, occupant));
+		report_left(room, occupant, known);
 		local former = gate.room_data.give_back(room, occupant.bare_jid);
 		if former then gate.effects.set_affiliation(room, occupant.bare_jid, former); end
 		gate.room_data.retire(room);
@@ -215,6 +240,8 @@ return function (gate)
 
 	local reports = { occupied = occupied, watch = watch, note_all = note_all };
 	function reports.arrival_of(room_jid, bare) return arrivals[room_jid] and arrivals[room_jid][bare]; end
+	-- The component knows nobody until it is told.
+	function reports.begin() told = {}; end
 	function reports.save() return arrivals; end
 	function reports.restore(saved) arrivals = saved or {}; end
 	return reports;

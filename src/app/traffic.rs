@@ -121,6 +121,7 @@ impl Traffic {
             && (!is_open || rules.strict().password.source.value == Source::Creator);
         if !matters {
             let answer = engine.question(service, &question, now());
+            engine.admit(question, &answer);
             drop(engine);
             self.shared.metrics.answers.observe(began.elapsed());
             return Some(Iq::result_to(iq, Some(answer)));
@@ -143,7 +144,9 @@ impl Traffic {
                 drop(turn);
                 let mut engine = shared.engine();
                 if Arc::ptr_eq(engine.policy(), &judged_by) {
-                    break engine.question(&service, &question, now());
+                    let answer = engine.question(&service, &question, now());
+                    engine.admit(question, &answer);
+                    break answer;
                 }
                 // Another file came into force meanwhile: a decision must not mix two policies.
                 judged_by = Arc::clone(engine.policy());

@@ -108,6 +108,7 @@ pub fn welcome(policy: &Policy, service: &str, observed: bool) -> Element {
         .with_attr("component", env!("CARGO_PKG_VERSION"))
         .with_attr("revision", &policy.revision)
         .with_attr_opt("observe", observed.then_some("true"))
+        .with_attr("brief", "true")
         .with_attr_opt("people", counts_people(policy).then_some("true"))
         .with_attr("language", &policy.texts.default)
         .with_children(services.into_iter().map(|jid| {

@@ -379,3 +379,38 @@ async def test_rooms_that_ended_while_the_component_was_away_are_gone(door):
         await shell(alice, "load")
         await counts(door, room, 1, 1)
         await until(lambda: believed(door, other) is None, 3, "no such room")
+
+
+def entries(door, room, *kinds):
+    """The log's entries of these kinds about the room, the oldest first."""
+    done = door.component.run("log", "--room", room, "--format", "jsonl")
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    return [entry for entry in found if entry["kind"] in kinds]
+
+
+def described(entry):
+    body = json.loads(entry["body"]) if isinstance(entry["body"], str) else entry["body"]
+    return entry["kind"], entry["nick"], body["proof"]["provider"], body["role"]
+
+
+async def test_who_is_reported_by_attempt_is_known_as_whole_as_others_and_as_they_are_now(door):
+    async with Crowd(door.server) as crowd:
+        room = door.room("lecture")
+        alice = await inside(crowd, "alice", "Alice", room)
+        bob = await inside(crowd, "bob", "Bob", room)
+        await counts(door, room, 2, 1)
+        assert banned(door, bob) == [(room, bob.bare)]
+        carol = await inside(crowd, "carol", "Carol", room)
+        await rename(carol, room, "Caro")
+        await carol.leave(room, "Caro")
+        # Whom a component found inside when it came is reported whole.
+        door.component.restart()
+        await counts(door, room, 1, 1)
+        await alice.leave(room, "Alice")
+        await until(lambda: len(entries(door, room, "left")) == 3, 5, "three leave")
+    provider = "internal_plain"
+    assert [described(entry) for entry in entries(door, room, "joined", "left")] == [
+        ("joined", "Alice", provider, "moderator"), ("joined", "Bob", provider, "participant"), ("left", "Bob", provider, "none"),
+        ("joined", "Carol", provider, "participant"), ("left", "Caro", provider, "none"), ("left", "Alice", provider, "none"),
+    ]

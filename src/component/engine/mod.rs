@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use self::policies::{Consequences, Judged};
-use self::reports::Feed;
+use self::reports::{Admitted, Feed};
 use super::audit::Audit;
 use super::counters::{Arrivals, Counters};
 use super::decision_record::Context;
@@ -62,6 +62,7 @@ pub struct PolicyEngine {
     /// Why a gate was refused after its handshake, by service.
     refused: HashMap<Arc<str>, HelloError>,
     feeds: HashMap<Arc<str>, Feed>,
+    admitted: Admitted,
     neighbours: HashMap<Arc<str>, Vec<Neighbour>>,
     /// Counts of decisions and gate events since the start.
     pub counted: Counted,
@@ -92,6 +93,7 @@ impl PolicyEngine {
             services: services.into_iter().map(|domain| (Arc::from(domain), None)).collect(),
             refused: HashMap::new(),
             feeds: HashMap::new(),
+            admitted: Admitted::default(),
             neighbours: HashMap::new(),
             counted: Counted::default(),
             drift: DriftMetrics::default(),

@@ -1,20 +1,21 @@
 //! Reports of a gate: events, and the state of rooms.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::PolicyEngine;
+use super::{Mode, PolicyEngine};
 use crate::component::metrics::GateEvent;
 use crate::component::registry::Last;
 use crate::component::room_registry::Room;
 use crate::jid::BareJid;
+use crate::policy::attempt::{Action, Requester, Role};
 use crate::policy::opinions::permissions::compared;
 use crate::store::Kind;
 use crate::wire::handshake::{Hello, HelloError, read_hosts};
-use crate::wire::request::read_requester;
+use crate::wire::request::{Question, read_requester};
 use crate::wire::room::LiveRoom;
 use crate::xmpp::element::{Document, Element, ElementRef};
 
@@ -32,12 +33,64 @@ impl PolicyEngine {
             }
             return false;
         }
-        let is_missing = self.feeds.get_mut(service).is_some_and(|feed| feed.reported(report, now));
-        if let Some(jid) = report.attr("room").and_then(BareJid::stamped) {
-            self.write_report(&jid, report, now);
-            self.show(service, &jid, report, now);
+        let room = report.attr("room").and_then(BareJid::stamped);
+        let who = room.as_ref().and_then(|jid| self.who(jid, report));
+        let is_missing = self.feeds.get_mut(service).is_some_and(|feed| {
+            let is_unknown = report.attr("attempt").is_some() && who.is_none();
+            feed.reported(report, who.as_ref(), is_unknown, now)
+        });
+        if let Some(jid) = room {
+            self.write_report(&jid, report, who.as_ref(), now);
+            self.show(service, &jid, report, who, now);
         }
         is_missing
+    }
+
+    /// Keeps the requester of an allowed join until a report names its attempt.
+    pub fn admit(&mut self, question: Question, answer: &Element) {
+        let attempt = question.attempt;
+        if self.mode == Mode::Enforce
+            && answer.attr("verdict") == Some("allow")
+            && matches!(attempt.action, Action::Join { .. } | Action::Open { .. })
+            && let Some(room) = attempt.room
+        {
+            self.admitted.push(attempt.id, room, attempt.requester);
+        }
+    }
+
+    /// Returns whom a report is about; `None` if it is about nobody, or names an attempt that is not known.
+    fn who(&mut self, jid: &BareJid, report: ElementRef<'_>) -> Option<Requester> {
+        let event = report.attr("event").unwrap_or_default();
+        if !matches!(
+            event,
+            "created"
+                | "joined"
+                | "role"
+                | "renamed"
+                | "session-left"
+                | "left"
+                | "waiting"
+                | "gone"
+        ) {
+            return None;
+        }
+        let told = read_requester(report);
+        if let Some(attempt) = report.attr("attempt") {
+            let asked = self.admitted.take(attempt, jid).filter(|asked| asked.jid == told.jid)?;
+            return Some(Requester {
+                nick: told.nick,
+                name: told.name,
+                affiliation: told.affiliation,
+                role: told.role,
+                breakout: told.breakout,
+                ..lasting(asked)
+            });
+        }
+        let is_brief = event == "left" && told.nick.is_empty();
+        let full = report.attr("jid").unwrap_or_default();
+        let known = self.live.room(jid).filter(|_| is_brief);
+        let known = known.and_then(|room| room.occupants.get(full));
+        Some(known.map_or(told, |known| Requester { role: Role::None, ..known.who.clone() }))
     }
 
     /// Forgets the handshake of a gate that is no more, until it greets again. `why` is for the log.
@@ -49,37 +102,40 @@ impl PolicyEngine {
     }
 
     /// Records a report in the audit, and remembers who left.
-    fn write_report(&mut self, jid: &BareJid, report: ElementRef<'_>, now: Timestamp) {
+    fn write_report(
+        &mut self,
+        jid: &BareJid,
+        report: ElementRef<'_>,
+        who: Option<&Requester>,
+        now: Timestamp,
+    ) {
         let full = report.attr("jid").unwrap_or_default();
-        let who = || read_requester(report);
-        match report.attr("event").unwrap_or_default() {
-            "created" => self.audit.room(Kind::Opened, jid, now),
-            "joined" => self.audit.person(Kind::Joined, jid, full, &who(), now),
-            "session-left" => self.audit.person(Kind::Left, jid, full, &who(), now),
-            "left" => {
-                let who = who();
-                self.audit.person(Kind::Left, jid, full, &who, now);
+        match (report.attr("event").unwrap_or_default(), who) {
+            ("created", _) => self.audit.room(Kind::Opened, jid, now),
+            ("joined", Some(who)) => self.audit.person(Kind::Joined, jid, full, who, now),
+            ("session-left", Some(who)) => self.audit.person(Kind::Left, jid, full, who, now),
+            ("left", Some(who)) => {
+                self.audit.person(Kind::Left, jid, full, who, now);
                 // The token's claims were reported only when they joined.
                 let known = self.live.room(jid).and_then(|room| room.occupants.get(full));
-                let who = known.map_or(who, |known| known.who.clone());
+                let who = known.map_or(who, |known| &known.who).clone();
                 let proof = self.policy.proof(&who);
                 self.lately.note(jid, (who, proof), Last::Left, now);
             }
-            "waiting" => self.audit.person(Kind::Waiting, jid, full, &who(), now),
-            "gone" => {
-                let who = who();
-                self.audit.person(Kind::Gone, jid, full, &who, now);
+            ("waiting", Some(who)) => self.audit.person(Kind::Waiting, jid, full, who, now),
+            ("gone", Some(who)) => {
+                self.audit.person(Kind::Gone, jid, full, who, now);
                 let room = self.live.room(jid);
                 let known = room.and_then(|room| room.waiting.get(who.jid.as_ref()?));
-                let last = known.map_or(who, |known| known.who.clone());
+                let last = known.map_or(who, |known| &known.who).clone();
                 let proof = self.policy.proof(&last);
                 self.lately.note(jid, (last, proof), Last::Left, now);
             }
-            "destroyed" => {
+            ("destroyed", _) => {
                 self.audit.room(Kind::Ended, jid, now);
                 self.lately.forget(jid);
             }
-            event @ ("refused" | "opened-failing" | "failed" | "carried-out") => {
+            (event @ ("refused" | "opened-failing" | "failed" | "carried-out"), _) => {
                 let others = report.attr("others").and_then(|others| others.parse().ok());
                 let count = others.unwrap_or(0_u64).saturating_add(1);
                 if event != "carried-out" {
@@ -100,30 +156,33 @@ impl PolicyEngine {
     }
 
     /// Applies a report to the room registry.
-    fn show(&mut self, service: &Arc<str>, jid: &BareJid, report: ElementRef<'_>, now: Timestamp) {
+    fn show(
+        &mut self,
+        service: &Arc<str>,
+        jid: &BareJid,
+        report: ElementRef<'_>,
+        who: Option<Requester>,
+        now: Timestamp,
+    ) {
         let full = report.attr("jid").unwrap_or_default();
         let generation = report.attr("generation").unwrap_or_default();
-        match report.attr("event").unwrap_or_default() {
-            "created" | "joined" => {
+        match (report.attr("event").unwrap_or_default(), who) {
+            ("created" | "joined", who) => {
                 self.live.upsert(&self.policy, service, jid, generation);
-                if !full.is_empty() {
-                    self.live.joined(jid, full, read_requester(report), now);
+                if let Some(who) = who.filter(|_| !full.is_empty()) {
+                    self.live.joined(jid, full, who, now);
                 }
             }
-            "role" => {
-                self.live.changed(&self.policy, jid, full, &read_requester(report), now);
-            }
-            "renamed" => self.live.joined(jid, full, read_requester(report), now),
-            "session-left" => self.live.session_left(jid, full),
-            "left" => {
-                self.live.left(&self.policy, jid, full, &read_requester(report), now);
-            }
-            "waiting" => {
+            ("role", Some(who)) => self.live.changed(&self.policy, jid, full, &who, now),
+            ("renamed", Some(who)) => self.live.joined(jid, full, who, now),
+            ("session-left", _) => self.live.session_left(jid, full),
+            ("left", Some(who)) => self.live.left(&self.policy, jid, full, &who, now),
+            ("waiting", Some(who)) => {
                 self.live.upsert(&self.policy, service, jid, generation);
-                self.live.waits(jid, read_requester(report), now);
+                self.live.waits(jid, who, now);
             }
-            "gone" => self.live.gone(jid, &read_requester(report)),
-            "destroyed" => {
+            ("gone", Some(who)) => self.live.gone(jid, &who),
+            ("destroyed", _) => {
                 self.live.destroyed(jid);
                 self.arrivals.forget(jid);
             }
@@ -170,13 +229,13 @@ impl PolicyEngine {
         let feed = self.feeds.entry(Arc::clone(service)).or_default();
         let (is_older, later) = feed.met(&room.jid, room.number);
         // What is known of the address was reported later, and belongs to the room that was opened there since.
-        if later.iter().any(|(_, report)| report.root().attr("event") == Some("destroyed")) {
+        if later.iter().any(|(_, report, _)| report.root().attr("event") == Some("destroyed")) {
             return;
         }
         let jid = room.jid.clone();
         let before = self.live.restore(&self.policy, service, room, is_older, now);
-        for (at, report) in later {
-            self.show(service, &jid, report.root(), at);
+        for (at, report, who) in later {
+            self.show(service, &jid, report.root(), who, at);
         }
         if let Some(before) = before {
             self.write_unreported(&jid, *before, now);
@@ -296,6 +355,43 @@ impl PolicyEngine {
     }
 }
 
+/// Returns of a requester what is true as long as they are inside, not what was said or remembered with their request.
+fn lasting(requester: Requester) -> Requester {
+    Requester {
+        person: None,
+        language: None,
+        e2ee: false,
+        changes: false,
+        sent: false,
+        ..requester
+    }
+}
+
+/// Most allowed joins whose requesters are kept; the oldest go first. A join that fails later on is never reported.
+const MOST_ADMITTED: usize = 1_000;
+
+/// The requesters of allowed joins that were not reported yet: attempt, room, requester; the newest last.
+#[derive(Debug, Default)]
+pub(super) struct Admitted(VecDeque<(String, BareJid, Requester)>);
+
+impl Admitted {
+    fn push(&mut self, attempt: String, room: BareJid, requester: Requester) {
+        if self.0.len() >= MOST_ADMITTED {
+            self.0.pop_front();
+        }
+        self.0.push_back((attempt, room, requester));
+    }
+
+    /// Removes an attempt of that room; returns its requester.
+    fn take(&mut self, attempt: &str, room: &BareJid) -> Option<Requester> {
+        let found = self.0.iter().rposition(|(id, at, _)| id == attempt && at == room)?;
+        self.0.remove(found).map(|(.., requester)| requester)
+    }
+}
+
+/// A report that arrived while rooms are read: the time, the report, and whom it is about.
+type Later = (Timestamp, Document, Option<Requester>);
+
 /// Most reports that are kept while rooms are read. If more arrive, the rooms are read again.
 const MOST_KEPT: usize = 100_000;
 
@@ -319,8 +415,8 @@ struct Reading {
     /// Whether a report was missing when the reading began.
     was_lost: bool,
     met: HashSet<BareJid>,
-    /// Reports that arrived meanwhile, by room: number, time, report.
-    reports: HashMap<BareJid, Vec<(u64, Timestamp, Document)>>,
+    /// Reports that arrived meanwhile, by room, each with its number.
+    reports: HashMap<BareJid, Vec<(u64, Later)>>,
     kept: usize,
     /// Rooms whose record was changed by a decision or a command since the awaited page was requested.
     decided: HashSet<BareJid>,
@@ -328,17 +424,26 @@ struct Reading {
 
 impl Feed {
     /// Records a report; returns whether the rooms have to be read again, unless that was known before.
-    fn reported(&mut self, report: ElementRef<'_>, now: Timestamp) -> bool {
+    /// `is_unknown`: it names an attempt that is not known.
+    fn reported(
+        &mut self,
+        report: ElementRef<'_>,
+        who: Option<&Requester>,
+        is_unknown: bool,
+        now: Timestamp,
+    ) -> bool {
         let number = report.attr("seq").and_then(|number| number.parse().ok());
         let Some(number) = number else { return false };
         let was_lost = self.is_lost;
+        self.is_lost |= is_unknown;
         self.is_lost |= self.heard.is_some_and(|heard| heard.checked_add(1) != Some(number));
         self.heard = Some(number);
         let room = report.attr("room").and_then(BareJid::stamped);
         if let (Some(reading), Some(room)) = (&mut self.reading, room) {
             if reading.kept < MOST_KEPT {
                 reading.kept = reading.kept.saturating_add(1);
-                reading.reports.entry(room).or_default().push((number, now, report.to_document()));
+                let later = (now, report.to_document(), who.cloned());
+                reading.reports.entry(room).or_default().push((number, later));
             } else {
                 self.is_lost = true;
             }
@@ -362,13 +467,13 @@ impl Feed {
 
     /// Records that a room was read as it was after report `number`. Returns whether its record is older than the known
     /// one, and the reports that came later.
-    fn met(&mut self, room: &BareJid, number: Option<u64>) -> (bool, Vec<(Timestamp, Document)>) {
+    fn met(&mut self, room: &BareJid, number: Option<u64>) -> (bool, Vec<Later>) {
         self.told(number);
         let Some(reading) = &mut self.reading else { return (false, Vec::new()) };
         reading.met.insert(room.clone());
         let later = reading.reports.get(room).into_iter().flatten();
         let later = later.filter(|(own, ..)| number.is_some_and(|number| *own > number));
-        let later = later.map(|(_, at, report)| (*at, report.clone())).collect();
+        let later = later.map(|(_, later)| later.clone()).collect();
         (reading.decided.contains(room), later)
     }
 
