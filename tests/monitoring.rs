@@ -17,8 +17,7 @@ fn metrics() -> BTreeSet<String> {
 /// The names of metrics in a text.
 fn named(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let is_metric =
-        |word: &&str| word.starts_with("vestibule_") || word.starts_with("process_start_time");
+    let is_metric = |word: &&str| word.starts_with("vestibule_") || word.starts_with("process_");
     words.filter(is_metric).map(str::to_owned).collect()
 }
 

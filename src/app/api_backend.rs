@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::broadcast;
 
 use super::Shared;
-use super::clock::now;
+use super::clock::{now, processor_time};
 use super::commands::Operator;
 use super::commands::listing::listed;
 use crate::component::drift::DriftMetrics;
@@ -40,6 +40,8 @@ metrics! {
     pub(super) struct ProcessMetrics {
         /// When the process started, in seconds since 1970
         started: Gauge<f64, AtomicU64> = "process_start_time_seconds";
+        /// Processor time of all threads, in seconds
+        processor: Counter<f64, AtomicU64> = "process_cpu_seconds";
         /// Bans of the policy file
         bans: Gauge = "vestibule_bans";
     }
@@ -108,6 +110,7 @@ impl Groups {
         let rooms = RoomMetrics::from(&*listed(shared));
         let process = ProcessMetrics::default();
         process.started.set(shared.started_at.as_duration().as_secs_f64());
+        process.processor.inc_by(processor_time().as_secs_f64());
         let engine = shared.engine();
         process.bans.set(gauged(engine.policy().bans.lines().count()));
         Self {

@@ -60,6 +60,9 @@ pub struct Status {
     pub down: Vec<TaskDown>,
     /// Seconds since the start.
     pub uptime: u64,
+    /// Processor time of all threads since the start, in milliseconds.
+    #[serde(default)]
+    pub processor_ms: u64,
 }
 
 /// A background task that is down. It is restarted until it stays up, and is not needed for deciding.

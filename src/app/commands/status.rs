@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Call, Operator, conflict, unavailable};
+use crate::app::clock::processor_time;
 use crate::app::reload::look_at_file;
 use crate::app::tasks::threads_down;
 use crate::app::{PAGE, doctor};
@@ -195,6 +196,7 @@ impl Operator {
             doctor: self.shared.doctor.counts(),
             down,
             uptime: self.shared.started.elapsed().as_secs(),
+            processor_ms: u64::try_from(processor_time().as_millis()).unwrap_or(u64::MAX),
         }
     }
 }
