@@ -90,6 +90,7 @@ impl ApiBackend for Noting {
             doctor: None,
             down: Vec::new(),
             uptime: 0,
+            processor_ms: 0,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The command line: the arguments of every command, and what it runs.
 
+mod bench;
 mod explain_policy;
 mod fix;
 mod generate;
@@ -162,6 +163,12 @@ enum Verb {
     Given(declared::Given),
     #[command(flatten)]
     Other(running::Other),
+    /// Load the server with joins, in rooms of its own, and report how many it answers, and how fast
+    ///
+    /// For a quiet hour: people who are there notice. It shows its plan and asks, and ends its rooms in any case (docs/scale.md).
+    ///
+    /// Exit status: 0 measured, 1 refused or interrupted, 2 it could not be measured.
+    Bench(bench::Arguments),
     /// Put everything about an incident into one file, after a ban, or after closing or ending the room, if asked to
     Incident(incident::Arguments),
     /// Hand out, or erase, what is kept on one person
@@ -208,6 +215,7 @@ fn carry_out(arguments: Arguments) -> Ended {
     match verb {
         Verb::Person(asked) => person::run(asked, found(), json),
         Verb::Incident(arguments) => incident::run(&arguments, found(), json),
+        Verb::Bench(arguments) => bench::run(&file, &loaded(&file)?, found(), arguments, json),
         Verb::Init(arguments) => init::run(&file, &|| found().ok(), arguments, json),
         Verb::Run { observe } => run(file, environment, observe),
         Verb::Check { file: other, log } => {

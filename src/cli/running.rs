@@ -326,7 +326,7 @@ fn is_meant(request: &Request, socket: &Result<PathBuf, String>) -> Result<bool,
 }
 
 /// Reads a password from the first line of a file or of the standard input: everybody on the machine sees arguments.
-fn password(file: Option<&Path>) -> Result<Typed, String> {
+pub(super) fn password(file: Option<&Path>) -> Result<Typed, String> {
     let mut text = String::new();
     let read = match file {
         Some(path) => File::open(path)

@@ -1,6 +1,7 @@
 """On Jitsi: the focus opens the room, for whoever asked it, and the policy is there first."""
 
 import asyncio
+import json
 
 from lab import needs_jitsi_plugins
 from lab.jitsi_meeting import opened, vestibule
@@ -114,3 +115,14 @@ async def test_a_live_explanation_is_the_decision(meet):
         explained = vestibule(meet, "explain", *asked)
         for what in ("verdict", "rule", "line"):
             assert explained[what] == decision[what], (explained, decision)
+
+
+async def test_a_bench_opens_its_rooms_by_the_focus(meet):
+    async with meet.crowd():
+        server = f"127.0.0.1:{meet.server.c2s_port}"
+        short = ("--rate", "5", "--seconds", "1", "--sessions", "3", "--rooms", "2", "--yes", "--json")
+        words = ("bench", "--config", meet.component.config_path, "--server", server, *short)
+        done = await asyncio.to_thread(meet.component.run, *words)
+        assert done.returncode == 0, done.stderr
+        report = json.loads(done.stdout)
+        assert report["steps"][0]["joined"] == 5 and report["left"] == []
