@@ -33,7 +33,7 @@ export PROSODY
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint words typos msrv doc prosody-tests property bench bench-short screenshots fuzz fuzz-short long soak model model-mutants mutants deny static-program static image-test rocks sbom checksums packages prosody13 browser install uninstall deb install-test install-test-short
+.PHONY: help demo test unit lint words typos msrv doc prosody-tests property bench bench-short scale screenshots fuzz fuzz-short long soak model model-mutants mutants deny static-program static image-test rocks sbom checksums packages prosody13 browser install uninstall deb install-test install-test-short
 
 help: ## List these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -125,6 +125,9 @@ screenshots: browser ## Take the pictures of the page again, into docs/images
 
 bench: packages ## Measure; nothing here fails on a number (BENCH_ONLY=joins,memory: only these; PROSODY=13: on that)
 	CARGO=$(CARGO) $(PYTHON) benches/run.py
+
+scale: packages prosody13 ## Measure how cost grows, on a quiet machine, and write it into docs/scale.md
+	BENCH_ONLY=scale UPDATE=1 CARGO=$(CARGO) $(PYTHON) benches/run.py
 
 bench-short: packages prosody13 ## Show that everything can be measured, and that no count has changed (UPDATE=1: take what it is now)
 	$(CARGO) build --locked

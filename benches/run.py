@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 
-from measure import BENCHES, ROOT, counts, decide, floods, joins, memory, questions, replay, restart, sizes
+from measure import BENCHES, ROOT, counts, decide, floods, joins, memory, questions, replay, restart, scale, sizes
 from measure.figures import Unmeasured, budgets, judged, table, write_summary
 from measure.held import Held
 from measure.parts import PROFILE, QUICK
@@ -28,6 +28,7 @@ MEASUREMENTS = {
     "floods": floods,
     "replay": replay,
     "sizes": sizes,
+    "scale": scale,
 }
 
 

@@ -1,5 +1,6 @@
 """The benchmark compares servers that differ in the gate and in nothing else, and notices a count that has changed."""
 
+import json
 import sys
 
 import pytest
@@ -7,10 +8,11 @@ from lab.process import ROOT
 
 sys.path.insert(0, str(ROOT / "benches"))
 
-from measure import counts, joins, sides
+from measure import counts, joins, scale, sides
 from measure.figures import Figure, Unmeasured
 from measure.held import FILE, Held, here
 from measure.parts import PinnedProsody
+from measure.shards import LOAD, simulate
 
 VARIANTS = ("0.12", "13", "debug")
 
@@ -102,3 +104,22 @@ def test_a_count_that_is_accepted_is_written_with_what_it_was_taken_with(tmp_pat
     assert rows["taken-with"] == {**before["taken-with"], "0.12": here()["0.12"], "lua": "5.4.9"}
     same = {"join-2-link": 0, "taken-with": 0}
     assert {**rows, **same} == {**before, **same}
+
+
+def test_the_page_on_scale_says_what_was_measured():
+    data = json.loads(scale.DATA.read_text())
+    assert data["points"].keys() == scale.SERIES.keys()
+    assert scale.measured_part(scale.PAGE.read_text()) == scale.page(data), "`make scale` writes it"
+
+
+def test_a_line_is_that_of_least_squares():
+    assert scale.line([(1, 3), (2, 5), (4, 9)]) == pytest.approx((1, 2, 0))
+    assert scale.line([(1, 1), (2, 4), (3, 1)])[2] == pytest.approx(0.5)
+
+
+def test_servers_in_a_simulation_share_their_load():
+    alone, many = (simulate(shards, lambda people: 5, 100) for shards in (1, 10))
+    assert alone == simulate(1, lambda people: 5, 100)
+    assert many["rate"] == pytest.approx(10 * alone["rate"], rel=0.2)
+    assert many["database"] == pytest.approx(many["rate"] * 3 * 100 / 1e6)
+    assert LOAD <= many["hottest"] < 1
