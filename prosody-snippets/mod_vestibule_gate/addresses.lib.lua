@@ -57,6 +57,8 @@ return function (gate)
 	local function watch(context)
 		for _, name in ipairs(EVENTS) do
 			gate.guard_at(context, name, gate.PRIORITY.address, function (event)
+				local attr = event.stanza.attr;
+				if attr.from == gate.component and attr.to == module.host then return; end -- an answer, as nearly always
 				return not event.stanza[gate.mark] and gate.backpressure.hold(event) or refuse(event);
 			end);
 		end

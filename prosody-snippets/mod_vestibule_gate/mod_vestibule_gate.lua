@@ -400,7 +400,8 @@ local function replay(e, verdict, room, steps)
 	if e.more then verdict.items, verdict.targets = e.more.items, e.more.targets; end
 	e.stanza[mark], replaying = verdict, verdict;
 	if e.kind == "join" then
-		e.stanza.delayed_join_skip = true; -- the Jitsi rate limiter has counted this join already
+		-- Jitsi's rate limiter, which keeps a throttle in each room, has counted this join already.
+		if not room or room.join_rate_throttle then e.stanza.delayed_join_skip = true; end
 		if not verdict.as_sent then gate.requests.rebuild_join(e.stanza); end
 		try(e, enter, e, room);
 	else

@@ -4,9 +4,9 @@
 -- costs all others the turns of one. While others come too, a group of which many wait has one question outstanding,
 -- and rests after the answer: what it costs the server is at most a ninth of the time.
 
-local jid, ip, pton = require "util.jid", require "util.ip", require "util.net".pton;
+local ip, pton = require "util.ip", require "util.net".pton;
 local new_cache, now, new_id = require "util.cache".new, require "util.time".now, require "util.id";
-local jid_bare, jid_host, t_insert = jid.bare, jid.host, table.insert;
+local t_insert = table.insert;
 
 local MAPPED = ("\0"):rep(10) .. "\255\255"; -- how an IPv4 address begins that is written as IPv6
 local ADDRESSES = 1000; -- whose network is remembered
@@ -19,6 +19,7 @@ local NOTHING = {};
 
 return function (gate)
 	local LIMIT, round_robin = gate.LIMIT, module:require "round_robin";
+	local jid_bare, jid_host = gate.jids.bare, gate.jids.host;
 	local lines = {}; -- by room
 	local pending, asked = {}, 0; -- the attempts that are asked about, by the id of the question; their number
 	-- Those that could ask, were it not for LIMIT.asked.
@@ -93,10 +94,11 @@ return function (gate)
 				iq = nil, -- the id of the question that is outstanding
 				since = nil, -- when that attempt had its turn
 				busy = nil, -- while an answer is carried out, what it parks waits
-				listed = nil, listed_in = nil, -- its places, in urgent_lines or other_lines
-				commands = nil, urgent = nil, others = nil, -- rotations of attempts
+				others = nil, -- attempts, in rotation
 				joins = nil, -- of those attempts the joins, by address
+				listed = nil, -- its places, in `listed_in`: urgent_lines or other_lines
 			};
+			-- And, of the few lines in which more than one attempt waits: `listed_in`; `commands` and `urgent`, as `others`.
 			lines[room_jid] = line;
 		end
 		return line;

@@ -29,7 +29,10 @@ end
 local LIMIT = { one = 10, all = 100, asked = 4, seconds = 10 };
 local moderators, refused = {}, {};
 local function new_queue()
-	local gate = { LIMIT = LIMIT, client_response = { plain = function (e) refused[#refused + 1] = e; end } };
+	local gate = {
+		LIMIT = LIMIT, jids = harness.load "jids",
+		client_response = { plain = function (e) refused[#refused + 1] = e; end },
+	};
 	function gate.is_service(address) return address == "focus@localhost/f"; end
 	function gate.get_room() return {}; end
 	gate.breakout = { find = function (_, address) return moderators[address] and { role = "moderator" } or nil; end };
