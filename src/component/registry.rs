@@ -7,6 +7,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use smol_str::SmolStr;
 
 use super::counters::{RecentlyRefused, Refused};
 use super::room_registry::Known;
@@ -296,8 +297,6 @@ impl Room {
     /// Returns the highest role, at least `least`, of another person inside whose name looks like one of this person's.
     /// Sessions of the same account, ticket or device are the same person.
     pub fn namesake(&self, policy: &Policy, who: &Requester, least: Namesake) -> Option<Namesake> {
-        let asked = [&who.nick, &who.name].into_iter().filter(|name| !name.is_empty());
-        let asked: Vec<_> = asked.map(|name| Looks::of(name)).collect();
         let others = self.occupants.values().map(|known| &known.who);
         let others = others.filter_map(|other| {
             let is = match is_moderator(policy, other) {
@@ -306,9 +305,13 @@ impl Room {
             };
             (is >= least && !is_same(other, who)).then_some((other, is))
         });
+        let mut others = others.peekable();
+        others.peek()?;
+        let look = |name: &String| (!name.is_empty()).then(|| Looks::of(name));
+        let asked = [look(&who.nick), look(&who.name)];
         let alike = others.filter(|(other, _)| {
             let mut names = [&other.nick, &other.name].into_iter().filter(|name| !name.is_empty());
-            names.any(|name| asked.iter().any(|asked| asked.is_look_of(name)))
+            names.any(|name| asked.iter().flatten().any(|asked| asked.is_look_of(name)))
         });
         alike.map(|(_, is)| is).max()
     }
@@ -323,9 +326,11 @@ pub fn namesakes<'a>(
 ) -> Vec<Option<Namesake>> {
     let looks = |who: &Requester| {
         let names = [&who.nick, &who.name].into_iter().filter(|name| !name.is_empty());
-        names.flat_map(|name| Looks::of(name).keys().to_vec()).collect::<Vec<_>>()
+        names
+            .flat_map(|name| Looks::of(name).keys().cloned().collect::<Vec<_>>())
+            .collect::<BTreeSet<_>>()
     };
-    let mut alike: HashMap<String, Vec<(Namesake, &Requester)>> = HashMap::new();
+    let mut alike: HashMap<SmolStr, Vec<(Namesake, &Requester)>> = HashMap::new();
     let serves =
         |who: &Requester| who.jid.as_ref().is_some_and(|jid| policy.services.contains_key(jid));
     for who in inside.filter(|who| !serves(who)) {

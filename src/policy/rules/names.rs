@@ -7,6 +7,7 @@
 use icu_properties::CodePointSetData;
 use icu_properties::props::DefaultIgnorableCodePoint;
 use serde_json::json;
+use smol_str::SmolStr;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_script::{Script, UnicodeScript as _};
 use unicode_security::skeleton;
@@ -24,44 +25,49 @@ const BRAILLE_BLANK: char = '\u{2800}';
 /// The look of a name, to be compared with that of others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Looks {
-    /// Comparison keys: names that share one look alike.
-    keys: Vec<String>,
+    /// Comparison key: names that share one look alike.
+    key: SmolStr,
+    /// Further keys, of a name that is seen in several ways.
+    others: Vec<SmolStr>,
 }
 
 impl Looks {
-    /// Returns the look of a name.
+    /// Returns the look of a name. For a short plain name nothing is allocated.
     pub fn of(name: &str) -> Self {
-        let mut keys = vec![key(name, Case::Folded), key(name, Case::Kept)];
+        if name.bytes().all(is_plain) {
+            return Self { key: plain_key(name).map(char::from).collect(), others: Vec::new() };
+        }
+        let key = |name: &str, case| SmolStr::from(key(name, case));
+        let mut others = vec![key(name, Case::Kept)];
         // A control in it may show it in the other direction.
         if name.contains(is_direction) {
             let turned: String = name.chars().rev().collect();
-            keys.extend([key(&turned, Case::Folded), key(&turned, Case::Kept)]);
+            others.extend([key(&turned, Case::Folded), key(&turned, Case::Kept)]);
         }
-        keys.dedup();
-        Self { keys }
+        Self { key: key(name, Case::Folded), others }
     }
 
     /// Returns whether one name may be taken for the other.
     pub fn is_like(&self, other: &Self) -> bool {
-        self.keys.iter().any(|key| other.keys.contains(key))
+        self.keys().any(|key| other.keys().any(|other| other == key))
     }
 
     /// Returns whether that name may be taken for this one. For a plain name nothing is allocated.
     pub fn is_look_of(&self, name: &str) -> bool {
         if name.bytes().all(is_plain) {
-            return self.keys.iter().any(|key| plain_key(name).eq(key.bytes()));
+            return self.keys().any(|key| plain_key(name).eq(key.bytes()));
         }
         self.is_like(&Self::of(name))
     }
 
     /// Returns the keys of the look: names that share one look alike.
-    pub fn keys(&self) -> &[String] {
-        &self.keys
+    pub fn keys(&self) -> impl Iterator<Item = &SmolStr> {
+        std::iter::once(&self.key).chain(&self.others)
     }
 
     /// Returns whether nothing of the name is visible.
     pub fn is_empty(&self) -> bool {
-        self.keys.iter().all(String::is_empty)
+        self.keys().all(|key| key.is_empty())
     }
 }
 
@@ -396,8 +402,9 @@ mod tests {
         }
         names.extend(["  Ann   M.  (1) ", "", " ", "MODERATOR"].map(str::to_owned));
         for name in names {
-            let quick: Vec<u8> = plain_key(&name).collect();
-            assert_eq!(Looks::of(&name).keys, [String::from_utf8(quick).unwrap()], "{name:?}");
+            for case in [Case::Folded, Case::Kept] {
+                assert!(plain_key(&name).eq(key(&name, case).bytes()), "{name:?}");
+            }
             assert!(Looks::of(&name).is_look_of(&name));
         }
     }
