@@ -24,11 +24,7 @@ const MOST_INTERNATIONAL: usize = 6;
 
 /// The address of an account, a room, or a domain: `node@domain` or `domain`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BareJid {
-    text: SmolStr,
-    /// Position of the `@`; 0 if there is none.
-    at: u16,
-}
+pub struct BareJid(SmolStr);
 
 /// Why a text is not a bare JID.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +68,12 @@ pub enum Part {
     Resource,
 }
 
+impl From<&BareJid> for SmolStr {
+    fn from(jid: &BareJid) -> Self {
+        jid.0.clone()
+    }
+}
+
 impl BareJid {
     /// Returns the bare JID of an address that the server stamped, unchanged; `None` if it is not of the form of one.
     ///
@@ -101,13 +103,10 @@ impl BareJid {
     }
 
     fn joined(node: Option<&str>, domain: &str) -> Self {
-        // At most 1,023 bytes: see the callers.
-        let at = u16::try_from(node.map_or(0, str::len)).unwrap_or_default();
-        let text = match node {
+        Self(match node {
             Some(node) => smol_str::format_smolstr!("{node}@{domain}"),
             None => SmolStr::new(domain),
-        };
-        Self { text, at }
+        })
     }
 
     /// Returns the same address with each spelling of its domain, itself among them.
@@ -118,20 +117,17 @@ impl BareJid {
 
     /// Returns the whole address as text.
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0
     }
 
     /// Returns the part before the `@`, if there is one.
     pub fn node(&self) -> Option<&str> {
-        self.text.get(..usize::from(self.at)).filter(|node| !node.is_empty())
+        self.0.split_once('@').map(|(node, _)| node)
     }
 
     /// Returns the domain.
     pub fn domain(&self) -> &str {
-        match self.at {
-            0 => &self.text,
-            at => self.text.get(usize::from(at).saturating_add(1)..).unwrap_or_default(),
-        }
+        self.0.split_once('@').map_or(&self.0, |(_, domain)| domain)
     }
 }
 

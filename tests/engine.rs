@@ -426,7 +426,7 @@ fn a_report_that_names_an_attempt_is_about_who_was_asked_about() {
         (who.nick.as_str(), who.role.name(), who.affiliation.name()),
         ("Rob", "moderator", "member")
     );
-    assert_eq!(who.session.as_ref().unwrap().host.as_ref(), "guest.example.org");
+    assert_eq!(who.session.as_ref().unwrap().host.as_str(), "guest.example.org");
     assert_eq!(who.address, Some("192.0.2.7".parse().unwrap()));
     gate.report("left", &format!("jid='{address}'"));
     assert!(gate.engine.live().room(&room).unwrap().occupants.is_empty());
@@ -481,7 +481,7 @@ fn what_was_reported_by_its_attempt_while_rooms_were_read_stays() {
 fn seen_inside(engine: &PolicyEngine, room: &str) -> Vec<String> {
     let room = engine.live().room(&jid(room));
     let mut nicks: Vec<_> = room
-        .map(|room| room.occupants.values().map(|known| known.who.nick.clone()).collect())
+        .map(|room| room.occupants.values().map(|known| known.who.nick.to_string()).collect())
         .unwrap_or_default();
     nicks.sort();
     nicks

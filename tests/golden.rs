@@ -154,7 +154,7 @@ fn what_passes_on_the_link_is_read_or_refused_as_it_should() {
         for question in &questions {
             let who = &question.attempt.requester;
             assert!(question.attempt.room.is_some() && who.jid.is_some());
-            assert!(who.session.as_ref().is_some_and(|session| **session != Default::default()));
+            assert!(who.session.as_ref().is_some_and(|session| *session != Default::default()));
         }
         assert!(questions.iter().any(|question| question.room.record.is_some()));
         let reports: Vec<_> = named("report").collect();

@@ -48,7 +48,7 @@ const LAYERS: [(&str, Below); 26] = [
 ];
 
 /// What the policy may use beside itself and `secret`.
-const POLICY_CRATES: [&str; 17] = [
+const POLICY_CRATES: [&str; 18] = [
     "std",
     "jiff",
     "globset",
@@ -56,6 +56,7 @@ const POLICY_CRATES: [&str; 17] = [
     "ipnet",
     "serde",
     "serde_json",
+    "smol_str",
     "sha2",
     "strum",
     "icu_properties",

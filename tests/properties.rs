@@ -194,7 +194,7 @@ proptest! {
         let (attempt, room, pressure) = read
             .facts
             .into_owned()
-            .into_parts(read.attempt.into_owned(), read.room.map(Cow::into_owned));
+            .into_parts(read.attempt, read.room.map(Cow::into_owned));
         let again = policy.rules_of(&attempt, &room, world.now);
         prop_assert!(room.is_found() || Arc::ptr_eq(&again, &rules));
         prop_assert_eq!(&decide(&policy, &rules, &attempt, &room, &pressure, read.at), &decided);

@@ -140,7 +140,7 @@ impl AdHoc {
             }
             Some(_) => return Err(Refusal::BadPayload),
         };
-        let owner = iq.from.clone().unwrap_or_default();
+        let owner = iq.from.as_deref().unwrap_or_default().to_owned();
         let iq = Iq {
             id: iq.id.clone(),
             from: iq.from.clone(),

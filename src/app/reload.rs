@@ -382,7 +382,7 @@ fn providers(shared: &Shared, policy: &Policy) -> Vec<ProviderChange> {
     drop(hellos);
     each_room(shared, |_, room, inside| {
         for who in inside.occupants.values().map(|known| &known.who) {
-            let session = who.session.as_deref().filter(|it| it.kind == SessionKind::Client);
+            let session = who.session.as_ref().filter(|it| it.kind == SessionKind::Client);
             if let (Some(session), Some(jid)) = (session, &who.jid) {
                 let inside = &mut all.entry(session.provider.to_string()).or_default().1;
                 inside.insert((room.clone(), jid.clone()));

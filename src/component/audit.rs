@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use smol_str::SmolStr;
 use tokio::sync::{broadcast, oneshot};
 
 use super::decision_record::{Context, Line, VERSION};
@@ -108,8 +109,8 @@ impl Audit {
             id: Some(context.id.to_owned()),
             room: attempt.room.as_ref().map(ToString::to_string),
             person: who.jid.as_ref().map(ToString::to_string),
-            nick: (!who.nick.is_empty()).then(|| who.nick.clone()),
-            name: (!who.name.is_empty()).then(|| who.name.clone()),
+            nick: (!who.nick.is_empty()).then(|| who.nick.to_string()),
+            name: (!who.name.is_empty()).then(|| who.name.to_string()),
             attempt_kind: Some(attempt.action.name().into()),
             class: Some(decision.class.name().into()),
             verdict: Some(decision.verdict.name().into()),
@@ -158,7 +159,7 @@ impl Audit {
         });
         let address = who.address.and_then(|address| self.mask.address(address));
         let address = address.map(|address| ("address", address.to_string()));
-        let name = (!who.name.is_empty()).then(|| who.name.clone());
+        let name = (!who.name.is_empty()).then(|| who.name.to_string());
         let apart = who.breakout.as_ref().map(|room| ("breakout", room.to_string()));
         let more = address.into_iter().chain(name.clone().map(|name| ("name", name))).chain(apart);
         if let Some(body) = body.as_object_mut() {
@@ -167,7 +168,7 @@ impl Audit {
         self.record(Entry {
             room: Some(room.to_string()),
             person: who.jid.as_ref().map(ToString::to_string),
-            nick: (!who.nick.is_empty()).then(|| who.nick.clone()),
+            nick: (!who.nick.is_empty()).then(|| who.nick.to_string()),
             name,
             body: body.to_string(),
             ..Entry::new(kind, now)
@@ -183,7 +184,7 @@ impl Audit {
     pub fn action(&self, action: Action<'_>, now: Timestamp) {
         let outcome = if action.outcome.is_ok() { "done" } else { "failed" };
         self.record(Entry {
-            id: Some(action.id),
+            id: Some(action.id.into()),
             room: action.room.map(str::to_owned),
             person: action.person.map(str::to_owned),
             command: Some(action.command.into()),
@@ -275,7 +276,7 @@ impl Audit {
 #[derive(Clone, Debug)]
 pub struct Action<'a> {
     /// Id of the action, as in its audit entry.
-    pub id: String,
+    pub id: SmolStr,
     /// Name of the command.
     pub command: &'static str,
     /// Operator who gave the command, and the interface they used.

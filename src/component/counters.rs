@@ -404,6 +404,8 @@ impl Arrivals {
 mod tests {
     use std::str::FromStr;
 
+    use smol_str::{SmolStr, format_smolstr};
+
     use super::*;
     use crate::policy::Policy;
     use crate::policy::attempt::{Requester, RoomView};
@@ -413,14 +415,14 @@ mod tests {
 
     fn guess(id: usize, address: &str, credential: Credential) -> Attempt {
         Attempt {
-            id: id.to_string(),
+            id: format_smolstr!("{id}"),
             room: BareJid::from_str("tea@conference.example.org").ok(),
             requester: Requester {
                 jid: BareJid::from_str("mallory@example.org").ok(),
                 auth: Auth::Anonymous,
                 secure: Some(true),
                 address: Some(address.parse().unwrap()),
-                nick: "M".to_owned(),
+                nick: "M".into(),
                 ..Requester::default()
             },
             action: Action::Join { credential },
@@ -496,7 +498,11 @@ mod tests {
             attempt
         };
         for _ in 0..8 {
-            step(&mut counters, &Attempt { id: String::new(), ..call(1, Credential::Wrong) }, NOW);
+            step(
+                &mut counters,
+                &Attempt { id: SmolStr::default(), ..call(1, Credential::Wrong) },
+                NOW,
+            );
             counters.counted.clear();
         }
         assert_eq!(step(&mut counters, &call(1, Credential::Right), NOW).verdict, Verdict::Deny);

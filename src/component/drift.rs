@@ -19,7 +19,7 @@ pub fn drifts(policy: &Policy, rules: &Rules, live: &LiveRoom, now: Timestamp) -
 /// Returns what a policy changes in a stored room: at its next join, if no policy was applied to it yet.
 pub fn in_stored(policy: &Policy, live: &LiveRoom, now: Timestamp) -> Vec<Drift> {
     let found = live.view.is_found();
-    let mut record = Record::new(now, String::new(), None);
+    let mut record = Record::new(now, "", None);
     record.found = found;
     let record = live.view.record.clone().unwrap_or(record);
     let view = RoomView { record: Some(record), ..live.view.clone() };

@@ -25,7 +25,7 @@ pub struct Room {
     /// Domain of the service that hosts the room.
     pub service: Arc<str>,
     /// Identifies this life of the room: one that ends and is opened again gets another.
-    pub generation: String,
+    pub generation: SmolStr,
     /// Rules for the room by the policy of number `policy`, chosen by the `claims` of its opener.
     pub(super) rules: Arc<Rules>,
     pub(super) policy: u64,
@@ -266,7 +266,7 @@ struct Count {
 /// The number of rooms by opener.
 #[derive(Clone, Debug, Default)]
 struct Opened {
-    by: HashMap<String, Count>,
+    by: HashMap<SmolStr, Count>,
     /// Rooms that existed before the policy.
     found: usize,
 }
@@ -307,7 +307,7 @@ impl Room {
         });
         let mut others = others.peekable();
         others.peek()?;
-        let look = |name: &String| (!name.is_empty()).then(|| Looks::of(name));
+        let look = |name: &SmolStr| (!name.is_empty()).then(|| Looks::of(name));
         let asked = [look(&who.nick), look(&who.name)];
         let alike = others.filter(|(other, _)| {
             let mut names = [&other.nick, &other.name].into_iter().filter(|name| !name.is_empty());
@@ -473,8 +473,8 @@ mod tests {
         policy.services.insert("focus@example.org".parse().unwrap(), 1);
         let who = |jid: &str, name: &str, role| Requester {
             jid: jid.parse().ok(),
-            nick: "45fc3d31".to_owned() + jid,
-            name: name.to_owned(),
+            nick: format!("45fc3d31{jid}").into(),
+            name: name.into(),
             role,
             ..Requester::default()
         };

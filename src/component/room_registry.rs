@@ -112,7 +112,7 @@ impl RoomRegistry {
         let view = RoomView { exists: true, record, ..RoomView::default() };
         let room = Room {
             service: Arc::clone(service),
-            generation: generation.to_owned(),
+            generation: generation.into(),
             rules: policy.rules_in(jid, &claims, view.is_found()),
             policy: self.policy,
             claims,
@@ -441,7 +441,7 @@ mod tests {
             jid: "bob@example.org".parse().ok(),
             auth: Auth::Account,
             secure: Some(true),
-            nick: nick.to_owned(),
+            nick: nick.into(),
             affiliation,
             role,
             ..Requester::default()

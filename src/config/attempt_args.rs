@@ -222,14 +222,14 @@ impl Described {
             (Affiliation::None, if is_inside { Role::Participant } else { Role::None })
         };
         Ok(Attempt {
-            id: "described".to_owned(),
+            id: "described".into(),
             room: Some(self.room()?),
             requester: Requester {
                 jid: Some(jid),
                 auth,
                 secure: Some(!self.unencrypted),
                 address: self.address,
-                nick: self.nick.clone().unwrap_or_else(|| UNNAMED.to_owned()),
+                nick: self.nick.as_deref().unwrap_or(UNNAMED).into(),
                 affiliation,
                 role,
                 claims,
@@ -249,7 +249,7 @@ impl Described {
         if self.what == "open" {
             return RoomView { nobody_logs_in, ..RoomView::default() };
         }
-        let mut record = Record::new(now, OTHER_PERSON.to_owned(), None);
+        let mut record = Record::new(now, OTHER_PERSON, None);
         record.code = (self.password == Credential::Code.name()).then_some(Source::Generated);
         record.closed = self.closed.then_some(Closed::Command);
         RoomView {

@@ -285,7 +285,7 @@ pub struct Called {
 
 impl From<&Requester> for Called {
     fn from(who: &Requester) -> Self {
-        Self { nick: who.nick.clone(), name: who.name.clone() }
+        Self { nick: who.nick.to_string(), name: who.name.to_string() }
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use strum::{EnumIter, EnumMessage, EnumString, IntoStaticStr};
 
 use super::record::{Person, Record, Suspended};
@@ -321,7 +322,7 @@ impl Action {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attempt {
     /// Id that the gate gave to it; the same when it is asked again.
-    pub id: String,
+    pub id: SmolStr,
     /// Address of the room. `None`: not a valid JID.
     pub room: Option<BareJid>,
     /// The person who tries it.

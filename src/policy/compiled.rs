@@ -151,7 +151,7 @@ mod tests {
             action: Action::Open { typed: None },
             ..Attempt::default()
         };
-        let mut record = Record::new(Timestamp::UNIX_EPOCH, "ann@example.org".into(), None);
+        let mut record = Record::new(Timestamp::UNIX_EPOCH, "ann@example.org", None);
         record.claims = vec![claim("board")];
         let there = RoomView { exists: true, record: Some(record), ..RoomView::default() };
         let gone = RoomView { exists: false, ..there.clone() };

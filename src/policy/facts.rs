@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::attempt::{
     Action, AffiliationChange, Attempt, Auth, Credential, Held, Namesake, Pressure, Requester,
@@ -73,9 +74,13 @@ impl<'a> Facts<'a> {
     }
 
     /// Returns the attempt again, with its `id` and the address of its `room`, the room as it was, and the counters.
-    pub fn into_parts(self, id: String, room: Option<BareJid>) -> (Attempt, RoomView, Pressure) {
+    pub fn into_parts(
+        self,
+        id: impl Into<SmolStr>,
+        room: Option<BareJid>,
+    ) -> (Attempt, RoomView, Pressure) {
         let attempt = Attempt {
-            id,
+            id: id.into(),
             room,
             requester: self.who.into_owned(),
             action: self.action.into_owned(),

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
+use smol_str::SmolStr;
 
 use super::affiliation::Affiliation;
 use super::fields::{Object, Unknown, Unread, is_unset, read, write};
@@ -77,7 +78,7 @@ pub struct Record {
     /// When the policy was applied to the room.
     pub opened: Timestamp,
     /// Bare JID of the person who opened it; empty: not known.
-    pub opener: String,
+    pub opener: SmolStr,
     /// Where its password came from; `None`: it was opened without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Source>,
@@ -131,11 +132,11 @@ pub struct Record {
 
 impl Record {
     /// Returns the record of a room that `opener` opens at `opened`.
-    pub const fn new(opened: Timestamp, opener: String, password: Option<Source>) -> Self {
+    pub fn new(opened: Timestamp, opener: impl Into<SmolStr>, password: Option<Source>) -> Self {
         Self {
             v: VERSION,
             opened,
-            opener,
+            opener: opener.into(),
             password,
             password_changes: 0,
             code: None,
@@ -595,7 +596,7 @@ mod tests {
             assert!(stricter, "{name}: {record:?}");
             let written: Value = serde_json::from_str(&record.write()).unwrap();
             assert_eq!(written[name], odd);
-            let changed = Record { opener: "c@d".to_owned(), ..record };
+            let changed = Record { opener: "c@d".into(), ..record };
             let read = Record::read(&changed.write()).unwrap();
             assert_eq!(
                 read.unread(),

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::affiliation::Affiliation;
 use super::fields::{facts, is_unset};
@@ -120,7 +121,7 @@ facts! {
         /// Bare JID of the session. `None`: what the server sent is no JID; the attempt is refused.
         pub jid: Option<BareJid>,
         /// What the session proved: kind, host, provider, mechanism, token.
-        pub session: Option<Box<Session>>,
+        pub session: Option<Session>,
         /// Kind of proof, where no session was reported, as in an attempt that is only described.
         pub auth: Auth,
         /// Account that logged in to the focus for this session (Jitsi's secure domain).
@@ -134,9 +135,9 @@ facts! {
         /// Network address, if the server knows it.
         pub address: Option<IpAddr>,
         /// Nick, asked for or borne.
-        pub nick: String,
+        pub nick: SmolStr,
         /// Display name of Jitsi's clients (XEP-0172), asked for or borne. Empty: none.
-        pub name: String,
+        pub name: SmolStr,
         /// Affiliation in the room.
         pub affiliation: Affiliation,
         /// Role in the room.
@@ -239,13 +240,13 @@ pub struct Session {
     pub kind: SessionKind,
     /// The host of this server that it logged in to.
     #[serde(skip_serializing_if = "is_unset")]
-    pub host: Box<str>,
+    pub host: SmolStr,
     /// The authentication provider of that host, by the name of its module without `mod_auth_`.
     #[serde(skip_serializing_if = "is_unset")]
-    pub provider: Box<str>,
+    pub provider: SmolStr,
     /// The SASL mechanism (RFC 4422). `None`: the session is older than the gate.
     #[serde(skip_serializing_if = "is_unset")]
-    pub mechanism: Option<Box<str>>,
+    pub mechanism: Option<SmolStr>,
     /// The token that the server verified.
     #[serde(skip_serializing_if = "is_unset")]
     pub token: Option<Box<Token>>,

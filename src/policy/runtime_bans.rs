@@ -172,7 +172,7 @@ mod tests {
         // As logged, decided again by a file without that ban.
         let facts: Facts<'_> =
             serde_json::from_str(&serde_json::to_string(&facts).unwrap()).unwrap();
-        let (again, view, calm) = facts.into_parts(String::new(), attempt.room.clone());
+        let (again, view, calm) = facts.into_parts("", attempt.room.clone());
         let file = Policy { made: Arc::default(), ..policy.clone() };
         assert_eq!(decide(&file, &file.base, &again, &view, &calm, now), decision);
         let stays = reevaluate(&file, &file.base, &again, &view, now).is_none();

@@ -329,7 +329,7 @@ mod tests {
             jid: jid.parse().ok(),
             auth,
             secure: Some(true),
-            nick: "N".to_owned(),
+            nick: "N".into(),
             role: Role::Participant,
             ..Requester::default()
         }

@@ -37,8 +37,7 @@ pub fn see(policy: &Policy, mut log: impl BufRead, seen: &mut Seen) -> io::Resul
         {
             let at = line.at;
             let room = line.room.map(std::borrow::Cow::into_owned);
-            let (attempt, view, pressure) =
-                line.facts.into_owned().into_parts(line.attempt.into_owned(), room);
+            let (attempt, view, pressure) = line.facts.into_owned().into_parts(line.attempt, room);
             seen.one(policy, &attempt, &view, &pressure, at);
         }
         bytes.clear();

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use smol_str::format_smolstr;
+
 use super::request::Question;
 use super::{NS, children};
 use crate::jid::BareJid;
@@ -42,7 +44,7 @@ pub fn answer(
 ) -> Element {
     let mut element = Element::new(NS, "answer")
         .with_attr("attempt", &question.attempt.id)
-        .with_attr("base", question.revision.to_string())
+        .with_attr("base", format_smolstr!("{}", question.revision))
         .with_attr("verdict", decision.verdict.name())
         .with_attr("rule", decision.rule.name)
         .with_attr("decision", id);
@@ -63,7 +65,7 @@ pub fn answer(
 pub fn observed(question: &Question, id: &str) -> Element {
     Element::new(NS, "answer")
         .with_attr("attempt", &question.attempt.id)
-        .with_attr("base", question.revision.to_string())
+        .with_attr("base", format_smolstr!("{}", question.revision))
         .with_attr("verdict", Verdict::Allow.name())
         .with_attr("observe", "true")
         .with_attr("decision", id)

@@ -1,5 +1,7 @@
 //! Reads `request` elements of gates as attempts.
 
+use smol_str::SmolStr;
+
 use super::{NS, children};
 use crate::jid::BareJid;
 use crate::policy::attempt::{
@@ -21,7 +23,7 @@ pub struct Question {
     /// State of the room.
     pub room: RoomView,
     /// Identifies this life of the room; empty for one that does not exist.
-    pub generation: String,
+    pub generation: SmolStr,
     /// Number of changes of the room's record.
     pub revision: u64,
     /// Password that a person chose, whose strength must be judged before the attempt is.
@@ -92,14 +94,14 @@ pub fn read_requester(element: ElementRef<'_>) -> Requester {
     let account = bare(element.attr("account"));
     Requester {
         jid: bare(element.attr("jid")),
-        session: Some(Box::new(session)),
+        session: Some(session),
         auth: Auth::Unknown,
         account_session: account.as_ref().map(|account| {
             Box::new(Session {
                 kind: SessionKind::Client,
                 host: account.domain().into(),
-                provider: own(element, "account-provider").unwrap_or_default(),
-                mechanism: own(element, "account-mechanism"),
+                provider: text(element, "account-provider"),
+                mechanism: element.attr("account-mechanism").map(SmolStr::new),
                 token: None,
             })
         }),
@@ -113,7 +115,7 @@ pub fn read_requester(element: ElementRef<'_>) -> Requester {
         role: role(element, "role").unwrap_or_default(),
         claims: children(element, "claim")
             .filter(|_| is_verified)
-            .map(|claim| (text(claim, "name"), claim.text().into_owned()))
+            .map(|claim| (text(claim, "name").into(), claim.text().into_owned()))
             .collect(),
         unread: Vec::new(),
         person: element.child(NS, "person").and_then(|person| Person::read(&person.text())),
@@ -133,9 +135,9 @@ pub fn read_requester(element: ElementRef<'_>) -> Requester {
 fn read_session(element: ElementRef<'_>) -> Session {
     Session {
         kind: SessionKind::from_name(element.attr("session").unwrap_or_default()),
-        host: own(element, "host").unwrap_or_default(),
-        provider: own(element, "provider").unwrap_or_default(),
-        mechanism: own(element, "mechanism"),
+        host: text(element, "host"),
+        provider: text(element, "provider"),
+        mechanism: element.attr("mechanism").map(SmolStr::new),
         token: own(element, "token-subject").map(|subject| {
             Box::new(Token {
                 issuer: own(element, "token-issuer"),
@@ -325,8 +327,8 @@ fn bare(jid: Option<&str>) -> Option<BareJid> {
     BareJid::stamped(jid?)
 }
 
-fn text(element: ElementRef<'_>, name: &str) -> String {
-    element.attr(name).unwrap_or_default().to_owned()
+fn text(element: ElementRef<'_>, name: &str) -> SmolStr {
+    element.attr(name).unwrap_or_default().into()
 }
 
 fn is_true(element: ElementRef<'_>, name: &str) -> bool {
@@ -401,7 +403,7 @@ mod tests {
         );
         assert_eq!(question.attempt.requester.jid, None);
         let session = question.attempt.requester.session.unwrap();
-        assert_eq!(*session, Session::default());
+        assert_eq!(session, Session::default());
     }
 
     #[test]

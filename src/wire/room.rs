@@ -1,6 +1,7 @@
 //! Live rooms, as a gate reports them, and the requests for them.
 
 use jiff::Timestamp;
+use smol_str::SmolStr;
 
 use super::request::{read_requester, read_state};
 use super::{NS, children};
@@ -19,7 +20,7 @@ pub struct LiveRoom {
     /// Address of the room.
     pub jid: BareJid,
     /// Identifies this life of the room.
-    pub generation: String,
+    pub generation: SmolStr,
     /// Number of changes of the room's record.
     pub revision: u64,
     /// The state of the room.
@@ -75,7 +76,7 @@ impl LiveRoom {
         let secret = |name| element.child(NS, name).map(|secret| Secret::new(secret.text()));
         Some(Self {
             jid: BareJid::stamped(element.attr("jid")?)?,
-            generation: element.attr("generation").unwrap_or_default().to_owned(),
+            generation: element.attr("generation").unwrap_or_default().into(),
             revision: element.attr("revision").and_then(|value| value.parse().ok())?,
             view: RoomView { exists: true, ..read_state(element) },
             password: secret("secret"),

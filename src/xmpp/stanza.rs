@@ -3,6 +3,8 @@
 //! Addresses are plain strings here: an invalid one is for the policy to decide about, and
 //! never breaks the link. The payload of a stanza stays an [`Element`], so unknown content is kept.
 
+use smol_str::SmolStr;
+
 use super::element::{Element, ElementRef};
 use super::ns;
 
@@ -164,11 +166,11 @@ names! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Iq<P = Element> {
     /// Links the answer to the request.
-    pub id: String,
+    pub id: SmolStr,
     /// The sender, as stamped by the server.
-    pub from: Option<String>,
+    pub from: Option<SmolStr>,
     /// The recipient.
-    pub to: Option<String>,
+    pub to: Option<SmolStr>,
     /// Type and payload.
     pub kind: IqKind<P>,
 }
@@ -228,7 +230,7 @@ impl<'a> TryFrom<ElementRef<'a>> for Iq<ElementRef<'a>> {
         if !element.is(ns::COMPONENT, "iq") {
             return Err(silent("not an iq"));
         }
-        let owned = |name| element.attr(name).map(str::to_owned);
+        let owned = |name| element.attr(name).map(SmolStr::new);
         let id = owned("id").ok_or(silent("an iq without an id"))?;
         let (from, to) = (owned("from"), owned("to"));
         let kind = match element.attr("type") {

@@ -14,6 +14,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use smol_str::SmolStr;
 use strum::IntoEnumIterator;
 use vestibule::jid::BareJid;
 use vestibule::policy::access::{Opening, Persistence};
@@ -210,7 +211,7 @@ fn session() -> impl Strategy<Value = Session> {
         SessionKind::Component,
         SessionKind::Unknown,
     ]);
-    let word = |words: &'static [&'static str]| select(words).prop_map(Box::<str>::from);
+    let word = |words: &'static [&'static str]| select(words).prop_map(SmolStr::new);
     let host = word(&["example.org", "auth.example.org", "guest.example.org"]);
     let provider =
         word(&["internal_hashed", "token", "token", "anonymous", "homemade", "ours", ""]);
@@ -277,12 +278,12 @@ pub(crate) fn requester() -> impl Strategy<Value = Requester> {
                 let (session, account_session) = sessions.unzip();
                 Requester {
                     jid,
-                    session: session.map(Box::new),
+                    session,
                     account_session: account_session.map(Box::new),
                     auth,
                     secure,
                     address,
-                    nick,
+                    nick: nick.into(),
                     affiliation,
                     role,
                     claims,
@@ -387,7 +388,7 @@ pub(crate) fn attempt() -> impl Strategy<Value = Attempt> {
     let namesake = option::of(select(vec![Namesake::Occupant, Namesake::Moderator]));
     (room, requester(), action(), behind, others, namesake)
         .prop_map(|(room, requester, action, behind, others, namesake)| Attempt {
-            id: "a1".to_owned(),
+            id: "a1".into(),
             room,
             requester,
             action,

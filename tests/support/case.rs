@@ -189,8 +189,8 @@ impl Who {
             auth: Auth::from_name(self.auth.as_deref().unwrap_or("anonymous")),
             secure: (!self.unknown_security).then(|| self.secure.unwrap_or(true)),
             address: self.address.as_deref().map(|address| address.parse().unwrap()),
-            nick: self.nick.clone(),
-            name: self.name.clone(),
+            nick: self.nick.as_str().into(),
+            name: self.name.as_str().into(),
             affiliation: affiliation(self.affiliation.as_deref().unwrap_or("none")),
             role: role(self.role.as_deref().unwrap_or("none")),
             claims: self.claims.clone().into_iter().collect(),
@@ -238,7 +238,7 @@ impl Case {
     /// Returns the attempt: of Bob, anonymous, at the room `tea`, unless the case says otherwise.
     pub(crate) fn attempt(&self) -> Attempt {
         Attempt {
-            id: self.name.clone(),
+            id: self.name.as_str().into(),
             room: self.room.jid.as_deref().map_or(Some(jid("tea@rooms.example.org")), |room| {
                 (!room.is_empty()).then(|| jid(room))
             }),

@@ -52,14 +52,14 @@ pub(crate) fn policy(overrides: u32, bans: u32) -> Policy {
 /// Returns a join of Bob, who has an account, at the room `tea`.
 pub(crate) fn join(credential: Credential) -> Attempt {
     Attempt {
-        id: "k3v9x1".to_owned(),
+        id: "k3v9x1".into(),
         room: Some(jid("tea@rooms.example.org")),
         requester: Requester {
             jid: Some(jid("bob@example.org")),
             auth: Auth::Account,
             secure: Some(true),
             address: Some("192.0.2.7".parse().unwrap()),
-            nick: "Bob".to_owned(),
+            nick: "Bob".into(),
             ..Requester::default()
         },
         action: Action::Join { credential },
@@ -74,7 +74,7 @@ pub(crate) fn room() -> RoomView {
         moderators: 1,
         has_password: true,
         exists: true,
-        record: Some(Record::new(now(), "ann@example.org".to_owned(), Some(Source::Generated))),
+        record: Some(Record::new(now(), "ann@example.org", Some(Source::Generated))),
         ..RoomView::default()
     }
 }

@@ -292,7 +292,7 @@ impl Call<'_> {
         let at = now();
         let until = time.and_then(|time| end(at, &time));
         let by = self.caller.name.clone();
-        let id = self.shared.engine().next_id();
+        let id = self.shared.engine().next_id().into();
         let room = rooms.map(|rooms| rooms.pattern);
         let ban = StoredBan { id, who: whom.to_string(), room, until, reason, by, at };
         let (marks, anonymous) = self.marks_to_ban(&whom);
@@ -302,8 +302,8 @@ impl Call<'_> {
         let ban = before.unwrap_or(ban);
         let mut bans: Vec<_> = (!already).then(|| ban.clone()).into_iter().collect();
         for mark in marks.keys() {
-            let (id, who) = (self.shared.engine().next_id(), Banned::Mark(*mark).to_string());
-            let on_mark = StoredBan { id, who, ..ban.clone() };
+            let id = self.shared.engine().next_id().into();
+            let on_mark = StoredBan { id, who: Banned::Mark(*mark).to_string(), ..ban.clone() };
             if !book.all().any(|other| covers(other, &on_mark)) {
                 bans.push(on_mark);
             }
@@ -523,7 +523,7 @@ impl Call<'_> {
         if matches!(whom, Banned::Domain(domain) if !domain.contains('.')) {
             each_room(&self.shared, |_, _, room| {
                 let named =
-                    |who: &Requester| Some((who.jid.as_ref()?.to_string(), who.nick.clone()));
+                    |who: &Requester| Some((who.jid.as_ref()?.to_string(), who.nick.to_string()));
                 people.extend(people_of(room).filter_map(named));
             });
         }

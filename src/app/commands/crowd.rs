@@ -355,7 +355,7 @@ mod tests {
     fn who(jid: &str, nick: &str) -> Requester {
         Requester {
             jid: jid.parse().ok(),
-            nick: nick.to_owned(),
+            nick: nick.into(),
             auth: if jid.contains("guest") { Auth::Anonymous } else { Auth::Account },
             address: if nick.len() > 3 { "192.0.2.7".parse().ok() } else { None },
             role: Role::Participant,

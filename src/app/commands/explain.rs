@@ -532,8 +532,7 @@ fn again(policy: &Policy, line: &str) -> Result<(Explained, Option<&'static str>
     }
     let policy = &Policy { made: std::sync::Arc::default(), ..policy.clone() };
     let room = line.room.map(Cow::into_owned);
-    let (attempt, view, pressure) =
-        line.facts.into_owned().into_parts(line.attempt.into_owned(), room);
+    let (attempt, view, pressure) = line.facts.into_owned().into_parts(line.attempt, room);
     let rules = policy.rules_of(&attempt, &view, line.at);
     let explanation = explain(policy, &rules, &attempt, &view, &pressure, line.at);
     let facts = Facts::of(policy, &rules, &attempt, &view, &pressure);

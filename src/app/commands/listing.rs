@@ -280,7 +280,7 @@ fn line<'a>(
         lobby: view.members_only,
         door: door(rules, view).name().to_owned(),
         opened: record.map(|record| at(record.opened)),
-        opener: record.map(|record| record.opener.clone()),
+        opener: record.map(|record| record.opener.to_string()),
         opener_name: record.and_then(|record| {
             let who = engine.person(jid, &BareJid::stamped(&record.opener)?)?;
             called(&who.name, &who.nick).into_iter().next()

@@ -7,6 +7,7 @@ use globset::GlobMatcher;
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::audited::of_many;
 use super::{Call, invalid, unavailable};
@@ -308,7 +309,7 @@ impl Wanted {
 #[derive(Debug)]
 struct Candidate {
     jid: BareJid,
-    generation: String,
+    generation: SmolStr,
     /// Whether the room matches as far as the registry knows, including its moderators.
     seems: bool,
 }

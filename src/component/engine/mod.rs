@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use smol_str::{SmolStr, format_smolstr};
 
 pub use self::policies::{Consequences, Judged};
 use self::reports::{Admitted, Feed};
@@ -269,9 +270,9 @@ impl PolicyEngine {
     }
 
     /// Returns a new id for a decision or an operator's action, unique over restarts.
-    pub fn next_id(&mut self) -> String {
+    pub fn next_id(&mut self) -> SmolStr {
         self.next = self.next.wrapping_add(1);
-        format!("{}-{}", self.run, self.next)
+        format_smolstr!("{}-{}", self.run, self.next)
     }
 
     /// Returns whether a text has the form of a decision's id: hexadecimal digits, a hyphen, and a number.
@@ -358,7 +359,7 @@ pub(super) fn as_if_enforced<'a>(
 /// Gives a room without a record the one of a room that is open.
 pub(super) fn as_if_open(room: &mut RoomView, claims: &[Claim], now: Timestamp) {
     if room.record.is_none() {
-        let mut record = Record::new(now, String::new(), None);
+        let mut record = Record::new(now, "", None);
         record.claims = claims.to_vec();
         record.found = room.is_found();
         room.record = Some(record);

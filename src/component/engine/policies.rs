@@ -246,7 +246,7 @@ impl Judge<'_> {
     /// Returns the attempt by which the policy judges a person.
     fn attempt(&self, who: &Requester, action: Action) -> Attempt {
         let attempt = Attempt {
-            id: "reload".to_owned(),
+            id: "reload".into(),
             room: Some(self.jid.clone()),
             requester: who.clone(),
             action,

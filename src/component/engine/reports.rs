@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use smol_str::SmolStr;
 
 use super::{Mode, PolicyEngine};
 use crate::component::metrics::GateEvent;
@@ -372,10 +373,10 @@ const MOST_ADMITTED: usize = 1_000;
 
 /// The requesters of allowed joins that were not reported yet: attempt, room, requester; the newest last.
 #[derive(Debug, Default)]
-pub(super) struct Admitted(VecDeque<(String, BareJid, Requester)>);
+pub(super) struct Admitted(VecDeque<(SmolStr, BareJid, Requester)>);
 
 impl Admitted {
-    fn push(&mut self, attempt: String, room: BareJid, requester: Requester) {
+    fn push(&mut self, attempt: SmolStr, room: BareJid, requester: Requester) {
         if self.0.len() >= MOST_ADMITTED {
             self.0.pop_front();
         }

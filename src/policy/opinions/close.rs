@@ -170,7 +170,7 @@ pub fn invitation(
 
 /// Returns the effects of closing or reopening a room. What is so already is not announced again.
 pub fn closing(room: &RoomView, close: bool, now: Timestamp) -> Effects {
-    let record = room.record.clone().unwrap_or_else(|| Record::new(now, String::new(), None));
+    let record = room.record.clone().unwrap_or_else(|| Record::new(now, "", None));
     let was_closed = record.closed.is_some();
     let record = if close {
         Record { closed: Some(Closed::Command), ..record }

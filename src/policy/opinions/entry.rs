@@ -41,7 +41,7 @@ pub(in crate::policy) fn enter(case: &Case<'_>, credential: Credential, effects:
     let is_awaited =
         |record: &&Record| record.awaited.is_some() && (takes_the_place || is_opener(record));
     if let Some(record) = case.room.record.as_ref().filter(is_awaited) {
-        let opener = case.jid.to_string();
+        let opener = case.jid.into();
         let claims = if takes_the_place {
             case.policy.claims_by(case.who, case.place)
         } else {

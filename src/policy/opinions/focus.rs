@@ -1,6 +1,7 @@
 //! Rooms that the conference focus of Jitsi opens for a person.
 
 use jiff::{SignedDuration, Timestamp};
+use smol_str::SmolStr;
 
 use super::{access, close, limits, removal};
 use crate::jid::BareJid;
@@ -113,11 +114,11 @@ fn keeps_out(case: &Case<'_>, jid: &BareJid, bearer: Option<&Requester>) -> bool
 pub(in crate::policy) fn await_opener(record: Record, case: &Case<'_>) -> Record {
     match case.behind() {
         Some(opener) => Record {
-            opener: opener.jid.to_string(),
+            opener: opener.jid.into(),
             awaited: Some(case.now.checked_add(AWAITED).unwrap_or(Timestamp::MAX)),
             ..record
         },
-        None => Record { opener: String::new(), awaited: Some(case.now), ..record },
+        None => Record { opener: SmolStr::default(), awaited: Some(case.now), ..record },
     }
 }
 
@@ -136,7 +137,7 @@ pub(in crate::policy) fn give_up_place(case: &Case<'_>, effects: &mut Effects) {
         effects
             .people
             .extend(asked_as.into_iter().chain([case.jid.clone()]).map(|jid| (jid, None)));
-        let opener = String::new();
+        let opener = SmolStr::default();
         effects.record = Some(Record { opener, awaited: Some(case.now), ..record.clone() });
     }
 }

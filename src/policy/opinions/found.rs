@@ -18,7 +18,7 @@ pub(super) fn adopt(case: &Case<'_>, source: Option<Source>, effects: &mut Effec
     effects.persistent = persistent.fixed().filter(|lasts| *lasts || !found);
     effects.keep = found.then_some(persistent != Persistence::Never);
     // The first who joins is no opener: people may be inside, and another person may own it.
-    let record = Record::new(case.now, String::new(), source);
+    let record = Record::new(case.now, "", source);
     effects.record = Some(Record { found, ..record });
 }
 

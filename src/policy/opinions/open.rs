@@ -37,7 +37,7 @@ pub(in crate::policy) fn entitled(case: &Case<'_>) -> Option<Opinion> {
 pub(in crate::policy) fn effects(case: &Case<'_>, effects: &mut Effects) {
     let rules = case.rules;
     if case.is_health_check() {
-        effects.record = Some(Record::new(case.now, case.jid.to_string(), None));
+        effects.record = Some(Record::new(case.now, case.jid, None));
         effects.hidden = Some(true);
         return;
     }
@@ -57,7 +57,7 @@ pub(in crate::policy) fn effects(case: &Case<'_>, effects: &mut Effects) {
         }
         return;
     }
-    let mut record = Record::new(case.now, case.jid.to_string(), source);
+    let mut record = Record::new(case.now, case.jid, source);
     record.claims = case.policy.claims_of(case.attempt, case.room, case.now).into_owned();
     record.code = code;
     if rules.close.at_occupants.value == 1 {

@@ -85,7 +85,7 @@ const NEWS: [(Audience, Notice); 2] =
 
 /// Returns the effects that suspend a room or, if it is suspended, restore what it may have lost of that.
 pub fn suspending(view: &RoomView, now: Timestamp) -> Effects {
-    let before = view.record.clone().unwrap_or_else(|| Record::new(now, String::new(), None));
+    let before = view.record.clone().unwrap_or_else(|| Record::new(now, "", None));
     let is_news = before.suspended.is_none();
     let new = Suspended { since: now, raised: !view.members_only };
     let suspended = before.suspended.or(Some(new));

@@ -317,7 +317,8 @@ mod tests {
         for n in 0..20 {
             keep_out(&mut record, &rules, &person(&format!("p{n}")), Proof::Account, at(n));
         }
-        record.opener.push_str(&"x".repeat(LONGEST_RECORD - record.write().len()));
+        let more = "x".repeat(LONGEST_RECORD - record.write().len());
+        record.opener = format!("{}{more}", record.opener).into();
         keep_out(&mut record, &rules, &person("p0"), Proof::Account, at(20));
         assert_eq!((record.write().len(), record.removed.len()), (LONGEST_RECORD, 20));
     }
@@ -443,7 +444,7 @@ mod tests {
     fn whoever_comes_with_a_token_for_another_room_is_recognised_by_it() {
         let token = Token { room: Some("other".into()), ..Token::default() };
         let session = Session { token: Some(Box::new(token)), ..Session::default() };
-        let one = Requester { session: Some(Box::new(session)), ..person("bob") };
+        let one = Requester { session: Some(session), ..person("bob") };
         assert_eq!(Removal::default().marks(&[By::Token], &one).len(), 1);
     }
 

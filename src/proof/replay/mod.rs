@@ -172,8 +172,7 @@ impl<'a> Judge<'a> {
         let at = line.at;
         let room = line.room.map(Cow::into_owned);
         let unread: Vec<String> = line.facts.unread_claims().map(str::to_owned).collect();
-        let (attempt, view, pressure) =
-            line.facts.into_owned().into_parts(line.attempt.into_owned(), room);
+        let (attempt, view, pressure) = line.facts.into_owned().into_parts(line.attempt, room);
         let rules = self.rules(&attempt, &view, at);
         // The same policy has logged every claim that chooses its rules.
         let chooses =

@@ -228,7 +228,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                     let _ = answer.send(Err(RequestError::Busy));
                     return;
                 }
-                let iq = Iq { id: id.clone(), from: None, to: Some(to), kind };
+                let iq = Iq { id: id.as_str().into(), from: None, to: Some(to.into()), kind };
                 if let Err(error) = self.link.outbox.send(iq) {
                     self.link.requests.fail(&id, RequestError::Unsendable(error));
                 }
@@ -239,14 +239,10 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
     /// Pings the component's own domain (XEP-0199), which surely exists. The server routes the
     /// ping back, so its return proves both directions.
     fn ping(&mut self) {
-        let id = self.link.requests.next_id();
+        let id = self.link.requests.next_id().into();
         let kind = IqKind::Get(Element::new(ns::PING, "ping"));
-        let _ = self.link.outbox.send(Iq {
-            id,
-            from: None,
-            to: Some(self.link.settings.domain.clone()),
-            kind,
-        });
+        let to = Some(self.link.settings.domain.as_str().into());
+        let _ = self.link.outbox.send(Iq { id, from: None, to, kind });
     }
 
     /// Looks for a reason in what the server sent before it stopped reading.
