@@ -2,12 +2,13 @@
 
 import asyncio
 import re
+from typing import ClassVar
 
 import pytest
-from lab import SERVICE, Crowd
+from lab import SERVICE, Crowd, Vestibule
 from lab.carriers import published_by_nobody
 from lab.policy import SECRET, rooms
-from lab.process import ROOT
+from lab.process import HOST, ROOT, free_port
 from lab.stanza import MUC, element
 
 WORDS = ROOT / "src/password/words.txt"
@@ -406,3 +407,65 @@ async def test_a_host_code_is_guessed_as_slowly_as_a_password(door, name):
         guesses = [f"guess {number}" for number in range(7)]
         await asyncio.gather(*(one.join(room, "Mallory", typed) for one, typed in zip(sessions, guesses)))
         assert role(await sessions[-1].join(room, "Mallory", code)) != "moderator"
+
+
+class Played:
+    """A server that the test plays itself."""
+
+    secret = "laboratory secret"
+    component_env: ClassVar = {}
+
+    def __init__(self):
+        self.component_port = free_port()
+
+    @staticmethod
+    def log():
+        """What the server has written."""
+        return ""
+
+
+def request(attempt, kind, room, typed):
+    """A gate's request of an account."""
+    return (
+        f"<iq type='set' id='{attempt}' from='conference.localhost' to='vestibule.localhost'>"
+        f"<request xmlns='urn:vestibule:gate:2' kind='{kind}' attempt='{attempt}' room='{room}@conference.localhost'>"
+        f"<requester jid='alice@localhost/{attempt}' nick='Alice' session='client' host='localhost' "
+        "provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true' affiliation='none' role='none'/>"
+        f"<state occupants='0'/>{typed}</request></iq>"
+    )
+
+
+async def test_while_a_password_is_judged_others_are_answered():
+    server, answers = Played(), asyncio.Queue()
+    # As much of a password as is judged: of this length it takes the longest.
+    typed = "<credential>correct horse battery staple and a lantern of 1968</credential>"
+    asked = [request("slow", "open", "creator-1", typed), *(request(f"a{n}", "open", f"room-{n}", "") for n in range(20))]
+
+    async def serve(reader, writer):
+        writer.write(
+            b"<?xml version='1.0'?><stream:stream xmlns:stream='http://etherx.jabber.org/streams' "
+            b"xmlns='jabber:component:accept' from='vestibule.localhost' id='1'>"
+        )
+        await reader.readuntil(b"</handshake>")
+        writer.write(
+            b"<handshake/><iq type='set' id='hello' from='conference.localhost' to='vestibule.localhost'>"
+            b"<hello xmlns='urn:vestibule:gate:2' version='2' level='1' hosts='all'/></iq>"
+        )
+        await reader.readuntil(b"id='hello'")
+        writer.write("".join(asked).encode())
+        heard = b""
+        while more := await reader.read(65536):
+            heard += more
+            for attempt in re.findall(rb"<answer [^>]*attempt='(\w+)'", heard):
+                answers.put_nowait(attempt.decode())
+            heard = heard[heard.rfind(b"</iq>") + 1 :]
+
+    played = await asyncio.start_server(serve, HOST, server.component_port)
+    vestibule = Vestibule(server, POLICY)
+    try:
+        await asyncio.to_thread(vestibule.start, ready=False)
+        order = [await asyncio.wait_for(answers.get(), 30) for _ in asked]
+        assert order == [*(f"a{n}" for n in range(20)), "slow"]
+    finally:
+        played.close()
+        vestibule.close()
