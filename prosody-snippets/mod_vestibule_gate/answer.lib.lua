@@ -95,14 +95,15 @@ return function (gate)
 
 	local function read_effects(parent, unless)
 		local fx = { verdict = nil, base = nil, attempt = nil, person = nil }; -- most have no more
-		for tag in parent:childtags() do
+		for _, tag in ipairs(parent.tags) do
 			local reader = not unless[tag.name] and read[tag.name];
-			if tag.name == "error" and not unless.error then
+			local is_effect = tag.attr.xmlns == parent.attr.xmlns;
+			if is_effect and tag.name == "error" and not unless.error then
 				local text, condition = tag:get_child("text"), tag.attr.condition;
 				if not condition or not condition:match("^[a-z-]+$") or not respond[tag.attr.as or "plain"] then return nil; end
 				fx.way = tag.attr.as or "plain";
 				fx.error = { tag.attr.type or "cancel", condition, text and text:get_text(), text and text.attr["xml:lang"] };
-			elseif not reader or not reader(fx, tag.attr, tag:get_text() or "") then
+			elseif is_effect and not (reader and reader(fx, tag.attr, tag:get_text() or "")) then
 				return nil;
 			end
 		end

@@ -260,6 +260,8 @@ function tests.an_effect_that_is_not_known_makes_the_answer_none()
 	assert(with("permissions", { jid = "a@b", chat = "no" }).may[1].degrees.chat == "no");
 	assert(not with("permissions", { jid = "a@b", chat = "never" }) and not with("permissions", { chat = "no" }));
 	assert(not with("knock", { expires = "soon" }) and with("knock", { expires = "60" }).knock == 60);
+	assert(with("song", { xmlns = "urn:example:other" }), "an element of another namespace is no effect");
+	equal(with("record", { xmlns = "urn:example:other" }, "x").record, nil);
 	assert(not with("only", { when = "unmoderated" }), "of commands alone");
 	assert(not with("explode"));
 end
