@@ -59,7 +59,7 @@ def line(points):
     middle, mean = sum(sizes) / len(sizes), sum(costs) / len(costs)
     slope = sum((x - middle) * (y - mean) for x, y in points) / sum((x - middle) ** 2 for x in sizes)
     begin = mean - slope * middle
-    off = max(abs(begin + slope * x - y) for x, y in points) / max(map(abs, costs))
+    off = max(abs(begin + slope * x - y) for x, y in points) / (max(map(abs, costs)) or 1)
     return begin, slope, off
 
 
@@ -218,7 +218,7 @@ def shared(scale):
             name, port = f"shared{number}", free_port()
             store = f'[store]\npostgres = "{postgres.create(name)}"\nserver = "{name}"\n'
             before = spent_by(postgres)
-            with Driver("asker", "rate", port=port, window=64, warmup=0, seconds=max(0.3, times * scale)) as driver:
+            with Driver("asker", "rate", port=port, window=64, warmup=0, seconds=times * max(0.3, scale)) as driver:
                 driver.said()
                 env = {"VESTIBULE_STORE__POSTGRES_PASSWORD": postgres.password}
                 with started(PinnedVestibule(Endpoint(port), store + POLICY, env=env, core=MEASURED), ready=False) as component:
