@@ -46,7 +46,7 @@ SERIES = {
     "overrides-load": ("reading the file (`vestibule check`)", "overrides", "ms"),
     "audit-size": ("size of the audit database", "entries", "MiB"),
     "audit-write": ("processor time to make and write them", "entries", "s"),
-    "audit-search": ("`vestibule log --rule`, the newest 100", "entries", "ms"),
+    "audit-search": ("`vestibule log --rule lobby.admission`, the newest 100", "entries", "ms"),
     "join": ("processor time of Prosody for a join and its leave", "people who are inside", "ms"),
     "shared": ("processor time of PostgreSQL to take them", "entries", "s"),
 }
