@@ -81,6 +81,78 @@ function tests.an_address_is_split_as_prosody_splits_it()
 	end
 end
 
+-- facts
+
+function tests.nothing_of_one_question_is_in_the_next()
+	local gate = {
+		LIMIT = setmetatable({ language = 35 }, { __index = LIMIT }), text = text, jids = harness.load "jids",
+		focus = { describe = function (session) return session.client, session.ticket; end },
+		identity = {
+			add = function (attr, session)
+				attr.host = session.host;
+				if session.subject then attr["token-subject"] = session.subject; end
+			end,
+			has_claims = nothing, each_claim = nothing,
+		},
+		callers = { gateway = function (_, session) return session.gateway; end },
+		breakout = {
+			find = function (room, from) return room.inside[from]; end,
+			is_sent = function () return true; end,
+			is_changing = function (room) return room.changes; end,
+		},
+		names = { shown = function (occupant) return occupant and occupant.name; end },
+		messages = { language_of = function (stanza) return stanza.attr["xml:lang"]; end },
+		room_data = { person = nothing },
+	};
+	local facts = harness.load "facts"(gate);
+	local function question(kind, from, session, room, more, language)
+		text.begin("");
+		facts.write_requester({
+			kind = kind, from = from, room = "tea@rooms", origin = session, more = more,
+			stanza = st.message({ ["xml:lang"] = language }),
+		}, nil, room);
+		return text.written();
+	end
+	local ann = { host = "one", client = "jitsi", ticket = "t", subject = "s", gateway = "g@one" };
+	local room = { inside = {}, changes = true };
+	function room.get_affiliation() return room.affiliation; end
+	local first = question("request", "ann@one/a", ann, room, { place = "b@breakout", name = "Ann", nick = "ann" }, "de");
+	for _, name in ipairs {
+		"client", "ticket", "token-subject", "gateway", "breakout", "sent", "changes", "name", "nick", "language",
+	} do
+		assert(first:find(name .. "='", 1, true), name);
+	end
+	room.changes = false;
+	local bare = "<requester jid='bob@two/b' affiliation='none' role='none' host='two' ></requester>";
+	local function sorted(written)
+		local list = {};
+		for attribute in written:gmatch("[%w-]+='[^']*'") do list[#list + 1] = attribute; end
+		table.sort(list);
+		return table.concat(list, " ");
+	end
+	equal(sorted(question("invite", "bob@two/b", { host = "two" }, room)), sorted(bare));
+	-- What changes is in the next question of the same session.
+	local bob = { host = "two" };
+	local function seen(name)
+		local written = question("invite", "bob@two/b", bob, room);
+		return written:match(" " .. name:gsub("-", "%%-") .. "='([^']*)'");
+	end
+	for name, change in pairs {
+		client = function (value) bob.client = value; end, ticket = function (value) bob.ticket = value; end,
+		host = function (value) bob.host = value; end, ["token-subject"] = function (value) bob.subject = value; end,
+		gateway = function (value) bob.gateway = value; end, affiliation = function (value) room.affiliation = value; end,
+		nick = function (value) room.inside["bob@two/b"] = { nick = "tea@rooms/" .. value, name = "x" }; end,
+		name = function (value) room.inside["bob@two/b"].name = value; end,
+		role = function (value) room.inside["bob@two/b"].role = value; end,
+	} do
+		if not room.inside["bob@two/b"] then room.inside["bob@two/b"] = { nick = "tea@rooms/before", name = "x" }; end
+		for _, value in ipairs { "member", "owner" } do
+			change(value);
+			equal(seen(name), value, name);
+		end
+	end
+end
+
 -- hooks
 
 local hooks = harness.load "hooks";
