@@ -359,6 +359,7 @@ pub async fn run(
     readiness::stopping();
     stop.cancel();
     tasks.stop(FAREWELL, LINK).await;
+    shared.engine().audit().release();
     result
 }
 

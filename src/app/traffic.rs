@@ -51,6 +51,7 @@ impl Traffic {
             }
             LinkEvent::Stanza(stanza) if stanza.is(ns::COMPONENT, "iq") => self.iq(stanza, outbox),
             LinkEvent::Stanza(stanza) => self.message(stanza),
+            LinkEvent::Written => self.shared.engine().audit().release(),
         }
     }
 
@@ -63,6 +64,7 @@ impl Traffic {
         if let Some(reply) = reply
             && let Err(error) = outbox.send(reply)
         {
+            self.shared.engine().audit().release();
             tracing::warn!(%error, "an answer could not be sent");
         }
         // Only after the reply is queued: before its welcome, the gate reports nothing.
@@ -120,6 +122,7 @@ impl Traffic {
         let matters = question.typed.is_some()
             && (!is_open || rules.strict().password.source.value == Source::Creator);
         if !matters {
+            engine.audit().hold();
             let answer = engine.question(service, &question, now());
             engine.admit(question, &answer);
             drop(engine);

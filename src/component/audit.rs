@@ -1,13 +1,15 @@
 //! The audit trail: the decision log (one JSON object a line, written within a twentieth of
 //! a second), the audit database, and the subscribers of the event stream.
 //!
-//! Decisions never wait for it: a line for which memory or disk space is missing is counted as lost.
+//! Decisions never wait for it: a line for which memory or disk space is missing is counted as lost. What is recorded
+//! while an answer waits to be sent is [held](Audit::hold) until that is on its way.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use smol_str::SmolStr;
 use tokio::sync::{broadcast, oneshot};
@@ -24,6 +26,9 @@ use crate::thread::Health;
 
 /// Capacity of the event stream, in entries: a subscriber that falls further behind misses the oldest.
 const BEHIND: usize = 2048;
+
+/// Most lines and entries that are held.
+const MOST_HELD: usize = 4096;
 
 /// The decision log cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -44,14 +49,25 @@ pub struct Audit {
     sequence: Sequence,
     server: String,
     mask: Mask,
+    /// What waits until the answers are sent, in its order; `None`: nothing does.
+    held: Mutex<Option<Vec<Held>>>,
+}
+
+/// A record on its way.
+#[derive(Debug)]
+enum Held {
+    /// A line of the decision log.
+    Line(String),
+    /// An entry of the database and of the event stream.
+    Entry(Box<Entry>),
 }
 
 impl Audit {
     /// Creates an audit without a log and a database: only subscribers of the event stream get entries.
     pub fn none() -> Self {
         let (live, _) = broadcast::channel(BEHIND);
-        let (sequence, server) = (Sequence::default(), String::new());
-        Self { log_writer: None, store: None, live, sequence, server, mask: Mask::default() }
+        let (sequence, server, mask, held) = Default::default();
+        Self { log_writer: None, store: None, live, sequence, server, mask, held }
     }
 
     /// Opens the decision log `path`, created with its directory, readable by its owner only.
@@ -88,6 +104,45 @@ impl Audit {
         self.store.as_ref()
     }
 
+    /// Holds what is recorded from now on, until [`Audit::release`]: the answer goes out first.
+    pub fn hold(&self) {
+        self.held.lock().get_or_insert_default();
+    }
+
+    /// Passes on everything that was held, in its order.
+    pub fn release(&self) {
+        let held = self.held.lock().take();
+        held.into_iter().flatten().for_each(|record| self.pass(record));
+    }
+
+    fn keep(&self, record: Held) {
+        let mut held = self.held.lock();
+        match held.as_mut() {
+            Some(records) if records.len() < MOST_HELD => records.push(record),
+            Some(_) | None => {
+                drop(held);
+                self.release();
+                self.pass(record);
+            }
+        }
+    }
+
+    fn pass(&self, record: Held) {
+        match record {
+            Held::Line(line) => self.log_writer.iter().for_each(|log| log.line(&line)),
+            Held::Entry(mut entry) => {
+                entry.seq = self.sequence.next(entry.at);
+                entry.server.clone_from(&self.server);
+                let entry = Arc::from(entry);
+                if let Some(store) = &self.store {
+                    store.leave(Arc::clone(&entry));
+                }
+                // Sending fails only without subscribers, which is no error.
+                let _ = self.live.send(entry);
+            }
+        }
+    }
+
     /// Records a decision in the log, the database and the event stream. Never blocks.
     pub fn decision(
         &self,
@@ -100,9 +155,12 @@ impl Audit {
             return;
         };
         let line = self.mask.line(line);
-        self.log(&line);
         if !self.takes_entries() {
+            self.log(line);
             return;
+        }
+        if self.log_writer.is_some() {
+            self.log(line.clone());
         }
         let who = &attempt.requester;
         self.record(Entry {
@@ -135,7 +193,7 @@ impl Audit {
             let line = json!({
                 "v": VERSION, "at": now.to_string(), "event": event, "room": room, "details": details,
             });
-            self.log(&line.to_string());
+            self.log(line.to_string());
         }
     }
 
@@ -200,18 +258,10 @@ impl Audit {
 
     /// Numbers an entry, writes it into the database, and sends it to the event stream. Never blocks.
     /// The entry must not contain a secret.
-    pub fn record(&self, mut entry: Entry) {
-        if !self.takes_entries() {
-            return;
+    pub fn record(&self, entry: Entry) {
+        if self.takes_entries() {
+            self.keep(Held::Entry(Box::new(entry)));
         }
-        entry.seq = self.sequence.next(entry.at);
-        entry.server.clone_from(&self.server);
-        let entry = Arc::new(entry);
-        if let Some(store) = &self.store {
-            store.leave(Arc::clone(&entry));
-        }
-        // Sending fails only without subscribers, which is no error.
-        let _ = self.live.send(entry);
     }
 
     /// Sends an entry of another server to the event stream, and nowhere else.
@@ -265,9 +315,9 @@ impl Audit {
         self.store.is_some() || self.live.receiver_count() > 0
     }
 
-    fn log(&self, line: &str) {
-        if let Some(log_writer) = &self.log_writer {
-            log_writer.line(line);
+    fn log(&self, line: String) {
+        if self.log_writer.is_some() {
+            self.keep(Held::Line(line));
         }
     }
 }
@@ -336,4 +386,46 @@ fn event_entry(
         body: Value::Object(body).to_string(),
         ..entry
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_is_passed_on_in_its_order_and_nothing_is_held_after_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("decisions.log");
+        let audit = Audit::open(&path).unwrap();
+        let mut entries = audit.subscribe();
+        let room = |number: usize| format!("r{number}@rooms.example.org");
+        let record = |number: usize| {
+            let jid = BareJid::stamped(&room(number)).unwrap();
+            audit.room(Kind::Opened, &jid, Timestamp::UNIX_EPOCH);
+            audit.event("drift", &room(number), Map::new(), Timestamp::UNIX_EPOCH);
+        };
+        audit.hold();
+        record(0);
+        audit.hold();
+        record(1);
+        assert!(entries.try_recv().is_err());
+        audit.release();
+        record(2);
+        audit.hold();
+        audit.release();
+        let seen: Vec<_> = std::iter::from_fn(|| entries.try_recv().ok()).collect();
+        assert!(seen.is_sorted_by_key(|entry| entry.seq));
+        let rooms: Vec<_> = seen.iter().map(|entry| entry.room.clone().unwrap()).collect();
+        let expected: Vec<_> = (0..3).flat_map(|at| [room(at), room(at)]).collect();
+        assert_eq!(rooms, expected);
+        // However long the answers take, no more than so much is held, and nothing is lost.
+        audit.hold();
+        let last = 3 + MOST_HELD;
+        (3..last).for_each(record);
+        audit.release();
+        drop(audit);
+        let log = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(log.lines().count(), last);
+        assert!(log.lines().enumerate().all(|(at, line)| line.contains(&room(at))));
+    }
 }

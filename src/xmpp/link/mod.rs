@@ -55,6 +55,8 @@ pub enum LinkEvent<'a> {
     Down(LinkError),
     /// A stanza has come that the link does not answer itself.
     Stanza(ElementRef<'a>),
+    /// Everything that was queued is written, or lost with the link.
+    Written,
 }
 
 /// A link that is not running yet.

@@ -98,6 +98,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         let result = self.exchange(cancel, handler).await;
         self.farewell(result.as_ref().err()).await;
         self.link.outbox.close();
+        handler(LinkEvent::Written, &mut self.link.outbox);
         self.link.requests.abandon();
         result
     }
@@ -123,7 +124,12 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                 () = cancel.cancelled() => return Ok(()),
                 written = self.writer.write(pending), if !pending.is_empty() => {
                     match written {
-                        Ok(count @ 1..) => self.link.outbox.wrote(count),
+                        Ok(count @ 1..) => {
+                            self.link.outbox.wrote(count);
+                            if self.link.outbox.pending().is_empty() {
+                                handler(LinkEvent::Written, &mut self.link.outbox);
+                            }
+                        }
                         Ok(0) => return Err(self.last_words(LinkError::Closed).await),
                         Err(error) => return Err(self.last_words(LinkError::Io(error)).await),
                     }

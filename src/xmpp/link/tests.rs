@@ -132,6 +132,7 @@ impl Lab {
                     }
                     Told::Stanza
                 }
+                LinkEvent::Written => return,
             };
             told.send(event).ok();
         };
@@ -365,6 +366,37 @@ async fn questions_are_answered_in_the_order_they_came() {
     assert!(lab.handle.is_up());
     let stanzas = |direction| lab.handle.metrics.stanzas.get_or_create(direction).get();
     assert_eq!((stanzas(&RECEIVED), stanzas(&SENT)), (3, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_on_its_way_before_what_waits_for_that() {
+    let (link, _handle) = Link::new(settings());
+    let (ours, theirs) = duplex(4096);
+    let mut connections = vec![ours];
+    let connect = move || ready(Ok(connections.pop().unwrap()));
+    let (has_answer, slow_store) = std::sync::mpsc::channel();
+    let (wrote, written) = std::sync::mpsc::channel();
+    let handler = move |event: LinkEvent<'_>, outbox: &mut Outbox| match event {
+        LinkEvent::Stanza(stanza) => {
+            outbox.send(Iq::result_to(&Iq::try_from(stanza).unwrap(), None)).unwrap();
+        }
+        LinkEvent::Written => wrote.send(slow_store.recv_timeout(MINUTE)).unwrap(),
+        LinkEvent::Up | LinkEvent::Down(_) => {}
+    };
+    let cancel = CancellationToken::new();
+    let task = tokio::spawn(link.run_over(connect, cancel.clone(), handler));
+    let mut peer = Peer { stream: theirs, seen: BytesMut::new() };
+    peer.accept().await;
+    peer.say(QUESTION).await;
+    peer.hear(ANSWER).await;
+    has_answer.send(()).unwrap();
+    drop(has_answer);
+    cancel.cancel();
+    peer.until_end().await;
+    task.await.unwrap();
+    let written: Vec<_> = written.iter().map(|before| before.is_ok()).collect();
+    // The second time is at the end of the link.
+    assert_eq!(written, [true, false]);
 }
 
 #[tokio::test(start_paused = true)]
