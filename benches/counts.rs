@@ -2,7 +2,8 @@
 //!
 //! `counts questions N` answers N questions; `counts entries N FILE` writes the entries of N questions into a database,
 //! and prints its size; `counts allocations N` prints what N questions allocate. `benches/measure/counts.py` compares N
-//! with 3 N, so that neither the start nor the end of the program counts.
+//! with 3 N, so that neither the start nor the end of the program counts. `counts memory N` prints what is allocated for
+//! N rooms that are empty, and for ten people in each of them.
 
 #![expect(
     clippy::unwrap_used,
@@ -39,6 +40,8 @@ const RECORD: &str = "{&quot;v&quot;:1,&quot;opened&quot;:&quot;2026-01-01T12:00
 /// Rooms and people that the questions are about, in turn.
 const ROOMS: u64 = 10;
 const PEOPLE: u64 = 97;
+/// People in each room whose memory is measured.
+const INSIDE: u64 = 10;
 /// Most entries that the component writes in one transaction.
 const AT_ONCE: usize = 500;
 
@@ -111,6 +114,59 @@ impl Component {
     }
 }
 
+/// A service of many rooms.
+struct Rooms {
+    engine: PolicyEngine,
+    service: Arc<str>,
+    document: Document,
+    count: u64,
+}
+
+impl Rooms {
+    fn new(count: u64) -> Self {
+        let Component { engine, document, .. } = Component::new(Audit::none());
+        let service = engine.service(SERVICE).unwrap();
+        Self { engine, service, document, count }
+    }
+
+    fn hear(&mut self, report: &str) {
+        let scope = Scope::default();
+        let report = self.document.read(report.as_bytes(), &scope).unwrap();
+        self.engine.report(&self.service, report, Timestamp::UNIX_EPOCH);
+    }
+
+    /// Opens every room, of which its opener's question is then asked and its record kept.
+    fn open(&mut self) {
+        for room in 0..self.count {
+            let room = format!("room='meeting-{room}@{SERVICE}' generation='g{room}' revision='1'");
+            self.hear(&format!("<report xmlns='urn:vestibule:gate:2' event='created' {room}/>"));
+            let question = format!(
+                "<request xmlns='urn:vestibule:gate:2' kind='join' attempt='a' {room}>\
+                 <requester jid='ann@localhost/Lz8kQpX2' nick='Ann' session='client' host='localhost' \
+                 provider='internal_hashed' mechanism='SCRAM-SHA-1' secure='true'/>\
+                 <state occupants='0' password='true' existing='true'><record>{RECORD}</record></state>\
+                 <credential check='right'/></request>"
+            );
+            let question = self.document.read(question.as_bytes(), &Scope::default()).unwrap();
+            self.engine.question(&self.service, &Question::read(question), Timestamp::UNIX_EPOCH);
+        }
+    }
+
+    /// Lets people into every room.
+    fn fill(&mut self) {
+        for who in 0..self.count * INSIDE {
+            let room = who / INSIDE;
+            self.hear(&format!(
+                "<report xmlns='urn:vestibule:gate:2' event='joined' room='meeting-{room}@{SERVICE}' generation='g{room}' \
+                 revision='1' nick='Person {who}' jid='person-{who}@localhost/Lz8kQpX2' affiliation='none' \
+                 role='participant' session='client' host='localhost' provider='internal_hashed' \
+                 mechanism='SCRAM-SHA-1' secure='true' address='192.0.2.{}'/>",
+                who % 250,
+            ));
+        }
+    }
+}
+
 /// Writes the entries as the component's thread does; returns the size of the file in bytes.
 fn write_entries(questions: u64, path: &str) -> u64 {
     let audit = Audit::none();
@@ -147,6 +203,12 @@ fn main() {
                 bytes_total += counted.bytes_total;
             }
             println!("{{\"allocations\": {count_total}, \"bytes\": {bytes_total}}}");
+        }
+        ["memory", count] => {
+            let mut rooms = Rooms::new(count.parse().unwrap());
+            let opened = allocation_counter::measure(|| rooms.open()).bytes_current;
+            let filled = allocation_counter::measure(|| rooms.fill()).bytes_current;
+            println!("{{\"rooms\": {opened}, \"occupants\": {filled}}}");
         }
         // By cargo itself.
         _ => Component::new(Audit::none()).answer_many(100),

@@ -31,6 +31,8 @@ CALM = POLICY + '[audit]\nevery = "never"\n[doctor]\nevery = "never"\n'
 # The same, under callgrind in the short form.
 QUICK_MEETINGS = ((2, 1), (10, 1))
 QUESTIONS, ENTRIES = 50, 1000
+# Rooms whose memory is counted, and people in each, as in `benches/counts.rs`.
+ROOMS, INSIDE = 1000, 10
 UNITS = {"bytes": "B", "allocations": "allocations", "syscalls": "calls", "link": "stanzas", "delivered": "stanzas"}
 # Seconds within which a server under callgrind has started.
 PATIENCE = 300
@@ -217,6 +219,10 @@ def component():
     few, many = (said(built, "allocations", times * QUESTIONS) for times in (1, 3))
     for name, unit in (("allocations", "allocations"), ("bytes", "B")):
         yield each(f"question-{name}", (few[name], many[name]), QUESTIONS, unit, words)
+    few, many = (said(built, "memory", times * ROOMS) for times in (1, 3))
+    yield each("room-bytes", (few["rooms"], many["rooms"]), ROOMS, "B", "allocated for a room without people")
+    people = ROOMS * INSIDE
+    yield each("occupant-bytes", (few["occupants"], many["occupants"]), people, "B", "allocated for a person in a room of ten")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         asked = [traced(folder, built, "questions", times * QUESTIONS) for times in (1, 3)]
         written = [traced(folder, built, "entries", times * QUESTIONS, f"{folder}/{times}.db") for times in (1, 3)]

@@ -26,12 +26,11 @@ pub struct Room {
     pub service: Arc<str>,
     /// Identifies this life of the room: one that ends and is opened again gets another.
     pub generation: SmolStr,
-    /// Rules for the room by the policy of number `policy`, chosen by the `claims` of its opener.
+    /// Rules for the room by the policy of number `policy`, chosen by the claims of its opener.
     pub(super) rules: Arc<Rules>,
     pub(super) policy: u64,
-    pub(super) claims: Vec<Claim>,
     /// Sessions inside, by full JID.
-    pub occupants: HashMap<String, Box<Known>>,
+    pub occupants: HashMap<Box<str>, Box<Known>>,
     /// People in the lobby, by bare JID.
     pub waiting: HashMap<BareJid, Box<Known>>,
     /// When the last moderator left or ceased to be one; `None` if that is not known to have happened.
@@ -55,7 +54,7 @@ impl Room {
 
     /// Returns the claims of its opener by which the rules for the room were chosen.
     pub fn claims(&self) -> &[Claim] {
-        &self.claims
+        self.view.claims()
     }
 
     /// Returns whether a moderator is inside.
@@ -123,15 +122,12 @@ pub(super) struct Registry {
     /// Rooms by the time of their next look. A room that has changed or ended comes first.
     due: Watches<BTreeSet<(Timestamp, BareJid)>>,
     opened: Opened,
-    /// Rooms of a service by the look of their names.
-    alike: BTreeMap<Look, BTreeSet<BareJid>>,
+    /// Rooms by the look of their names.
+    alike: BTreeSet<(SmolStr, BareJid)>,
 }
 
-/// Domain of a room's service, and the look of the room's name.
-type Look = (String, String);
-
-fn look(jid: &BareJid) -> Look {
-    (jid.domain().to_owned(), room_look(jid.node().unwrap_or_default()))
+fn look(jid: &BareJid) -> SmolStr {
+    room_look(jid.node().unwrap_or_default())
 }
 
 impl Registry {
@@ -170,7 +166,7 @@ impl Registry {
     pub(super) fn put(&mut self, jid: BareJid, room: Box<Room>) {
         self.remove(&jid);
         self.opened.add(room.view.record.as_ref());
-        self.alike.entry(look(&jid)).or_default().insert(jid.clone());
+        self.alike.insert((look(&jid), jid.clone()));
         self.rooms.insert(jid.clone(), Box::new(Room { looks: NextLooks::default(), ..*room }));
         for watch in Watch::ALL {
             self.look_by(watch, &jid, Timestamp::MIN);
@@ -181,13 +177,7 @@ impl Registry {
     pub(super) fn remove(&mut self, jid: &BareJid) -> Option<Box<Room>> {
         let room = self.rooms.remove(jid)?;
         self.opened.remove(room.view.record.as_ref());
-        let look = look(jid);
-        if let Some(alike) = self.alike.get_mut(&look) {
-            alike.remove(jid);
-            if alike.is_empty() {
-                self.alike.remove(&look);
-            }
-        }
+        self.alike.remove(&(look(jid), jid.clone()));
         for watch in Watch::ALL {
             if let Some(at) = room.looks.of(watch) {
                 self.due.of_mut(watch).remove(&(*at, jid.clone()));
@@ -204,12 +194,14 @@ impl Registry {
         }
     }
 
-    /// Returns the first other room of the service whose name looks like that of this one.
+    /// Returns another room of the service whose name looks like that of this one.
     pub(super) fn like(&self, jid: &BareJid) -> Option<&BareJid> {
-        if self.alike.len() == self.rooms.len() {
-            return None;
-        }
-        self.alike.get(&look(jid))?.iter().find(|other| *other != jid)
+        let own = (look(jid), jid.clone());
+        let is_like = |(look, _): &&(SmolStr, BareJid)| *look == own.0;
+        let before = self.alike.range(..&own).rev().take_while(is_like);
+        let after = self.alike.range((Bound::Excluded(&own), Bound::Unbounded)).take_while(is_like);
+        let mut others = before.chain(after).map(|(_, other)| other);
+        others.find(|other| other.domain() == jid.domain())
     }
 
     /// Schedules a look at a room by that time at the latest; returns whether the room is known.

@@ -57,7 +57,7 @@ impl RoomRegistry {
     pub fn rules_in(&self, policy: &Policy, jid: &BareJid, room: &Room) -> Arc<Rules> {
         match room.policy == self.policy {
             true => Arc::clone(&room.rules),
-            false => policy.rules_in(jid, &room.claims, room.view.is_found()),
+            false => policy.rules_in(jid, room.claims(), room.view.is_found()),
         }
     }
 
@@ -87,7 +87,7 @@ impl RoomRegistry {
         found: bool,
     ) -> Arc<Rules> {
         let is_same = |room: &Room| {
-            room.policy == self.policy && room.claims == claims && room.view.is_found() == found
+            room.policy == self.policy && room.claims() == claims && room.view.is_found() == found
         };
         match self.rooms.get(jid) {
             Some(room) if is_same(room) => Arc::clone(&room.rules),
@@ -99,7 +99,7 @@ impl RoomRegistry {
     pub fn claims(&self, question: &Question) -> &[Claim] {
         let room = question.attempt.room.as_ref().and_then(|jid| self.rooms.get(jid));
         let room = room.filter(|room| room.generation == question.generation);
-        room.map(|room| room.claims.as_slice()).unwrap_or_default()
+        room.map(Room::claims).unwrap_or_default()
     }
 
     /// Adds a room, unless it is known in this life of it.
@@ -108,14 +108,12 @@ impl RoomRegistry {
             return;
         }
         let record = (!generation.is_empty()).then(|| self.expected.take(jid)).flatten();
-        let claims = record.as_ref().map(|it| it.claims.clone()).unwrap_or_default();
         let view = RoomView { exists: true, record, ..RoomView::default() };
         let room = Room {
             service: Arc::clone(service),
             generation: generation.into(),
-            rules: policy.rules_in(jid, &claims, view.is_found()),
+            rules: policy.rules_in(jid, view.claims(), view.is_found()),
             policy: self.policy,
-            claims,
             occupants: HashMap::new(),
             waiting: HashMap::new(),
             moderated_until: None,
@@ -130,12 +128,11 @@ impl RoomRegistry {
     pub fn seen(&mut self, policy: &Policy, jid: &BareJid, view: RoomView) {
         let number = self.policy;
         self.rooms.change(jid, |room| {
-            let claims = view.record.as_ref().map_or(&[][..], |record| &record.claims);
-            let is_found = view.is_found();
-            if room.policy != number || room.claims != claims || room.view.is_found() != is_found {
+            let (claims, is_found) = (view.claims(), view.is_found());
+            if room.policy != number || room.claims() != claims || room.view.is_found() != is_found
+            {
                 room.rules = policy.rules_in(jid, claims, is_found);
                 room.policy = number;
-                room.claims = claims.to_vec();
             }
             room.view = view;
         });
@@ -167,7 +164,7 @@ impl RoomRegistry {
     pub fn joined(&mut self, jid: &BareJid, full: &str, who: Requester, now: Timestamp) {
         self.rooms.change(jid, |room| {
             let since = room.occupants.get(full).map_or(now, |known| known.since);
-            room.occupants.insert(full.to_owned(), Box::new(Known { who, since }));
+            room.occupants.insert(full.into(), Box::new(Known { who, since }));
         });
     }
 
@@ -205,7 +202,7 @@ impl RoomRegistry {
             for (address, known) in known.filter(|(_, known)| known.jid == who.jid) {
                 known.affiliation = who.affiliation;
                 // A role belongs to a nick: it applies to this session, and to others with the same nick.
-                if address == full || is_same_seat(known, who) {
+                if **address == *full || is_same_seat(known, who) {
                     known.nick.clone_from(&who.nick);
                     known.role = who.role;
                 }
@@ -224,7 +221,7 @@ impl RoomRegistry {
     ) {
         self.may_end_moderation(policy, jid, now, |room| {
             room.occupants.retain(|address, known| {
-                address != full && (who.nick.is_empty() || !is_same_seat(&known.who, who))
+                **address != *full && (who.nick.is_empty() || !is_same_seat(&known.who, who))
             });
         });
     }
@@ -272,30 +269,29 @@ impl RoomRegistry {
     ) -> Option<Box<Room>> {
         let known = self.rooms.remove(&live.jid);
         let known = known.filter(|room| room.generation == live.generation);
-        let (claims, view) = match &known {
-            Some(room) if is_older => (room.claims.clone(), room.view.clone()),
-            _ => (live.claims().to_vec(), live.view),
+        let view = match &known {
+            Some(room) if is_older => room.view.clone(),
+            _ => live.view,
         };
         let since = |known: Option<&Box<Known>>| known.map_or(now, |known| known.since);
-        let inside = |full: &String| since(known.as_ref().and_then(|it| it.occupants.get(full)));
+        let inside = |full: &str| since(known.as_ref().and_then(|it| it.occupants.get(full)));
         let waited = |bare: &BareJid| since(known.as_ref().and_then(|it| it.waiting.get(bare)));
         let occupants = live.sessions.into_iter().zip(live.occupants);
         let occupants = occupants.map(|(full, who)| {
             let since = inside(&full);
-            (full, Box::new(Known { who, since }))
+            (full.into_boxed_str(), Box::new(Known { who, since }))
         });
         let waiting = live.waiting.into_iter().filter_map(|(who, since)| {
             let bare = who.jid.clone()?;
             let since = since.unwrap_or_else(|| waited(&bare));
             Some((bare, Box::new(Known { who, since })))
         });
-        let rules = policy.rules_in(&live.jid, &claims, view.is_found());
+        let rules = policy.rules_in(&live.jid, view.claims(), view.is_found());
         let mut room = Room {
             service: Arc::clone(service),
             generation: live.generation,
             rules,
             policy: self.policy,
-            claims,
             occupants: occupants.collect(),
             waiting: waiting.collect(),
             moderated_until: None,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use strum::{EnumIter, EnumMessage, EnumString, IntoStaticStr};
 
-use super::record::{Person, Record, Suspended};
+use super::record::{Claim, Person, Record, Suspended};
 
 pub use super::affiliation::Affiliation;
 use super::fields::{facts, is_unset};
@@ -385,6 +385,11 @@ impl RoomView {
     /// Returns the suspension of the meeting, or `None` if its record has none.
     pub fn suspended(&self) -> Option<Suspended> {
         self.record.as_ref().and_then(|record| record.suspended)
+    }
+
+    /// Returns the claims of the opener, as they are recorded.
+    pub fn claims(&self) -> &[Claim] {
+        self.record.as_ref().map(|record| record.claims.as_slice()).unwrap_or_default()
     }
 
     /// Returns whether the room was there before the policy.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// Returns whether a fact has its default value, with which it is left out of the log.
@@ -40,15 +40,44 @@ macro_rules! facts {
 }
 pub(super) use facts;
 
-/// Fields that this program does not know, by name.
-pub type Unknown = BTreeMap<String, Value>;
+/// Fields that this program does not know, by name. There are hardly ever any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::box_collection,
+    reason = "an empty set takes a third of the memory in each record"
+)]
+pub struct Unknown(Option<Box<BTreeMap<String, Value>>>);
+
+impl Unknown {
+    /// Returns an empty set: every field is known.
+    pub const fn new() -> Self {
+        Self(None)
+    }
+}
+
+impl Serialize for Unknown {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().flat_map(|fields| &**fields))
+    }
+}
+
+impl<'de> Deserialize<'de> for Unknown {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let fields = BTreeMap::deserialize(from)?;
+        Ok(Self((!fields.is_empty()).then(|| Box::new(fields))))
+    }
+}
 
 /// A JSON object.
 pub(super) type Object = Map<String, Value>;
 
-/// Known fields whose values are not understood.
+/// Known fields whose values are not understood. There are hardly ever any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unread(BTreeMap<String, Replaced>);
+#[expect(
+    clippy::box_collection,
+    reason = "an empty set takes a third of the memory in each record"
+)]
+pub struct Unread(Option<Box<BTreeMap<String, Replaced>>>);
 
 /// A value that is not understood, and its replacement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,28 +90,39 @@ pub(super) struct Replaced {
 impl Unread {
     /// Returns an empty set: everything was understood.
     pub const fn new() -> Self {
-        Self(BTreeMap::new())
+        Self(None)
+    }
+
+    fn of(fields: BTreeMap<String, Replaced>) -> Self {
+        Self((!fields.is_empty()).then(|| Box::new(fields)))
     }
 
     /// Returns whether everything was understood.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Returns the names of the fields that were not understood.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.0.iter().flat_map(|fields| fields.keys()).map(String::as_str)
     }
 
     /// Forgets a field, whose new value is written from then on.
     pub(super) fn forget(&mut self, name: &str) {
-        self.0.remove(name);
+        self.retain(|other| other != name);
     }
 
     /// Forgets every field but this one.
     pub(super) fn only(mut self, name: &str) -> Self {
-        self.0.retain(|other, _| other == name);
+        self.retain(|other| other == name);
         self
+    }
+
+    fn retain(&mut self, keeps: impl Fn(&str) -> bool) {
+        if let Some(mut fields) = self.0.take() {
+            fields.retain(|name, _| keeps(name));
+            *self = Self::of(*fields);
+        }
     }
 }
 
@@ -111,7 +151,7 @@ pub(super) fn read<T: DeserializeOwned + Serialize>(
     if !is_understood(&base) {
         return None;
     }
-    let (mut known, mut unread) = (whole.clone(), Unread::new());
+    let (mut known, mut unread) = (whole.clone(), BTreeMap::new());
     for (name, value) in whole.iter().filter(|(name, _)| !is_required(name)) {
         let mut alone = base.clone();
         alone.insert(name.clone(), value.clone());
@@ -122,24 +162,24 @@ pub(super) fn read<T: DeserializeOwned + Serialize>(
             Some(instead) => known.insert(name.clone(), instead),
             None => known.remove(name),
         };
-        unread.0.insert(name.clone(), Replaced { was: value.clone(), read_as: None });
+        unread.insert(name.clone(), Replaced { was: value.clone(), read_as: None });
     }
     let read = T::deserialize(Value::from(known)).ok()?;
     let written = serde_json::to_value(&read).ok()?;
-    for (name, replaced) in &mut unread.0 {
+    for (name, replaced) in &mut unread {
         replaced.read_as = written.get(name).cloned();
     }
-    Some((read, unread))
+    Some((read, Unread::of(unread)))
 }
 
 /// Writes an object. A value that was not understood, and that nothing has replaced since, is written as it was.
 pub(super) fn write<T: Serialize>(object: &T, unread: &Unread) -> String {
-    if unread.is_empty() {
+    let Some(unread) = &unread.0 else {
         return serde_json::to_string(object).unwrap_or_default();
-    }
+    };
     let mut written = serde_json::to_value(object).unwrap_or_default();
     if let Some(fields) = written.as_object_mut() {
-        for (name, Replaced { was, read_as }) in &unread.0 {
+        for (name, Replaced { was, read_as }) in &**unread {
             if fields.get(name) == read_as.as_ref() {
                 fields.insert(name.clone(), was.clone());
             }

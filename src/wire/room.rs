@@ -66,7 +66,7 @@ pub struct LiveRoom {
 impl LiveRoom {
     /// Returns the claims of the opener by which the rules for the room are chosen.
     pub fn claims(&self) -> &[Claim] {
-        self.view.record.as_ref().map(|record| record.claims.as_slice()).unwrap_or_default()
+        self.view.claims()
     }
 
     /// Reads a `room` element; `None` without a valid address or revision.

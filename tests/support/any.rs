@@ -122,7 +122,7 @@ pub(crate) fn removed() -> impl Strategy<Value = Removed> {
     let kind = (any::<bool>(), any::<bool>());
     (moment(), vec(mark, 0..4), proof, kind).prop_map(|(until, marks, proof, (knocks, banned))| {
         let until = Timestamp::from_second(until.as_second()).unwrap();
-        let unknown = std::collections::BTreeMap::new();
+        let unknown = Default::default();
         Removed { until, marks, proof, knocks, banned, unknown, unread: None }
     })
 }

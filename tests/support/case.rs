@@ -228,7 +228,7 @@ impl Gone {
             proof: Proof::default(),
             knocks: self.knocks,
             banned: self.banned,
-            unknown: BTreeMap::new(),
+            unknown: Default::default(),
             unread: None,
         }
     }

@@ -260,7 +260,7 @@ impl PolicyEngine {
             before.occupants.into_iter().filter(|(full, _)| !room.occupants.contains_key(full));
         let left = left.map(|(full, known)| (Kind::Left, full, known.who));
         let gone = before.waiting.into_iter().filter(|(bare, _)| !room.waiting.contains_key(bare));
-        let gone = gone.map(|(bare, known)| (Kind::Gone, bare.to_string(), known.who));
+        let gone = gone.map(|(bare, known)| (Kind::Gone, bare.as_str().into(), known.who));
         for (kind, session, who) in left.chain(gone) {
             self.audit.person(kind, jid, &session, &who, now);
             let proof = self.policy.proof(&who);

@@ -72,10 +72,10 @@ impl Looks {
 }
 
 /// Returns a text that is the same for all names of rooms that look alike. They have no capitals (RFC 8265, §3.3).
-pub fn room_look(name: &str) -> String {
+pub fn room_look(name: &str) -> SmolStr {
     match name.bytes().all(is_plain) {
         true => plain_key(name).map(char::from).collect(),
-        false => key(name, Case::Folded),
+        false => key(name, Case::Folded).into(),
     }
 }
 
