@@ -46,7 +46,8 @@ async def test_what_happens_in_a_room_is_found_by_everything_it_is_about(start_p
     vestibule = start_vestibule(server, policy(*QUIET))
     opener, guest = await meet(server, vestibule)
     await until(lambda: "ended" in kinds(log(vestibule)), 5, "the end of the room")
-    story = kinds(log(vestibule))
+    # Some seconds after the start the component examines the server, and writes what it found.
+    story = [kind for kind in kinds(log(vestibule)) if kind != "doctor"]
     assert sorted(story) == sorted(
         ["revision", *["decision"] * 3, "opened", *["joined"] * 2, *["left"] * 2, "ended"]
     )
@@ -60,13 +61,13 @@ async def test_what_happens_in_a_room_is_found_by_everything_it_is_about(start_p
     assert log(vestibule, "--until", "1 hour") == []
     assert log(vestibule, "--id", wrong["id"]) == [wrong]
     assert kinds(log(vestibule, "--text", "opener", "--kind", "joined")) == ["joined"]
-    assert kinds(log(vestibule, "--limit", "1")) == ["ended"]
+    assert kinds(log(vestibule, "--room", "room", "--limit", "1")) == ["ended"]
 
     text = vestibule.run("log", "--person", guest).stdout
     assert "prompt by password.required (built in): That password is not correct." in text
     table = vestibule.run("log", "--format", "csv").stdout
     rows = list(csv.DictReader(io.StringIO(table)))
-    assert [row["kind"] for row in rows] == story
+    assert [row["kind"] for row in rows if row["kind"] != "doctor"] == story
     assert {row["verdict"] for row in rows} == {"", "allow", "prompt"}
     assert store(vestibule) == {"lost": 0, "waiting": 0}
 
