@@ -3,7 +3,9 @@
 //! `counts questions N` answers N questions; `counts entries N FILE` writes the entries of N questions into a database,
 //! and prints its size; `counts allocations N` prints what N questions allocate. `benches/measure/counts.py` compares N
 //! with 3 N, so that neither the start nor the end of the program counts. `counts memory N` prints what is allocated for
-//! N rooms that are empty, and for ten people in each of them.
+//! N rooms that are empty, and for ten people in each of them. `counts audit N FILE` writes and indexes N
+//! entries as the component's thread does, and prints what one took; `counts search FILE WHAT` prints what was found
+//! by one search, and in what time.
 
 #![expect(
     clippy::unwrap_used,
@@ -25,7 +27,7 @@ use vestibule::component::audit::Audit;
 use vestibule::component::engine::{Mode, PolicyEngine};
 use vestibule::policy::Policy;
 use vestibule::store::sqlite::Sqlite;
-use vestibule::store::{Database as _, Entry};
+use vestibule::store::{Database as _, Entry, Query};
 use vestibule::wire::request::Question;
 use vestibule::xmpp::element::{Document, Element, Scope};
 use vestibule::xmpp::framer::{Frame, Framer};
@@ -181,9 +183,71 @@ fn write_entries(questions: u64, path: &str) -> u64 {
     assert!(taken.len() as u64 >= questions, "not every question has an entry");
     for batch in taken.chunks(AT_ONCE) {
         connection.append(batch).unwrap();
+        while connection.index().unwrap() {}
     }
     drop(connection);
     std::fs::metadata(path).unwrap().len()
+}
+
+/// Writes and indexes entries of a thousand rooms and ten thousand people; returns the processor time of one, in ns.
+fn write_audit(entries: u64, path: &str) -> u64 {
+    let audit = Audit::none();
+    let mut made: Receiver<Arc<Entry>> = audit.subscribe();
+    let mut component = Component::new(audit);
+    component.answer_many(1);
+    let like = made.try_recv().unwrap();
+    let mut connection = Sqlite::new(path).connect().unwrap();
+    let (mut number, mut spent, mut seq) = (0, 0, 1_700_000_000_000_000);
+    while number < entries {
+        let batch = std::iter::from_fn(|| {
+            number += 1;
+            // In no order, as people come.
+            let any = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+            seq += 1 + i64::try_from(any % 2000).unwrap();
+            let rare = number % 5000 == 0;
+            let rule = match any % 3 {
+                _ if rare => "limits.occupants",
+                0 => "password.required",
+                1 => "lobby.admission",
+                _ => "access.create",
+            };
+            Some(Arc::new(Entry {
+                seq,
+                at: Timestamp::from_microsecond(seq).unwrap(),
+                id: Some(format!("c41-{number}")),
+                room: Some(format!("meeting-{}@{SERVICE}", any % 1000)),
+                person: Some(format!("person-{}@localhost", any % 9973)),
+                nick: Some(format!("Person {}", any % 9973)),
+                rule: Some(rule.into()),
+                verdict: Some(if rare { "deny" } else { "allow" }.into()),
+                ..(*like).clone()
+            }))
+        });
+        let batch: Vec<_> = batch.take(AT_ONCE).collect();
+        let before = processor_time();
+        connection.append(&batch).unwrap();
+        while connection.index().unwrap() {}
+        spent += processor_time() - before;
+    }
+    spent / number
+}
+
+/// Returns the processor time of this thread in ns, user and system.
+fn processor_time() -> u64 {
+    let times = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    times.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// Searches by `field=text`, all that is given, as `vestibule log` does; returns how many entries were found.
+fn search(path: &str, what: &str) -> (usize, u128) {
+    let mut connection = Sqlite::read_only(path).connect().unwrap();
+    let pairs = what.split(',').filter_map(|pair| pair.split_once('='));
+    let query: serde_json::Map<_, _> =
+        pairs.map(|(field, text)| (field.to_owned(), text.into())).collect();
+    let query: Query = serde_json::from_value(query.into()).unwrap();
+    let begun = std::time::Instant::now();
+    let found = connection.search(&query).unwrap();
+    (found.len(), begun.elapsed().as_nanos())
 }
 
 fn main() {
@@ -192,6 +256,11 @@ fn main() {
     match *words {
         ["questions", count] => Component::new(Audit::none()).answer_many(count.parse().unwrap()),
         ["entries", count, path] => println!("{}", write_entries(count.parse().unwrap(), path)),
+        ["audit", count, path] => println!("{}", write_audit(count.parse().unwrap(), path)),
+        ["search", path, what] => {
+            let (entries, ns) = search(path, what);
+            println!("{{\"entries\": {entries}, \"ns\": {ns}}}");
+        }
         ["allocations", count] => {
             let mut component = Component::new(Audit::none());
             component.answer_many(3 * PEOPLE);

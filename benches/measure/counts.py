@@ -33,6 +33,15 @@ QUICK_MEETINGS = ((2, 1), (10, 1))
 QUESTIONS, ENTRIES = 50, 1000
 # Rooms whose memory is counted, and people in each, as in `benches/counts.rs`.
 ROOMS, INSIDE = 1000, 10
+# What the newest 100 entries are searched by.
+SEARCHES = {
+    "rare": "rule=limits",
+    "common": "rule=lobby.admission",
+    "verdict": "verdict=deny",
+    "person": "person=Person 77",
+    "room": "room=meeting-7,rule=lobby",
+    "id": "id=c41-20000",
+}
 UNITS = {"bytes": "B", "allocations": "allocations", "syscalls": "calls", "link": "stanzas", "delivered": "stanzas"}
 # Seconds within which a server under callgrind has started.
 PATIENCE = 300
@@ -235,6 +244,26 @@ def component():
         yield each("entry-bytes", sizes, ENTRIES, "B", "of the database, for an audit entry")
 
 
+def searches():
+    """What an audit entry costs where there are many, and a search among them."""
+    entries = 50_000 if QUICK else 1_000_000
+    built = program()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        path = f"{folder}/audit.db"
+        cost = said(*pinned(LOAD, [built, "audit", entries, path]))
+        yield Figure("audit-entry", cost / 1000, "µs", f"of processor time, for each of {entries:,} entries with their index", PROFILE)
+        for name, what in SEARCHES.items():
+            found = said(built, "search", path, what)
+            if not found["entries"]:
+                raise Unmeasured(f"nothing was found by {what}")
+            words = f"{found['entries']} of {entries:,} entries, by {what}"
+            yield Figure(f"log-{name}", found["ns"] / 1e6, "ms", words, PROFILE)
+            calls = Path(folder) / "calls"
+            command = [needs("strace"), "-f", "-qq", "-e", "trace=pread64", "-P", path, "-o", calls, built, "search", path, what]
+            subprocess.run(list(map(str, command)), capture_output=True, check=True)
+            yield Figure(f"log-{name}-pages", calls.read_bytes().count(b"\n"), "pages", f"read; {words}", PROFILE)
+
+
 class Traced(PinnedProsody):
     """A server under callgrind."""
 
@@ -274,4 +303,5 @@ def measure(_rounds, _scale, version):
     yield from joins(version)
     if version == "0.12" or not QUICK:
         yield from component()
+        yield from searches()
         yield from instructions(version)

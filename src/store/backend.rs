@@ -64,6 +64,12 @@ pub trait Connection: Debug + Send {
     /// Returns the greatest entry number, or 0 without entries.
     fn last(&mut self) -> Result<i64, StoreError>;
 
+    /// Makes some of the entries that were written fast to search, if enough have come; returns whether there may be
+    /// more. A database that does that as it writes does nothing.
+    fn index(&mut self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// Deletes a few of the entries beyond the retention; returns whether there are more. A database that is trimmed
     /// elsewhere does nothing.
     fn trim(&mut self, _keep: &Keep, _now: Timestamp) -> Result<bool, StoreError> {

@@ -14,6 +14,7 @@ mod query;
 mod queue;
 mod renames;
 mod replication;
+mod segments;
 pub mod sqlite;
 mod writer;
 

@@ -123,6 +123,27 @@ impl From<i64> for Value {
 pub(super) struct Conditions {
     pub(super) sql: String,
     pub(super) values: Vec<Value>,
+    /// For the index of a database: of each list, an entry that matches has one of these texts.
+    pub(super) terms: Vec<Vec<(Field, String)>>,
+}
+
+/// Texts of an entry by which it is indexed. The numbers are in databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    /// The kind.
+    Kind = 1,
+    /// The verdict.
+    Verdict = 2,
+    /// The rule, and the families that it is of.
+    Rule = 3,
+    /// The id.
+    Id = 4,
+    /// The address of the room.
+    Room = 5,
+    /// The address of the person concerned.
+    Person = 6,
+    /// What others call the person concerned: nick and display name.
+    Called = 7,
 }
 
 impl Conditions {
@@ -131,7 +152,7 @@ impl Conditions {
         let Dialect { moment, contains, mentions, pattern, .. } = dialect;
         let mut all = Self::default();
         if let Some(room) = &query.room {
-            all.address("room", room);
+            all.address("room", Field::Room, room);
         }
         if let Some(person) = &query.person {
             all.person(person, dialect);
@@ -142,10 +163,16 @@ impl Conditions {
             // A family is the part of a rule's name before the full stop; `/` is the character after the full stop.
             let values = [rule.to_owned(), format!("{rule}."), format!("{rule}/")];
             all.and("(rule = ? or (rule >= ? and rule < ?))", values);
+            all.terms.push(vec![(Field::Rule, rule.to_owned())]);
         }
         all.each("verdict = ?", query.verdict.as_deref());
+        all.terms
+            .extend(query.verdict.iter().map(|verdict| vec![(Field::Verdict, verdict.clone())]));
         match query.kind {
-            Some(kind) => all.and("kind = ?", [kind.name()]),
+            Some(kind) => {
+                all.and("kind = ?", [kind.name()]);
+                all.terms.push(vec![(Field::Kind, kind.name().to_owned())]);
+            }
             // Entries of a kind that only a newer version knows are left out.
             None => {
                 let places = ["?"; Kind::NAMES.len()].join(", ");
@@ -153,6 +180,7 @@ impl Conditions {
             }
         }
         all.each("id = ?", query.id.as_deref());
+        all.terms.extend(query.id.iter().map(|id| vec![(Field::Id, id.clone())]));
         all.each(&format!("at >= {moment}"), query.since.map(Timestamp::as_microsecond));
         all.each(&format!("at < {moment}"), query.until.map(Timestamp::as_microsecond));
         if let Some(words) = &query.text {
@@ -182,26 +210,29 @@ impl Conditions {
         }
     }
 
-    fn address(&mut self, column: &str, address: &str) {
+    fn address(&mut self, column: &str, field: Field, address: &str) {
         if address.contains('@') {
             let jid = address.parse::<BareJid>();
-            return self.and(
-                &format!("{column} = ?"),
-                [jid.map_or_else(|_| address.to_owned(), |jid| jid.to_string())],
-            );
+            let jid = jid.map_or_else(|_| address.to_owned(), |jid| jid.to_string());
+            self.and(&format!("{column} = ?"), [jid.clone()]);
+            return self.terms.push(vec![(field, jid)]);
         }
-        self.and(&in_front_of_at(column), bounds(&prepared(address)));
+        let [first, end] = bounds(&prepared(address));
+        self.terms.push(vec![(field, first.clone())]);
+        self.and(&in_front_of_at(column), [first, end]);
     }
 
     /// Adds the condition that an entry is about a person, whom an address names, or the part before the `@`, or what
     /// others call them; the case of Latin letters in such a name does not matter.
     fn person(&mut self, person: &str, dialect: &Dialect) {
         if person.contains('@') {
-            return self.address("person", person);
+            return self.address("person", Field::Person, person);
         }
         let (is_in_front, name) = (in_front_of_at("person"), dialect.name);
         let called = person.to_ascii_lowercase();
-        let values = bounds(&prepared(person)).into_iter().chain([called.clone(), called]);
+        let [first, end] = bounds(&prepared(person));
+        self.terms.push(vec![(Field::Person, first.clone()), (Field::Called, called.clone())]);
+        let values = [first, end, called.clone(), called];
         self.and(&format!("({is_in_front} or lower(nick) = ? or lower({name}) = ?)"), values);
     }
 }

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::types::Type;
 use rusqlite::{
     Connection, Error, ErrorCode, OpenFlags, OptionalExtension as _, Row, Statement,
-    TransactionBehavior, params, params_from_iter, types,
+    TransactionBehavior, params, types,
 };
 
 use super::backend::{self, Database, FORGOTTEN, Keep, StoreError};
@@ -18,6 +18,8 @@ use crate::private::{OWNER, make_directory};
 use crate::store::entry::Kind;
 use crate::store::query::{Conditions, Dialect, Value};
 use crate::store::renames::renamed_rules;
+use crate::store::segments;
+use crate::store::segments::Places;
 
 /// Size of a page in bytes: the default of SQLite.
 const PAGE: u64 = 4096;
@@ -33,23 +35,31 @@ pub struct Sqlite {
     read_only: bool,
     /// Most bytes of the file; `None` for no limit.
     most: Option<u64>,
+    /// Number of entries of a segment.
+    segment: u32,
 }
 
 impl Sqlite {
     /// Names the file, which is created when it is opened, with its directory, for its owner only.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), read_only: false, most: None }
+        Self { path: path.into(), read_only: false, most: None, segment: segments::ENTRIES }
     }
 
     /// Names an existing file that is only read.
     pub fn read_only(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), read_only: true, most: None }
+        Self { read_only: true, ..Self::new(path) }
     }
 
     /// Limits the file to that many bytes, without its write-ahead log. Entries that do not fit wait, or are lost.
     #[must_use]
     pub fn at_most(self, bytes: u64) -> Self {
         Self { most: Some(bytes), ..self }
+    }
+
+    /// Sets how many entries are indexed at once, at least 1: 16,384 unless it is called.
+    #[must_use]
+    pub fn segments_of(self, entries: u32) -> Self {
+        Self { segment: entries.max(1), ..self }
     }
 
     /// Path of the file.
@@ -84,7 +94,8 @@ impl Sqlite {
 
 impl Database for Sqlite {
     fn connect(&self) -> Result<Box<dyn backend::Connection>, StoreError> {
-        Ok(Box::new(File { connection: self.open()? }))
+        let (connection, segment) = (self.open()?, self.segment);
+        Ok(Box::new(File { connection, segment, open: u64::from(segment) }))
     }
 }
 
@@ -108,27 +119,71 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
 #[derive(Debug)]
 struct File {
     connection: Connection,
+    /// Number of entries of a segment.
+    segment: u32,
+    /// Number of entries that may belong to no segment.
+    open: u64,
 }
 
 impl backend::Connection for File {
     fn append(&mut self, entries: &[Arc<Entry>]) -> Result<(), StoreError> {
-        let transaction = self.connection.transaction()?;
+        // One that begins by reading could not wait for another program that writes.
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        segments::make_way(&transaction, entries.iter().map(|entry| entry.seq))?;
         let mut statement = transaction.prepare(INSERT)?;
         for entry in entries {
             insert(&mut statement, entry)?;
         }
         drop(statement);
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        self.open = self.open.saturating_add(u64::try_from(entries.len()).unwrap_or_default());
+        Ok(())
+    }
+
+    fn index(&mut self) -> Result<bool, StoreError> {
+        if self.open < u64::from(self.segment) {
+            return Ok(false);
+        }
+        // Until so many more have come, or something was replaced.
+        self.open = 0;
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let is_one = segments::close(&transaction, self.segment)?;
+        let open = if is_one { u64::from(self.segment) } else { segments::newest(&transaction)? };
+        transaction.commit()?;
+        self.open = open;
+        Ok(is_one)
     }
 
     fn search(&mut self, query: &Query) -> Result<Vec<Entry>, StoreError> {
-        let Conditions { sql, values } = Conditions::of(query, &DIALECT);
-        let (order, count) = (if query.goes_forward() { "asc" } else { "desc" }, query.count());
-        let sql = format!("select * from entries{sql} order by seq {order} limit {count}");
-        let mut statement = self.connection.prepare(&sql)?;
+        let Conditions { mut sql, values, terms } = Conditions::of(query, &DIALECT);
+        let order = if query.goes_forward() { "asc" } else { "desc" };
+        sql.push_str(if sql.is_empty() { " where" } else { " and" });
+        let sql =
+            format!("select * from entries{sql} seq between ? and ? order by seq {order} limit ?");
+        let transaction = self.connection.transaction()?;
+        let mut places = Places::of(&transaction, query, &terms)?;
+        let mut statement = transaction.prepare(&sql)?;
         let values = values.into_iter().map(types::Value::from);
-        let found = statement.query_map(params_from_iter(values), entry)?;
-        let mut found = found.collect::<Result<Vec<_>, _>>()?;
+        let mut place = 1_usize;
+        for value in values {
+            statement.raw_bind_parameter(place, value)?;
+            place = place.saturating_add(1);
+        }
+        let (mut found, count) = (Vec::new(), usize::try_from(query.count()).unwrap_or(usize::MAX));
+        while found.len() < count
+            && let Some(range) = places.next()?
+        {
+            let left = i64::try_from(count.saturating_sub(found.len())).unwrap_or(i64::MAX);
+            for (number, value) in [range.first, range.last, left].into_iter().enumerate() {
+                statement.raw_bind_parameter(place.saturating_add(number), value)?;
+            }
+            let mut rows = statement.raw_query();
+            while let Some(row) = rows.next()? {
+                found.push(entry(row)?);
+            }
+        }
         if !query.goes_forward() {
             found.reverse();
         }
@@ -136,25 +191,25 @@ impl backend::Connection for File {
     }
 
     fn trim(&mut self, keep: &Keep, now: Timestamp) -> Result<bool, StoreError> {
-        let connection = &self.connection;
         let age = keep.age.and_then(|age| SignedDuration::try_from(age).ok());
-        if let Some(before) = age.and_then(|age| now.checked_sub(age).ok()) {
-            let before = before.as_microsecond();
-            if connection.execute(DELETE_OLD, params![before, AT_ONCE])? > 0 {
-                return Ok(true);
-            }
+        if let Some(before) = age.and_then(|age| now.checked_sub(age).ok())
+            && self.delete_old(before.as_microsecond())?
+        {
+            return Ok(true);
         }
+        let connection = &self.connection;
         let (pages, free) =
             (number(connection, "page_count")?, number(connection, "freelist_count")?);
         let used = pages.saturating_sub(free).saturating_mul(number(connection, "page_size")?);
-        if used > keep.size && connection.execute(DELETE_FIRST, [AT_ONCE])? > 0 {
+        if used > keep.size && self.delete_first()? {
             return Ok(true);
         }
         if free == 0 {
             return Ok(false);
         }
         // Each step of the statement gives one page back.
-        let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+        let incremental = format!("PRAGMA incremental_vacuum({PAGES})");
+        let mut statement = self.connection.prepare(&incremental)?;
         let mut rows = statement.query([])?;
         while rows.next()?.is_some() {}
         Ok(free > u64::from(PAGES))
@@ -167,7 +222,9 @@ impl backend::Connection for File {
                 statement.execute(params![seq, server, person, nick, reason, body])?;
             }
             Ok(())
-        })
+        })?;
+        self.open = u64::from(self.segment);
+        Ok(())
     }
 
     fn forget_bans(&mut self, ids: &[String]) -> Result<(), StoreError> {
@@ -252,6 +309,33 @@ impl backend::Connection for File {
 }
 
 impl File {
+    /// Deletes a few entries before a moment; returns whether there were any. What is in a segment is taken out of it
+    /// first, so that an index says nothing of an entry that is gone.
+    fn delete_old(&mut self, before: i64) -> Result<bool, StoreError> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let opened = transaction.prepare(OPEN_OLD)?.execute([before])?;
+        let mut deleted = 0;
+        for range in segments::open(&transaction)? {
+            if deleted == 0 {
+                let values = params![before, AT_ONCE, range.first, range.last];
+                deleted = transaction.prepare(DELETE_OLD)?.execute(values)?;
+            }
+        }
+        transaction.commit()?;
+        Ok(opened > 0 || deleted > 0)
+    }
+
+    /// Deletes a few of the first entries; returns whether there were any.
+    fn delete_first(&mut self) -> Result<bool, StoreError> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.prepare(OPEN_FIRST)?.execute([AT_ONCE])?;
+        let deleted = transaction.prepare(DELETE_FIRST)?.execute([AT_ONCE])?;
+        transaction.commit()?;
+        Ok(deleted > 0)
+    }
+
     /// Carries out a transaction after which no page of the file has a trace of what it replaced.
     fn overwriting(
         &mut self,
@@ -443,11 +527,20 @@ const AT_ONCE: u32 = 100;
 /// Pages that are given back to the disk at once.
 const PAGES: u32 = 512;
 
-/// Deletes entries before a moment, except the policy that was in force then: the decisions that stay were made by it.
+/// Takes the first segment that has entries before a moment, except the policy that was in force then, for none.
+const OPEN_OLD: &str = "DELETE FROM segments WHERE last = ( \
+    SELECT min(last) FROM segments WHERE oldest < ?1 AND EXISTS ( \
+        SELECT 1 FROM entries WHERE seq BETWEEN first AND last AND at < ?1 AND seq IS NOT ( \
+            SELECT max(seq) FROM entries WHERE kind = 'revision' AND at < ?1)))";
+/// Deletes entries of a range before a moment, except the policy that was in force then: the decisions that stay were
+/// made by it.
 const DELETE_OLD: &str = "DELETE FROM entries WHERE seq IN ( \
-    SELECT seq FROM entries WHERE at < ?1 AND seq IS NOT ( \
+    SELECT seq FROM entries WHERE seq BETWEEN ?3 AND ?4 AND at < ?1 AND seq IS NOT ( \
         SELECT max(seq) FROM entries WHERE kind = 'revision' AND at < ?1) \
-    ORDER BY at LIMIT ?2)";
+    ORDER BY seq LIMIT ?2)";
+/// Takes the segments for none that [`DELETE_FIRST`] deletes from. It may pass over one entry.
+const OPEN_FIRST: &str = "DELETE FROM segments WHERE first <= ( \
+    SELECT max(seq) FROM (SELECT seq FROM entries ORDER BY seq LIMIT ?1 + 1))";
 /// Deletes the first entries, except the policy that was in force then.
 const DELETE_FIRST: &str = "DELETE FROM entries WHERE seq IN ( \
     SELECT seq FROM entries WHERE seq IS NOT ( \
@@ -462,7 +555,7 @@ fn number(connection: &Connection, name: &str) -> Result<u64, Error> {
 }
 
 /// Each migrates the tables from the version of its index (0: an empty file) to the next. Never changed, only added to.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "
     CREATE TABLE entries (
         seq INTEGER PRIMARY KEY,
@@ -504,6 +597,16 @@ const MIGRATIONS: [&str; 4] = [
     CREATE INDEX entries_revision ON entries (seq, at) WHERE kind = 'revision';
 ",
     concat!("ALTER TABLE entries RENAME COLUMN face TO interface;", renamed_rules!("entries")),
+    concat!(
+        "
+    DROP INDEX entries_at;
+    DROP INDEX entries_room;
+    DROP INDEX entries_person;
+    DROP INDEX entries_rule;
+    DROP INDEX entries_id;
+    ",
+        segments::tables!()
+    ),
 ];
 
 /// Configures a connection, and migrates the file to the present version.
@@ -523,6 +626,9 @@ fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     let from = version(&transaction)?;
     if from > MIGRATIONS.len() {
         return Err(newer());
+    }
+    if from > 0 {
+        tracing::info!(from, to = MIGRATIONS.len(), "the audit database is migrated");
     }
     for migration in MIGRATIONS.iter().skip(from) {
         transaction.execute_batch(migration)?;

@@ -75,6 +75,7 @@ impl Store {
             health: health.clone(),
             connection,
             trimming: keep.map(Trimming::by),
+            indexing: Indexing { steps: 0, more: true },
             taken: Vec::new(),
         };
         let thread = thread::keep("store", health.clone(), move || writer.run())
@@ -294,6 +295,7 @@ struct Writer {
     health: Health,
     connection: Box<dyn Connection>,
     trimming: Option<Trimming>,
+    indexing: Indexing,
     /// Entries that were taken from the queue, and are neither written nor given up.
     taken: Vec<Arc<Entry>>,
 }
@@ -305,7 +307,8 @@ impl Writer {
         self.queue.settle(&lost, true);
         loop {
             self.health.round();
-            let more = self.trimming.as_ref().is_some_and(|trimming| trimming.more);
+            let trims = self.trimming.as_ref().is_some_and(|trimming| trimming.more);
+            let more = trims || self.indexing.more;
             let taken = self.queue.take(if more { SOON } else { IDLE }, GATHER);
             self.taken.clone_from(&taken.entries);
             self.work(taken.jobs);
@@ -319,6 +322,10 @@ impl Writer {
             }
             if let Some(trimming) = &mut self.trimming {
                 trimming.trim(&mut *self.connection);
+            }
+            // What is about to be deleted is not indexed before.
+            if !self.trimming.as_ref().is_some_and(|trimming| trimming.more) {
+                self.indexing.index(&mut *self.connection);
             }
         }
     }
@@ -374,6 +381,34 @@ impl Writer {
                     return stop;
                 }
             }
+        }
+    }
+}
+
+/// Steps of indexing in a row from which on they are reported: that many come after an upgrade, and not in between.
+const MANY: u32 = 16;
+
+/// Indexes what was written, a part at a time.
+struct Indexing {
+    /// Steps in a row, up to now.
+    steps: u32,
+    /// Whether there may be more to index.
+    more: bool,
+}
+
+impl Indexing {
+    /// Indexes a part of the entries, if enough have come.
+    fn index(&mut self, connection: &mut dyn Connection) {
+        self.more = connection.index().unwrap_or_else(|error| {
+            tracing::warn!(%error, "a part of the audit database is not indexed: searches are slower");
+            false
+        });
+        self.steps = if self.more { self.steps.saturating_add(1) } else { 0 };
+        if self.steps > 0 && self.steps.is_multiple_of(MANY) {
+            tracing::info!(
+                parts = self.steps,
+                "the audit database is being indexed; searches are slow until it is"
+            );
         }
     }
 }

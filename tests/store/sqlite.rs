@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use proptest::prelude::*;
+use serde_json::json;
 use tempfile::TempDir;
 use vestibule::store::sqlite::Sqlite;
 use vestibule::store::{Connection, Database as _, Entry, Keep, Kind, Query, Store, StoreError};
@@ -175,6 +177,268 @@ fn a_full_disk_takes_entries_again_when_old_ones_have_gone() {
         std::thread::yield_now();
     }
     assert_eq!(store.state().lost, 0);
+}
+
+/// Entries of a small world, so that queries find some of them. Their times do not all grow with their numbers.
+fn some_entries(first: i64) -> impl Strategy<Value = Vec<Entry>> {
+    let one = (0..6_usize, 0..6_usize, 0..7_usize, 0..5_usize, -3..4_i64, 1..40_i64);
+    prop::collection::vec(one, 1..40).prop_map(move |all| {
+        let mut second = first;
+        let each = all.into_iter().map(|(room, person, rule, kind, skew, gap)| {
+            second += gap;
+            let some = |texts: &[&str], at: usize| texts.get(at).map(|text| (*text).to_owned());
+            let called = some(&["Zoe", "Bob", "tea"], person).unwrap_or_default();
+            let name = [
+                json!({}),
+                json!({ "name": called }),
+                json!({ "facts": { "who": { "name": called } } }),
+                json!({ "name": 5, "facts": 7 }),
+            ];
+            Entry {
+                seq: at(second).as_microsecond(),
+                at: at(second + 30 * skew),
+                kind: Kind::ALL[kind],
+                id: some(&["c41-1", "c41-107", "c41-108", "c41-1907"], rule),
+                room: some(&["tea@x.org", "tea@y.org", "tea-time@x.org", "TEA@x.org"], room),
+                person: some(
+                    &["bob@x.org", "bob@y.org", "bobby@x.org", "x.org", "zoe@x.org"],
+                    person,
+                ),
+                nick: some(&["zoe", "Zo\u{eb}", "", "bob"], room),
+                verdict: some(&["allow", "deny", "hold"], kind).map(Into::into),
+                rule: some(
+                    &["lobby.admission", "lobby", "access.create", "accessory.x", "a.b.c"],
+                    rule,
+                )
+                .map(Into::into),
+                body: name[person % 4].to_string(),
+                ..entry(0, "tea", "bob")
+            }
+        });
+        each.collect()
+    })
+}
+
+fn a_query() -> impl Strategy<Value = Query> {
+    let text = |texts: &'static [&'static str]| {
+        prop::option::weighted(0.3, prop::sample::select(texts))
+            .prop_map(|it| it.map(str::to_owned))
+    };
+    let number = || prop::option::weighted(0.3, 0..1500_i64);
+    (
+        text(&["tea", "tea@x.org", "TEA", "nowhere"]),
+        text(&["bob", "bob@x.org", "zoe", "ZO\u{eb}", "5", "tea", "x.org", ""]),
+        text(&["lobby", "lobby.admission", "access", "a", "a.b", "a.b.c"]),
+        text(&["allow", "deny"]),
+        text(&["c41-1", "c41-107", "c41-9"]),
+        prop::option::weighted(0.3, prop::sample::select(&Kind::ALL[..4])),
+        (number(), number(), number(), number(), prop::option::of(1..30_u32)),
+    )
+        .prop_map(
+            |(room, person, rule, verdict, id, kind, (since, until, after, before, limit))| {
+                let seq = |second: Option<i64>| second.map(|second| at(second).as_microsecond());
+                let (since, until) = (since.map(at), until.map(at));
+                let (after, before) = (seq(after), seq(before));
+                Query {
+                    room,
+                    person,
+                    rule,
+                    verdict,
+                    id,
+                    kind,
+                    since,
+                    until,
+                    after,
+                    before,
+                    limit,
+                    ..Query::default()
+                }
+            },
+        )
+}
+
+/// What is done to a database between two searches.
+#[derive(Clone, Debug)]
+enum Step {
+    Index,
+    Reopen,
+    TrimByAge(i64),
+    Erase(usize),
+    WriteLate(i64),
+}
+
+fn a_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => Just(Step::Index),
+        1 => Just(Step::Reopen),
+        2 => (0..1500_i64).prop_map(Step::TrimByAge),
+        2 => (0..200_usize).prop_map(Step::Erase),
+        1 => (0..1500_i64).prop_map(Step::WriteLate),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn a_search_finds_what_a_search_without_an_index_does(
+        batches in prop::collection::vec(some_entries(0), 1..5),
+        steps in prop::collection::vec(a_step(), 1..24),
+        queries in prop::collection::vec(a_query(), 24),
+    ) {
+        let ((indexed, _home), (plain, _other)) = (fresh(), fresh());
+        let (indexed, plain) = (indexed.segments_of(8), plain.segments_of(u32::MAX));
+        let mut both = [indexed.connect().unwrap(), plain.connect().unwrap()];
+        let (mut batches, mut offset) = (batches.into_iter(), 0);
+        for (step, query) in steps.into_iter().zip(queries.iter().cycle()) {
+            let mut batch: Vec<_> = batches.next().into_iter().flatten().collect();
+            for entry in &mut batch {
+                entry.seq += offset;
+            }
+            offset += 1_600_000_000;
+            let batch: Vec<_> = batch.into_iter().map(Arc::new).collect();
+            for connection in &mut both {
+                connection.append(&batch).unwrap();
+            }
+            match step {
+                Step::Index => while both[0].index().unwrap() {},
+                Step::Reopen => both = [indexed.connect().unwrap(), plain.connect().unwrap()],
+                Step::TrimByAge(now) => {
+                    while both[0].index().unwrap() {}
+                    for connection in &mut both {
+                        trim(&mut **connection, &keep(Some(Duration::from_secs(100)), u64::MAX, now));
+                    }
+                }
+                Step::Erase(one) => {
+                    let all = Query { limit: Some(1000), ..Query::default() };
+                    let found = both[1].search(&all).unwrap();
+                    if let Some(entry) = found.get(one) {
+                        let erased = Entry { person: Some("bob@y.org".into()), nick: None, body: "{}".into(), ..entry.clone() };
+                        for connection in &mut both {
+                            connection.replace(std::slice::from_ref(&erased)).unwrap();
+                        }
+                    }
+                }
+                Step::WriteLate(second) => {
+                    let late = entry(0, "tea", "zoe");
+                    let late = [Arc::new(Entry { seq: at(second).as_microsecond() + 1, ..late })];
+                    let done = both.each_mut().map(|it| it.append(&late).is_ok());
+                    assert_eq!(done[0], done[1]);
+                }
+            }
+            for query in [query, &Query { limit: Some(1000), ..query.clone() }] {
+                let [found, expected] = both.each_mut().map(|it| it.search(query).unwrap());
+                prop_assert_eq!(found, expected, "{:?}", query);
+            }
+        }
+    }
+}
+
+/// How many rows these tables of a file have.
+fn rows<const N: usize>(database: &Sqlite, tables: [&str; N]) -> [i64; N] {
+    let file = rusqlite::Connection::open(database.path()).unwrap();
+    let count =
+        |table| file.query_row(&format!("select count(*) from {table}"), [], |row| row.get(0));
+    tables.map(|table| count(table).unwrap())
+}
+
+#[test]
+fn what_is_left_of_an_erased_or_deleted_entry_is_not_in_the_index() {
+    let (database, _home) = fresh();
+    let database = database.segments_of(10);
+    let mut connection = database.connect().unwrap();
+    connection
+        .append(&(0..95).map(|it| Arc::new(entry(it, "tea", "bob"))).collect::<Vec<_>>())
+        .unwrap();
+    let mut steps = 0;
+    while connection.index().unwrap() {
+        steps += 1;
+    }
+    assert_eq!((steps, rows(&database, ["segments"])), (9, [9]));
+    connection
+        .replace(&[Entry { person: Some("x@erased.invalid".into()), ..entry(33, "tea", "bob") }])
+        .unwrap();
+    assert_eq!(
+        rows(&database, ["segments", "(select distinct segment from segment_index)"]),
+        [8, 8]
+    );
+    assert!(connection.index().unwrap() && !connection.index().unwrap());
+    assert_eq!(rows(&database, ["segments"]), [9]);
+    trim(&mut *connection, &keep(Some(Duration::from_secs(50)), u64::MAX, 65));
+    assert_eq!(seconds(&mut *connection), (15..95).collect::<Vec<_>>());
+    while connection.index().unwrap() {}
+    assert_eq!(
+        rows(&database, ["segments", "(select distinct segment from segment_index)"]),
+        [7, 7]
+    );
+    trim(&mut *connection, &keep(Some(Duration::from_secs(50)), u64::MAX, 1000));
+    assert_eq!(rows(&database, ["entries", "segments", "segment_index"]), [0, 0, 0]);
+}
+
+#[test]
+fn an_older_database_is_migrated_and_indexed_a_part_at_a_time() {
+    let (database, home) = fresh();
+    std::fs::create_dir(home.path().join("state")).unwrap();
+    let older = rusqlite::Connection::open(database.path()).unwrap();
+    older.execute_batch(include_str!("../golden/2026-11-30/audit.sql")).unwrap();
+    let more = "WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers LIMIT ?2)
+        INSERT INTO entries (seq, at, server, kind, person, rule, observed, body)
+        SELECT ?1 + number, ?1 + number, 's', 'decision', 'p' || (number % 50) || '@x.org', 'lobby.admission', 0, '{}' FROM numbers";
+    let start = at(0).as_microsecond();
+    older.execute(more, [start, 900]).unwrap();
+    let database = database.segments_of(100);
+    let of = |person: &str| Query {
+        person: Some(person.into()),
+        after: Some(start),
+        ..Query::default()
+    };
+    let found = |database: &Sqlite| {
+        let mut connection = database.connect().unwrap();
+        ["p7", "p7@x.org", "P7"].map(|person| connection.search(&of(person)).unwrap().len())
+    };
+    assert_eq!(found(&database), [18, 18, 18]);
+    // It ends in between, and begins again; and a program of before, which still runs, has written more.
+    let mut connection = database.connect().unwrap();
+    assert!(connection.index().unwrap() && connection.index().unwrap());
+    drop(connection);
+    assert_eq!(found(&database), [18, 18, 18]);
+    older.execute(more, [start + 1000, 100]).unwrap();
+    let mut connection = database.connect().unwrap();
+    while connection.index().unwrap() {}
+    assert!(rows(&database, ["segments"]) >= [9]);
+    assert_eq!(found(&database), [20, 20, 20]);
+    older.execute("UPDATE entries SET person = 'p7@x.org' WHERE seq = ?1", [start + 1]).unwrap();
+    assert_eq!(found(&database), [21, 21, 21]);
+}
+
+#[test]
+fn a_part_that_cannot_be_indexed_is_searched_and_what_comes_is_written() {
+    let (database, _home) = fresh();
+    let database = database.segments_of(100);
+    let other = rusqlite::Connection::open({
+        drop(database.connect().unwrap());
+        database.path()
+    })
+    .unwrap();
+    other
+        .execute_batch(
+            "CREATE TRIGGER no BEFORE INSERT ON segments BEGIN SELECT raise(ABORT, 'no'); END",
+        )
+        .unwrap();
+    let store = Store::open(database.clone(), None).unwrap();
+    for second in 0..450 {
+        store.leave(Arc::new(entry(second, "tea", "bob")));
+    }
+    drop(store);
+    let mut connection = database.connect().unwrap();
+    connection.index().unwrap_err();
+    assert_eq!(rows(&database, ["segments", "segment_index"]), [0, 0]);
+    assert_eq!(
+        connection
+            .search(&Query { person: Some("bob".into()), limit: Some(1000), ..Query::default() })
+            .unwrap()
+            .len(),
+        450
+    );
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Session {
 
     /// Returns the entries that match a query, in the order of their numbers.
     pub(crate) async fn search(&self, query: &Query) -> Result<Vec<Entry>, StoreError> {
-        let Conditions { sql: conditions, values } = Conditions::of(query, &DIALECT);
+        let Conditions { sql: conditions, values, .. } = Conditions::of(query, &DIALECT);
         let mut sql = format!("select {COLUMNS} from vestibule_entry");
         for (number, part) in conditions.split('?').enumerate() {
             if number > 0 {
