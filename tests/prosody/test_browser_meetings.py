@@ -26,6 +26,8 @@ settings = { subject = "das Thema" }
 """
 )
 PROMPT = "conference.passwordRequired"
+# Who comes before the person for whom the focus has opened the room: Jitsi Meet joins again by itself.
+AGAIN = "conference.connectionError.notAllowed"
 TOLD = "Only you can see this. The password of this meeting is: "
 
 
@@ -121,11 +123,21 @@ async def test_a_good_password_takes_the_place_of_the_old_one(meet, browser):
         assert (await alice.state())["locked"]
 
 
+async def come(person, room):
+    """A join as Jitsi Meet makes it."""
+    answer = await person.join(room)
+    for _ in range(3):
+        if answer.error == AGAIN:
+            await asyncio.sleep(0.5)
+            answer = await person.join(room)
+    return answer
+
+
 async def test_of_two_who_come_at_the_same_moment_one_opens_and_one_is_prompted(meet, browser):
     async with at(meet, browser) as visit:
         room = meet.room()
         people = await visit.people("alice", "bob")
-        answers = await asyncio.gather(*(person.join(room) for person in people))
+        answers = await asyncio.gather(*(come(person, room) for person in people))
         assert sorted(answer.error for answer in answers) == ["", PROMPT], answers
         (opener,) = [person for person in people if person.events(JOINED)]
         assert (await opener.state())["moderator"]

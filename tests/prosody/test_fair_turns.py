@@ -158,7 +158,12 @@ async def test_what_the_room_refuses_anyhow_is_no_question(door):
         await door.flushed()
         lines = door.component.decisions()
         assert not [line for line in lines if line.get("jid") == guest.bare and "verdict" in line]
-        assert [line for line in lines if line.get("event") == "refused" and guest.bare in repr(line)]
+
+        def is_reported():
+            refused = (line for line in door.component.decisions() if line.get("event") == "refused")
+            return any(guest.bare in repr(line) for line in refused)
+
+        await until(is_reported, 3, "the report of the refusal")
 
 
 # Over all rooms

@@ -117,6 +117,7 @@ async def test_a_live_explanation_is_the_decision(meet):
             assert explained[what] == decision[what], (explained, decision)
 
 
+@needs_jitsi_plugins
 async def test_a_bench_opens_its_rooms_by_the_focus(meet):
     async with meet.crowd():
         server = f"127.0.0.1:{meet.server.c2s_port}"
