@@ -421,7 +421,7 @@ fn a_report_that_names_an_attempt_is_about_who_was_asked_about() {
     gate.report("joined", &format!("attempt='a1' {seat}"));
     let room = jid(&format!("tea@{SERVICE}"));
     let who = gate.engine.live().room(&room).unwrap().occupants[address].who.clone();
-    // What he is in the room is as it was reported, whatever was asked for.
+    // Role and affiliation are as reported, whatever was asked for.
     assert_eq!(
         (who.nick.as_str(), who.role.name(), who.affiliation.name()),
         ("Rob", "moderator", "member")
