@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from lab import MEET_SERVICE, SERVICE, Browser, Chromium, Door, MeetDoor, Prosody, Vestibule, jitsi_plugins
+from lab import MEET_SERVICE, SERVICE, Browser, Chromium, Door, MeetDoor, Prosody, Vestibule, jicofo, jitsi_plugins
 from lab.server import PROGRAMS
 
 SECONDS = int(os.environ.get("LAB_SECONDS") or 180)
@@ -54,6 +54,7 @@ def pytest_runtest_makereport(item):
 
 
 def pytest_terminal_summary(terminalreporter):
+    terminalreporter.write_line(f"Focus: {jicofo.described()}")
     terminalreporter.write_line(f"Jitsi's plugins: {jitsi_plugins.described()}")
 
 

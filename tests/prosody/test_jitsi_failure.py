@@ -109,26 +109,12 @@ async def test_away_a_request_is_not_ready_yet_and_ready_when_it_is_back(scene):
         assert shown == sorted(["joined", s.stopped])
 
 
-def before_the_focus_opens(focus, act):
-    """Has `act()` done once between a request that was let through and what the focus does about it."""
-    done, opens = asyncio.get_running_loop().create_future(), focus._conference
-
-    async def first(room):
-        if not done.done():
-            act()
-            done.set_result(None)
-        return await opens(room)
-
-    focus._conference = first
-    return done
-
-
 @pytest.mark.parametrize("trouble", ["kill", "freeze"])
 async def test_gone_while_the_focus_opens(scene, trouble):
     """A focus that is not let in answers nobody; the gate does in its place, and the client goes on asking."""
     async with scene(muc_options=FAST) as s:
         alice = await s.crowd.person("Alice")
-        opens = before_the_focus_opens(s.crowd.focus, getattr(s.component, trouble))
+        opens = s.crowd.focus.before_opening(getattr(s.component, trouble))
         entering = asyncio.ensure_future(alice.enter(s.room, seconds=15))
         await asyncio.wait_for(opens, 3)
         await until(lambda: s.crowd.focus.errors, 3, "the focus turned away")
@@ -148,7 +134,7 @@ async def test_refused_after_all_when_the_focus_opens_the_client_is_told_why(sce
             s.component.write_config(f'{POLICY}[policy.access]\nrefused_rooms = ["room"]\n')
             assert s.component.run("reload").returncode == 0
 
-        before_the_focus_opens(s.crowd.focus, forbid)
+        s.crowd.focus.before_opening(forbid)
         refused = await alice.enter(s.room, seconds=5)
         assert refused.shown == "destroyed", refused
         assert "meeting name is not allowed" in refused.text
@@ -196,7 +182,7 @@ async def test_away_services_work_and_the_meeting_goes_on(scene):
         began = time.monotonic()
         assert (await recorder.enter(s.room)).joined
         room = await s.crowd.focus.create_health_check_room()
-        assert await s.crowd.focus.left(room) == "checked"
+        assert room in s.crowd.focus.conferences
         assert time.monotonic() - began < 1, "nothing of it waits"
         recorder.say(s.room, "recording")
         await alice.wait_for(lambda seen: seen.body == "recording")

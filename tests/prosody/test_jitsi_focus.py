@@ -1,7 +1,7 @@
 """On Jitsi: the focus does its work, and only what the policy leaves to it."""
 
 import pytest
-from lab import Focus, JitsiCrowd, Meet
+from lab import JitsiCrowd, Meet, connect_focus
 from lab.jitsi_meeting import opened
 from lab.meet import MEET_SERVICE
 from lab.policy import rooms
@@ -78,7 +78,7 @@ async def test_a_focus_that_reconnects_comes_back_into_its_rooms(meet):
         alice, password = await opened(crowd, room)
         await crowd.focus.close()
         await alice.wait_for(lambda seen: seen.sender == f"{room}/focus" and seen.type == "unavailable")
-        crowd.focus = await Focus.connect(meet.server)
+        crowd.focus = await connect_focus(meet.server)
         bob = await crowd.person("Bob")
         assert (await bob.request(room)).kind == "ready"
         await alice.ping()
@@ -103,10 +103,10 @@ async def test_a_room_that_nobody_came_to_is_opened_anew_for_the_next(meet):
 
 
 async def test_a_health_check_works_and_leaves_nothing_behind(meet):
-    async with meet.crowd() as crowd:
+    async with meet.crowd(patience=0.5) as crowd:
         for _ in range(3):
             room = await crowd.focus.create_health_check_room()
-            assert await crowd.focus.left(room) == "checked"
+            assert await crowd.focus.left(room) == "nobody came"
             gone = await crowd.focus.iq(room, "get", element(MUC_OWNER, "query"))
             assert gone.error[1] == "item-not-found", gone
         assert not crowd.focus.errors

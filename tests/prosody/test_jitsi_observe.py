@@ -50,7 +50,7 @@ async def scripted(server):
             told["dave admitted"] = (await dave.admitted(room)).shown
         told["as focus"] = (await bob.join(f"other@{server.service}", nick="focus")).shown
         check = await crowd.focus.create_health_check_room()
-        told["health check"] = await crowd.focus.left(check)
+        told["health check"] = check in crowd.focus.conferences
         await alice.ping()
         told["people"] = sorted(
             (item["affiliation"], item["role"]) for item in alice.occupants(room).values()

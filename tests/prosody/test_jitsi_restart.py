@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from lab import Focus, JitsiCrowd, Meet, needs_jitsi_plugins
+from lab import JitsiCrowd, Meet, connect_focus, needs_jitsi_plugins
 from lab.jitsi_meeting import opened
 from lab.meet import MEET_SERVICE
 from lab.stanza import element
@@ -144,7 +144,7 @@ async def test_the_focus_comes_back_into_a_room_while_the_component_is_away(
         await crowd.focus.close()
         await alice.wait_for(lambda seen: seen.sender == f"{room}/focus" and seen.type == "unavailable")
         component.kill()
-        crowd.focus = await Focus.connect(server)
+        crowd.focus = await connect_focus(server)
         recorder = await crowd.person("Recorder", server.recorder)
         assert (await recorder.enter(room, seconds=3)).joined, crowd.focus.errors
         await alice.ping()

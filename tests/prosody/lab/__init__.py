@@ -6,7 +6,7 @@ from .component import Vestibule
 from .door import SERVICE, Door
 from .focus import Focus
 from .jitsi_client import JitsiPerson
-from .jitsi_crowd import JitsiCrowd
+from .jitsi_crowd import JitsiCrowd, connect_focus
 from .jitsi_outcome import JitsiOutcome
 from .jitsi_plugins import needs_jitsi_plugins
 from .meet import MEET_SERVICE, Meet, MeetDoor
@@ -40,5 +40,6 @@ __all__ = [
     "Prosody",
     "Stanza",
     "Vestibule",
+    "connect_focus",
     "needs_jitsi_plugins",
 ]

@@ -22,6 +22,8 @@ class Focus(Person):
     `elected` each (room, nick, full JID) it made owner or tried to, `errors` what went
     wrong, `ended` each (room, reason) it left, and `conferences` those that it is in."""
 
+    is_stand_in = True
+
     def __init__(self, server, jid):
         super().__init__(server, jid)
         self.client.add_filter("in", lambda stanza: None if _is_request(stanza.xml) else stanza)
@@ -120,17 +122,30 @@ class Focus(Person):
         return True
 
     async def create_health_check_room(self):
-        """Enters and leaves a room of its own, as jicofo's health check does; Failed if it
-        cannot. Returns the room's address."""
+        """Enters a room of its own, as jicofo's health check does, and waits there like in any
+        other; Failed if it cannot. Returns the room's address."""
         room = f"__jicofo-health-check-{id(self):x}-{len(self.seen)}@{self.server.service}"
         await self._conference(room)
-        self.conferences[room].stop("checked")
         return room
 
     async def open_unasked(self, room):
         """Enters `room` as if it had been asked over HTTP, which nobody else sees; Failed if
         it cannot."""
         await self._conference(room)
+
+    def before_opening(self, act):
+        """Has `act()` done once between the next request that was let through and what the focus does about it;
+        returns the future that tells when."""
+        done, opens = asyncio.get_running_loop().create_future(), self._conference
+
+        async def first(room):
+            if not done.done():
+                act()
+                done.set_result(None)
+            return await opens(room)
+
+        self._conference = first
+        return done
 
     def _caller(self, request):
         """Who asked: client_proxy puts the full JID into its own resource."""
@@ -157,6 +172,10 @@ class Focus(Person):
             await asyncio.sleep(0.01)
         await self.ping()
         return reasons[-1]
+
+    async def release(self):
+        """The test is over."""
+        await self.close()
 
     async def close(self):
         """Drops the connection and everything under way."""

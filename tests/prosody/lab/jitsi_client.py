@@ -15,8 +15,17 @@ from .stanza import CLIENT, MUC_USER, element
 
 NICKNAME = "http://jabber.org/protocol/nick"
 CAPS = "http://jabber.org/protocol/caps"
+JINGLE = "urn:xmpp:jingle:1"
+MUTES = {kind: f"{{http://jitsi.org/jitmeet/{kind}}}mute" for kind in ("audio", "video", "desktop")}
+TAKEN = {f"{{{JINGLE}}}jingle", *MUTES.values()}
 SESSION = "session-id"
 MACHINE = "machine-uid"
+
+
+def _is_from_focus(xml):
+    """Whether the focus offers or ends a session of media, or mutes: the library takes it."""
+    is_set = xml.tag == f"{{{CLIENT}}}iq" and xml.get("type") == "set"
+    return is_set and xml.get("from", "").endswith("/focus") and any(each.tag in TAKEN for each in xml)
 
 
 class JitsiPerson(JitsiModerator, Person):
@@ -30,6 +39,7 @@ class JitsiPerson(JitsiModerator, Person):
         self.name = name
         self.storage = {MACHINE: secrets.token_hex(16)} if storage is None else storage
         self._random_nick = secrets.token_hex(4)
+        self.client.add_filter("in", lambda stanza: None if _is_from_focus(stanza.xml) else stanza)
 
     @classmethod
     async def connect(cls, server, jid=None, **options):
@@ -37,6 +47,11 @@ class JitsiPerson(JitsiModerator, Person):
         made; with a `token` if the server wants one (see tokens.py). Like the library, sends
         no presence but to rooms."""
         return await super().connect(server, jid or server.guests, present=False, **options)
+
+    def saw(self, xml):
+        super().saw(xml)
+        if _is_from_focus(xml):
+            self.send(element(CLIENT, "iq", type="result", to=xml.get("from"), id=xml.get("id")))
 
     @property
     def nick(self):

@@ -1,8 +1,16 @@
 """The people of one test and the focus that serves them."""
 
+from . import jicofo
 from .focus import Focus
 from .jitsi_client import JitsiPerson
 from .people import Crowd
+
+
+async def connect_focus(server, **options):
+    """The focus of a server: jicofo where JICOFO_HOME names one, else the stand-in. `options` are those of
+    `Focus.connect`."""
+    kind = jicofo.JicofoFocus if jicofo.home() and server.plugins else Focus
+    return await kind.connect(server, **options)
 
 
 class JitsiCrowd(Crowd):
@@ -17,13 +25,13 @@ class JitsiCrowd(Crowd):
 
     async def __aenter__(self):
         if self.wanted:
-            self.focus = await Focus.connect(self.server, **self.options)
+            self.focus = await connect_focus(self.server, **self.options)
         return self
 
     async def __aexit__(self, *_):
         await super().__aexit__()
         if self.focus:
-            await self.focus.close()
+            await self.focus.release()
 
     async def person(self, name=None, jid=None, **options):
         """Opens a browser tab: as `JitsiPerson.connect`."""

@@ -7,7 +7,8 @@ from .door import Door
 from .jitsi_crowd import JitsiCrowd
 from .meet_settings import DOMAIN, RECORDER
 from .process import HOST, free_port, wait_until
-from .server import Prosody
+from .server import Prosody, encoded
+from .settings import lua
 
 MEET_SERVICE = f"""
 version = 2
@@ -68,6 +69,7 @@ class Meet(Prosody):
         self.guests = f"guest.{DOMAIN}" if accounts else DOMAIN
         self.focus = f"focus@auth.{DOMAIN}"
         self.recorder = RECORDER
+        self.jicofo = None
 
     @property
     def focus_address(self):
@@ -81,8 +83,29 @@ class Meet(Prosody):
         for user in (self.focus, f"jvb@auth.{DOMAIN}", self.recorder):
             node, _, host = user.partition("@")
             self.add_account(node, host=host)
+        if self.plugins:
+            self._subscribe_proxy()
         super().start(seconds)
         wait_until(self._serves_http, seconds, "Prosody's HTTP port", self.tail)
+
+    def _subscribe_proxy(self):
+        """The focus's roster as Jitsi's installations leave it: client_proxy sees its presence."""
+        node, _, host = self.focus.partition("@")
+        folder = self.home / "data" / encoded(host) / "roster"
+        folder.mkdir(parents=True, exist_ok=True)
+        contact = {"subscription": "both", "groups": {}}
+        roster = f"return {{ [false] = {{ version = 1 }}; [{lua(self.focus_address)}] = {lua(contact)}; }};\n"
+        (folder / f"{encoded(node)}.dat").write_text(roster)
+
+    def close(self):
+        self.close_jicofo()
+        super().close()
+
+    def close_jicofo(self):
+        """Ends the server's jicofo, if there is one."""
+        if self.jicofo:
+            self.jicofo.close()
+            self.jicofo = None
 
     def _serves_http(self):
         try:

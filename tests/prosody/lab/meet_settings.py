@@ -1,7 +1,7 @@
 """The configuration of a Jitsi Meet server: the hosts, modules and options that
 docker-jitsi-meet and Jitsi's Debian packages give it."""
 
-from . import settings
+from . import jicofo, settings
 from .process import HOST
 from .settings import assignments
 
@@ -57,6 +57,8 @@ def global_options(server):
         "smacks_max_unacked_stanzas": 5,
         "smacks_hibernation_time": 60,
         "smacks_max_old_sessions": 1,
+        # Who subscribes to the focus: see `Meet.start`.
+        "storage": {"accounts": "internal", "roster": "internal"},
     }
     if server.plugins:
         options.update(
@@ -127,6 +129,9 @@ def _jitsi_hosts(server):
         ("metadata", "room_metadata_component", (), rooms),
         ("polls", "polls_component", (), {}),
     )
+    brewery = f"internal.auth.{DOMAIN}"
+    if jicofo.home() and brewery not in server.extra_hosts:
+        components += (("internal.auth", "muc", ["ping"], {"muc_room_locking": False, "muc_room_default_public_jids": True}),)
     return "".join(
         _host("Component", f"{name}.{DOMAIN}", modules, options, plugin)
         for name, plugin, modules, options in components
