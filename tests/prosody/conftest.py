@@ -46,7 +46,9 @@ def pytest_runtest_makereport(item):
         arguments = getattr(item, "funcargs", {})
         doors = [arguments[name] for name in ("door", "meet") if name in arguments]
         shared = [process for door in doors for process in (door.server, door.component) if process]
-        for process in [*getattr(item, "lab_processes", []), *shared]:
+        started = getattr(item, "lab_processes", [])
+        focuses = [process.jicofo for process in [*started, *shared] if getattr(process, "jicofo", None)]
+        for process in [*started, *shared, *focuses]:
             title = f"{type(process).__name__} {process.home}"
             report.sections.append((title, process.tail()))
         if "browser" in arguments:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from lab import JitsiCrowd, Meet, connect_focus, needs_jitsi_plugins
+from lab.jicofo import stand_in_only
 from lab.jitsi_meeting import opened
 from lab.meet import MEET_SERVICE
 from lab.stanza import element
@@ -29,6 +30,7 @@ def stopped(server):
     return "lobby" if server.plugins else "prompt"
 
 
+@stand_in_only("after a crash of the server jicofo may take half a minute to come back into a room that was stored")
 async def test_after_a_crash_the_focus_comes_back_before_the_component(
     start, start_vestibule, prosody_version
 ):

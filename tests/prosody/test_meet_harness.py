@@ -245,6 +245,19 @@ async def test_the_recorder_is_not_made_owner(meet):
         assert [nick for _, nick, _ in crowd.focus.elected] == [alice.nick]
 
 
+async def test_who_does_not_say_that_it_records_is_made_owner_wherever_it_is_from(meet):
+    """A transcriber or an operator of the recorders' domain is a person to the focus."""
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        meet.server.add_account("clerk", host=f"recorder.{meet.server.host}")
+        clerk = await crowd.person("Clerk", f"clerk@recorder.{meet.server.host}")
+        alice = await crowd.person("Alice")
+        for person in (clerk, alice):
+            assert (await person.enter(room)).joined
+        await is_owner(clerk)
+        assert [nick for _, nick, _ in crowd.focus.elected] == [clerk.nick]
+
+
 @needs_jitsi_plugins
 async def test_a_subdomain_has_rooms_of_its_own(meet):
     async with meet.crowd() as crowd:

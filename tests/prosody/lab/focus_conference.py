@@ -8,6 +8,7 @@ from .stanza import CLIENT, MUC, MUC_ADMIN, MUC_OWNER, element, submission
 
 NICK = "focus"
 WHOIS = "muc#roomconfig_whois"
+ROBOTS = {f"http://jitsi.org/protocol/{kind}" for kind in ("jibri", "jigasi")}
 BREAKOUT = "muc#roominfo_isbreakout"
 
 
@@ -21,6 +22,7 @@ class Conference:
         self.focus = focus
         self.room = room
         self.members = {}
+        self.robots = set()
         self.owner = None
         self.is_inside = False
         self.is_joined = False
@@ -80,11 +82,13 @@ class Conference:
         elif not presence.type and presence.item:
             is_new = presence.nick not in self.members
             self.members[presence.nick] = presence.item
+            (self.robots.add if self._is_robot(presence) else self.robots.discard)(presence.nick)
             if is_new and self.is_joined:
                 self._grant()
 
     def _gone(self, presence):
         item = self.members.pop(presence.nick, None)
+        self.robots.discard(presence.nick)
         if 303 in presence.statuses:
             self.members[presence.item["nick"]] = item
             return
@@ -106,7 +110,7 @@ class Conference:
             self._elect()
 
     def _elect(self):
-        people = {nick: item for nick, item in self.members.items() if not self._is_robot(item)}
+        people = {nick: item for nick, item in self.members.items() if nick not in self.robots}
         owners = [nick for nick, item in people.items() if item.get("affiliation") == "owner"]
         if owners:
             self.owner = owners[0]
@@ -116,9 +120,13 @@ class Conference:
             self.owner = able[0]
             self._make_owner(able[0])
 
-    def _is_robot(self, item):
-        host = item.get("jid", "").partition("/")[0].partition("@")[2]
-        return host == self.focus.server.recorder.partition("@")[2]
+    def _is_robot(self, presence):
+        """Whether it says that it records or calls, and is of the domain that may."""
+        host = presence.item.get("jid", "").partition("/")[0].partition("@")[2]
+        is_trusted = host == self.focus.server.recorder.partition("@")[2]
+        features = presence.child(CLIENT, "features")
+        said = () if features is None else features
+        return is_trusted and any(each.get("var") in ROBOTS for each in said)
 
     def _make_owner(self, nick):
         jid = self.members[nick].get("jid", "")

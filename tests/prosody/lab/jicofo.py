@@ -115,6 +115,14 @@ class Jicofo(Process):
                 raise Failed(f"jicofo does not start\n{self.tail()}")
             await asyncio.sleep(0.05)
 
+    async def available(self, seconds=60):
+        """Returns when it is logged in, or is again after the server was gone."""
+        deadline = time.monotonic() + seconds
+        while not self.wire.is_on:
+            if time.monotonic() > deadline:
+                raise Failed(f"jicofo does not log in again\n{self.tail()}")
+            await asyncio.sleep(0.05)
+
     def said(self, words):
         return words in self.output.read_text(errors="replace")
 
@@ -125,6 +133,11 @@ class Jicofo(Process):
             connection.request(method, path, body and json.dumps(body), {"Content-Type": "application/json"})
             response = connection.getresponse()
             return response.status, response.read().decode()
+
+    async def end(self):
+        """Ends it in good order, as a restart of the service does."""
+        await asyncio.to_thread(self.shutdown)
+        self.server.close_jicofo()
 
     def close(self):
         self.wire.close()
@@ -162,6 +175,7 @@ class JicofoFocus:
             await jicofo.start(seconds)
             focus = cls(server, jicofo, 0)
         else:
+            await jicofo.available(seconds)
             focus = cls(server, jicofo, len(jicofo.wire.log))
         focus.hand = await Person.connect(server, f"{server.focus}/hand", present=False)
         return focus
@@ -176,8 +190,7 @@ class JicofoFocus:
     async def close(self):
         """Ends jicofo in good order, as a restart of the service does."""
         self.hand.abort()
-        await asyncio.to_thread(self.jicofo.shutdown)
-        self.server.close_jicofo()
+        await self.jicofo.end()
 
     # What it said and heard
 
@@ -290,7 +303,7 @@ class _Story:
     def _said_message(self, stanza):
         pass
 
-    _heard_message = _said_message
+    _heard_message = _heard_resumed = _said_message
 
     def _said_presence(self, stanza):
         room, _, nick = stanza.to.partition("/")

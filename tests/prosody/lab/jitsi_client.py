@@ -162,4 +162,7 @@ class JitsiPerson(JitsiModerator, Person):
         """What the library puts into every presence of its own."""
         caps = {"hash": "sha-1", "node": "https://jitsi.org/jitsi-meet", "ver": "lab"}
         own = [element(CLIENT, "stats-id", "Lab-one"), element(CAPS, "c", **caps)]
+        if self.bare == self.server.recorder:
+            own.append(element(CLIENT, "features"))
+            own[-1].append(element(CLIENT, "feature", var="http://jitsi.org/protocol/jibri"))
         return [*own, element(NICKNAME, "nick", self.name)] if self.name else own

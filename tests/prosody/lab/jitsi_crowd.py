@@ -26,6 +26,8 @@ class JitsiCrowd(Crowd):
     async def __aenter__(self):
         if self.wanted:
             self.focus = await connect_focus(self.server, **self.options)
+        elif self.server.jicofo:
+            await self.server.jicofo.end()
         return self
 
     async def __aexit__(self, *_):

@@ -131,7 +131,8 @@ def _jitsi_hosts(server):
     )
     brewery = f"internal.auth.{DOMAIN}"
     if jicofo.home() and brewery not in server.extra_hosts:
-        components += (("internal.auth", "muc", ["ping"], {"muc_room_locking": False, "muc_room_default_public_jids": True}),)
+        among_themselves = {"muc_filter_whitelist": [f"auth.{DOMAIN}"], "muc_room_locking": False, "muc_room_default_public_jids": True}
+        components += (("internal.auth", "muc", ["muc_hide_all", "muc_filter_access"], {"restrict_room_creation": True, **among_themselves}),)
     return "".join(
         _host("Component", f"{name}.{DOMAIN}", modules, options, plugin)
         for name, plugin, modules, options in components

@@ -10,13 +10,18 @@ from .process import HOST
 from .stanza import CLIENT, Stanza
 
 
+RESUMED = "{urn:xmpp:sm:3}resumed"
+
+
 class Wire:
     """Listens at its own `port` and passes each connection on to `target`, in threads: it outlives the event loops
-    of tests. `log` holds (whether the server sent it, the Stanza), in order. The streams have to be unencrypted."""
+    of tests. `log` holds (whether the server sent it, the Stanza), in order, and `is_on` tells whether the one who
+    connects here is available to the server. The streams have to be unencrypted."""
 
     def __init__(self, target):
         self.target = target
         self.log = []
+        self.is_on = False
         self._listener = socket.create_server((HOST, 0))
         self.port = self._listener.getsockname()[1]
         self._pairs = []
@@ -56,15 +61,17 @@ class Wire:
                     threading.Thread(target=self._pass, args=(source, sink, is_incoming), daemon=True).start()
 
     def _pass(self, source, sink, is_incoming):
-        stream = _Stream()
+        stream = _Stream(is_incoming)
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 for stanza in stream.feed(data):
+                    self.is_on = self.is_on or stream.is_on
                     self.log.append((is_incoming, stanza))
                     if is_incoming and self._awaited and self._awaited[0](stanza):
                         act, self._awaited = self._awaited[1], None
                         act()
                 sink.sendall(data)
+        self.is_on = False
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
@@ -73,8 +80,10 @@ class Wire:
 class _Stream:
     """One direction: the stanzas in it. The stream begins again after authentication."""
 
-    def __init__(self):
+    def __init__(self, is_incoming):
         self.parser = self.root = None
+        self.is_incoming = is_incoming
+        self.is_on = False
 
     def feed(self, data):
         """The stanzas that end in `data`."""
@@ -87,5 +96,7 @@ class _Stream:
                 self.root = xml
             elif event == "end" and self.depth == 1:
                 self.root.clear()
-                if xml.tag.startswith(f"{{{CLIENT}}}"):
+                if xml.tag == RESUMED or xml.tag == f"{{{CLIENT}}}presence" and not self.is_incoming and not xml.get("to"):
+                    self.is_on = True
+                if xml.tag.startswith((f"{{{CLIENT}}}", RESUMED)):
                     yield Stanza(xml, time.monotonic())
