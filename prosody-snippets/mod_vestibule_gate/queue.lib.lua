@@ -27,7 +27,7 @@ return function (gate)
 	local is_urgent_next = false;
 	local waiting, held, held_by_group = 0, {}, {}; -- the attempts in lines: all, by account, by group
 	local resting = {}; -- until when, by group
-	local last_group, changed = nil, 0; -- whose turn was the last, and when it was another's
+	local last_group, last_turn, turn_before = nil, 0, 0; -- whose turn was the last, and when; when one was another's
 	local prefix, attempts, questions = new_id.short() .. ".", 0, 0;
 	local queue = { prefix = prefix };
 	function queue.released() end -- an attempt of that group waits no more: backpressure.lib.lua
@@ -154,14 +154,19 @@ return function (gate)
 		return true;
 	end
 
+	-- Returns whether another group has had a turn recently.
+	local function others_come(group)
+		return now() - (group == last_group and turn_before or last_turn) < RECENTLY;
+	end
+
 	local function may_go(group)
 		local till = resting[group];
-		return not till or till <= now() or now() - changed >= RECENTLY;
+		return not till or till <= now() or not others_come(group);
 	end
 
 	-- Makes a group rest, if many more of it wait and others come. Returns until when.
 	local function rest(group, seconds)
-		local does = (held_by_group[group] or 0) >= MANY and now() - changed < RECENTLY;
+		local does = (held_by_group[group] or 0) >= MANY and others_come(group);
 		resting[group] = does and now() + seconds or nil;
 		return resting[group];
 	end
@@ -169,7 +174,8 @@ return function (gate)
 	local function begin_turn(e, line)
 		local group = origin_of(e);
 		line.turn, line.since = e, now();
-		if group ~= last_group then last_group, changed = group, line.since; end
+		if group ~= last_group then last_group, turn_before = group, last_turn; end
+		last_turn = line.since;
 		rest(group, LIMIT.seconds);
 	end
 

@@ -184,6 +184,23 @@ function tests.people_of_this_machine_and_behind_proxies_are_no_network()
 	end
 end
 
+function tests.a_group_rests_for_those_who_come_and_not_for_those_who_came_before()
+	local function seconds_for_forty(since_bob)
+		local test = new_queue();
+		test.queue.park(attempt("bob@localhost/x", "r"));
+		test.answer_all();
+		pass(since_bob);
+		for number = 1, 40 do
+			test.queue.park(attempt("s" .. number .. "@many.example/x", "m" .. number, "join", nil, "s2sin"));
+		end
+		local began = clock;
+		test.answer_all();
+		return clock - began;
+	end
+	assert(seconds_for_forty(0.3) < 0.05);
+	assert(seconds_for_forty(0) > 0.1);
+end
+
 function tests.repeating_oneself_asks_no_more_than_once_at_a_time()
 	local test = new_queue();
 	for _ = 1, 50 do
