@@ -31,7 +31,7 @@
 --     room_data          what a room remembers              messages, text     texts for people, XML as text
 --     reports            what the component is told         queries            what the component asks
 --     server_inventory   the server, for the doctor         config_places      file and line of an option
---     jids               splits addresses
+--     jids               splits addresses                link               sends to the component
 
 local st, jid, new_id = require "util.stanza", require "util.jid", require "util.id";
 local encodings = require "util.encodings";
@@ -62,13 +62,13 @@ local failing_open = module:get_option_string("vestibule_on_unavailable", "refus
 local store = module:open_store("vestibule_gate");
 
 local state = "away"; -- away, greeting (hello sent), ready, refused (the component does not want us)
-local link, greeted; -- the component's session, and when it was greeted
+local greeted; -- when the component was
 local heard, ready_since = 0, 0; -- when the component last answered, and when it was last ready to
 local services, operators, reserved, observing = {}, {}, {}, false; -- observing: nothing is enforced
 local counts_people = false; -- how many people are inside matters to the policy
 local is_brief = false; -- the component understands brief reports
 local greeting; -- the id of the hello that was not answered yet
-local hooks, jids = module:require "hooks", module:require "jids";
+local hooks, jids, link = module:require "hooks", module:require "jids", module:require "link";
 local jid_bare, jid_resource = jids.bare, jids.resource;
 local PRIORITY = hooks.PRIORITY;
 -- The key of the gate's own data: in a stanza, its verdict; in a room, the roles by nick. Weak tables would do, but the
@@ -160,7 +160,7 @@ end
 -- Reports the end of this gate, also of one that the component refuses.
 local function report_end()
 	reported = reported + 1;
-	if link then link.send(write_report("unloading", {}, {})); end
+	if link.is_up() then link.send(write_report("unloading", {}, {})); end
 end
 
 -- Rate-limits reports of which others can cause any number.
@@ -314,7 +314,7 @@ local function ask(e, room)
 		return refuse(e, "malformed", "modify", "not-acceptable", message_of("gate-too-large", e.stanza));
 	end
 	queue.was_asked(e, id);
-	link.send(question);
+	link.ask(question);
 end
 
 -- Settling an attempt
@@ -538,6 +538,7 @@ local function run_command(e)
 	done.revision = tostring(data.revision);
 	local reply = st.reply(e.stanza):tag("done", done);
 	for i = 1, math.min(#met, LIMIT.items) do reply:tag("met", met[i]):up(); end
+	link.flush(); -- the component has to know first what the command brought about
 	module:send(reply);
 end
 
@@ -702,15 +703,15 @@ end
 local function watch_component()
 	local host, external = module:context(component), prosody.hosts[component].modules.component;
 	local function linked(session)
-		link = session;
-		-- Otherwise a question after a report waits 40 ms for the acknowledgement of the report.
-		session.conn:setoption("tcp-nodelay", true);
+		link.attach(session);
 		greet();
 	end
 	host:hook("component-authenticated", function (event) linked(event.session); end);
 	-- Also fired for a rejected second connection.
 	host:hook("component-disconnected", function (event)
-		if event.session == link then link = nil; set_state("away"); end
+		if not link.detach(event.session) then return; end
+		-- It can come of a write, in the middle of anything.
+		module:add_timer(0, function () if not link.is_up() then set_state("away"); end end);
 	end);
 	if external and external.session then linked(external.session); end
 end
@@ -728,7 +729,7 @@ guard("iq/host", PRIORITY.link, function (event)
 		if err and err:get_child("not-connected", "xmpp:prosody.im/protocol/component") then
 			set_state("away");
 		else
-			answered(e, stanza);
+			link.gather(answered, e, stanza);
 		end
 		return true;
 	elseif not query or query.attr.xmlns ~= xmlns_gate then
