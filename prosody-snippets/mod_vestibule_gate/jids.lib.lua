@@ -2,25 +2,30 @@
 
 local split = require "util.jid".split;
 
-local KEPT = 4;
-local address_of, bare_of, node_of, host_of, resource_of, last = {}, {}, {}, {}, {}, 0;
+local first, second, third, fourth; -- the addresses: a table by address would be made again all the time
+local bare_of, node_of, host_of, resource_of, last = {}, {}, {}, {}, 0; -- by the place of the address
 local jids = {};
 
--- Returns the place at which the parts of an address are.
-local function find(address)
-	for i = 1, KEPT do
-		if address_of[i] == address then return i; end
-	end
-	last = last % KEPT + 1;
+local function remember(address)
+	last = last % 4 + 1;
+	if last == 1 then first = address; elseif last == 2 then second = address;
+	elseif last == 3 then third = address; else fourth = address; end
 	local node, host, resource = split(address);
-	address_of[last], node_of[last], host_of[last], resource_of[last] = address, node, host, resource;
+	node_of[last], host_of[last], resource_of[last] = node, host, resource;
 	bare_of[last] = node and host and node .. "@" .. host or host;
 	return last;
 end
 
-function jids.bare(address) return bare_of[find(address)]; end
-function jids.node(address) return node_of[find(address)]; end
-function jids.host(address) return host_of[find(address)]; end
-function jids.resource(address) return resource_of[find(address)]; end
+-- Makes a function that returns a part of an address, or nil.
+local function part(parts)
+	return function (address)
+		if address == nil then return nil; end
+		if address == first then return parts[1]; elseif address == second then return parts[2];
+		elseif address == third then return parts[3]; elseif address == fourth then return parts[4]; end
+		return parts[remember(address)];
+	end
+end
+
+jids.bare, jids.node, jids.host, jids.resource = part(bare_of), part(node_of), part(host_of), part(resource_of);
 
 return jids;

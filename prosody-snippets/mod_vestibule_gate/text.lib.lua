@@ -43,7 +43,15 @@ local function attribute(name, value)
 	size = size + 3;
 end
 local function attributes(attr)
-	for name, value in pairs(attr) do attribute(name, value); end
+	local last = size;
+	for name, value in next, attr do
+		if type(value) == "string" and find(value, IN_VALUES) then value = escape(value); end
+		if value then
+			buffer[last + 1], buffer[last + 2], buffer[last + 3] = begins[name], value, "' ";
+			last = last + 3;
+		end
+	end
+	size = last;
 end
 local function write_text(text) write(find(text, MARKUP) and text:gsub(MARKUP, ESCAPED) or text); end
 local function element(name, attr, text)
