@@ -181,9 +181,12 @@ async def test_away_services_work_and_the_meeting_goes_on(scene):
         recorder = await s.crowd.person("Recorder", s.server.recorder)
         began = time.monotonic()
         assert (await recorder.enter(s.room)).joined
+        assert time.monotonic() - began < 1, "nothing of it waits"
+        began = time.monotonic()
         room = await s.crowd.focus.create_health_check_room()
         assert room in s.crowd.focus.conferences
-        assert time.monotonic() - began < 1, "nothing of it waits"
+        # Jicofo takes a second for its first request over HTTP.
+        assert time.monotonic() - began < (1 if s.crowd.focus.is_stand_in else 4), "nor of this"
         recorder.say(s.room, "recording")
         await alice.wait_for(lambda seen: seen.body == "recording")
         refused = await alice.lock_room(s.room, "five loud paper boats")

@@ -55,6 +55,19 @@ jicofo {{
 }}
 """
 
+VISITORS = """
+jicofo.visitors.enabled = true
+jicofo.xmpp.visitors.v1 {{
+  hostname = "{host}"
+  port = {port}
+  domain = "auth.meet.jitsi"
+  xmpp-domain = "{domain}"
+  conference-service = "{service}"
+  password = "{password}"
+  disable-certificate-verification = true
+}}
+"""
+
 
 def home():
     """The installation that JICOFO_HOME names, or None if it is not set; UsageError if there is none."""
@@ -105,6 +118,8 @@ class Jicofo(Process):
             patience=round(self.options["patience"] * 1000),
             reply_timeout=round(self.options["reply_timeout"] * 1000),
         )
+        if node := self.server.node:
+            text += VISITORS.format(host=HOST, port=node.c2s_port, domain=node.host, service=node.service, password=PASSWORD)
         config = self.home / "jicofo.conf"
         config.write_text(text)
         env = {"JICOFO_MAX_MEMORY": MEMORY, "JAVA_SYS_PROPS": f"-Dconfig.file={config} {JAVA}"}

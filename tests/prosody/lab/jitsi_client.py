@@ -9,6 +9,7 @@ import time
 from . import canary
 from .jitsi_moderator import JitsiModerator
 from .jitsi_outcome import FOCUS, JitsiOutcome
+from .meet_settings import RECORDER
 from .people import Person
 from .process import Failed
 from .stanza import CLIENT, MUC_USER, element
@@ -162,7 +163,7 @@ class JitsiPerson(JitsiModerator, Person):
         """What the library puts into every presence of its own."""
         caps = {"hash": "sha-1", "node": "https://jitsi.org/jitsi-meet", "ver": "lab"}
         own = [element(CLIENT, "stats-id", "Lab-one"), element(CAPS, "c", **caps)]
-        if self.bare == self.server.recorder:
+        if self.bare == RECORDER:
             own.append(element(CLIENT, "features"))
             own[-1].append(element(CLIENT, "feature", var="http://jitsi.org/protocol/jibri"))
         return [*own, element(NICKNAME, "nick", self.name)] if self.name else own

@@ -69,7 +69,7 @@ class Meet(Prosody):
         self.guests = f"guest.{DOMAIN}" if accounts else DOMAIN
         self.focus = f"focus@auth.{DOMAIN}"
         self.recorder = RECORDER
-        self.jicofo = None
+        self.jicofo = self.node = None
 
     @property
     def focus_address(self):

@@ -3,6 +3,7 @@
 from . import settings
 from .federation import MODULES, _links
 from .jitsi_client import JitsiPerson
+from .jitsi_outcome import FOCUS as CONFERENCE
 from .meet import OLDER_LUA, MeetDoor
 from .meet_settings import DOMAIN, _host, focus_only
 from .people import Person
@@ -77,7 +78,7 @@ class VisitorsDoor(MeetDoor):
             **options,
         )
         paths = [MODULES, self.server.plugins]
-        self.node = Node(version, guarded=guarded, modules=names, plugin_paths=paths, options=far)
+        self.node = self.server.node = Node(version, guarded=guarded, modules=names, plugin_paths=paths, options=far)
         for server in (self.server, self.node):
             server.options["ssl"] = server.make_certificate()
 
@@ -92,6 +93,9 @@ class VisitorsDoor(MeetDoor):
     async def audience(self, crowd, room):
         """Has the focus connect the node for `room`, as jicofo does for the first visitor; returns the node's room."""
         there = f"{room.partition('@')[0]}@{NODE_ROOMS}"
+        if not crowd.focus.is_stand_in:
+            await self._asked_for(crowd, room)
+            return there
         focus = await Person.connect(self.node, f"{FOCUS}/focus", present=False)
         crowd.people.append(focus)
         outcome = await focus.join(there, "focus")
@@ -101,6 +105,17 @@ class VisitorsDoor(MeetDoor):
         await self.connect_node(crowd, room)
         await focus.wait_for(lambda seen: seen.room == there and seen.nick not in ("", "focus"))
         return there
+
+    async def _asked_for(self, crowd, room):
+        """Has a guest ask for a seat in the audience: jicofo itself enters the node's room and connects the node."""
+        guest = await crowd.person()
+        request = element(CONFERENCE, "conference", room=room, **{"machine-uid": guest.storage["machine-uid"]})
+        for name, value in (("visitors-version", "1"), ("visitor", "true")):
+            request.append(element(CONFERENCE, "property", name=name, value=value))
+        reply = await guest.iq(self.server.focus_address, "set", request)
+        if reply.error or reply.find(CONFERENCE, "conference").get("vnode") != VNODE:
+            raise Failed(f"the focus sends nobody to the node: {reply!r}\n{crowd.focus.jicofo.tail()}")
+        await crowd.focus.ping()
 
     async def connect_node(self, crowd, room, act="connect-vnode"):
         """What jicofo asks the visitors' component for; its reply."""
