@@ -1,6 +1,6 @@
 -- Writes the facts of a question to the component: who attempts it, and the state of the room.
 
-local hashes, utf8 = require "util.hashes", require "util.encodings".utf8;
+local hashes = require "util.hashes";
 
 local NOTHING = {};
 
@@ -28,7 +28,7 @@ return function (gate)
 		gate.identity.each_claim(session, function (name, value)
 			local kind, text = type(value), tostring(value);
 			if type(name) == "string" and (kind == "string" or kind == "boolean" or kind == "number") and room_for > 0
-			and utf8.valid(name .. text) and not (name .. text):find("[%z\1-\8\11\12\14-\31]") then
+			and gate.text.fits_xml(name .. text) then
 				room_for = room_for - 1;
 				act({ name = cut(name, LIMIT.name) }, cut(text, LIMIT.text));
 			end

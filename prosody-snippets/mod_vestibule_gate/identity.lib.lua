@@ -2,7 +2,6 @@
 -- The component decides what they are worth.
 
 local jid, base64, json = require "util.jid", require "util.encodings".base64, require "util.json";
-local is_utf8 = require "util.encodings".utf8.valid;
 
 local KIND = { c2s = "client", s2sin = "server", s2sout = "server", component = "component", ["local"] = "component" };
 -- Fields of a session: they outlive a reload of this module.
@@ -122,8 +121,8 @@ return function (gate)
 
 	-- A claim that XML would change is no claim.
 	local function text_of(value)
-		local is_good = type(value) == "string" and #value <= LIMIT.address and is_utf8(value) and not value:find("%c");
-		return is_good and value or nil;
+		local is_short = type(value) == "string" and #value <= LIMIT.address;
+		return is_short and gate.text.fits_xml(value) and not value:find("%c") and value or nil;
 	end
 
 	-- Reads the parts of a verified token that Jitsi's modules do not keep, as they read it, and again only for another

@@ -82,7 +82,7 @@ local gate = {
 	muc = muc, component = component, xmlns = xmlns_gate, SERVER = SERVER, VERSION = VERSION, text = module:require "text",
 	client_response = module:require "client_response", messages = module:require "messages",
 };
-gate.requests = module:require "requests"(LIMIT, AFFILIATION, ROLE);
+gate.requests = module:require "requests"(LIMIT, AFFILIATION, ROLE, gate.text.fits_xml);
 for _, name in ipairs {
 	"identity", "callers", "breakout", "focus", "lobby", "room_data", "facts", "answer", "effects", "lobby_queue",
 	"queries", "queue", "backpressure",

@@ -25,7 +25,7 @@ local METADATA = {
 local RECORDS = { recording = true, audioTranslation = true };
 local SERVERS_OWN = { lobbyEnabled = true }; -- in addition to those that Jitsi's module refuses itself
 
-return function (LIMIT, AFFILIATION, ROLE)
+return function (LIMIT, AFFILIATION, ROLE, fits_xml)
 	local requests = {};
 
 	-- Stanzas
@@ -399,8 +399,8 @@ return function (LIMIT, AFFILIATION, ROLE)
 		local text = command:get_text() or "";
 		local content = #text <= LIMIT.value and json.decode(text);
 		local key, data = type(content) == "table" and content.key, type(content) == "table" and content.data;
-		if type(key) ~= "string" or key == "" or #key > LIMIT.name then return nil, "key"; end
-		if data == nil or data == json.null then return nil, "data"; end
+		if type(key) ~= "string" or key == "" or #key > LIMIT.name or not fits_xml(key) then return nil, "key"; end
+		if data == nil or data == json.null or not fits_xml(json.encode(data)) then return nil, "data"; end
 		if SERVERS_OWN[key] then return nil, key; end
 		local request, names = { key = key, data = data }, METADATA[key];
 		if not names then return request; end

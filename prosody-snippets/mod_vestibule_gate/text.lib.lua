@@ -1,6 +1,6 @@
 -- Cuts texts, and writes XML as text where building stanzas would cost too much.
 
-local escape = require "util.stanza".xml_escape;
+local escape, is_utf8 = require "util.stanza".xml_escape, require "util.encodings".utf8.valid;
 local concat, find = table.concat, string.find;
 
 -- Cuts at a character: half of one would close the component's stream.
@@ -8,6 +8,12 @@ local function cut(text, limit)
 	if not text or #text <= limit then return text; end
 	while limit > 0 and text:byte(limit + 1) >= 0x80 and text:byte(limit + 1) < 0xC0 do limit = limit - 1; end
 	return text:sub(1, limit);
+end
+
+-- Returns whether XML can hold a text: JSON holds what the component would not read, and its question would not be
+-- answered.
+local function fits_xml(text)
+	return is_utf8(text) and not find(text, "[%z\1-\8\11\12\14-\31]") and not find(text, "\239\191[\190\191]");
 end
 
 -- Returns a text as Jitsi Meet's dialogs show it whole: they take what is before a colon for a key's namespace, and
@@ -63,7 +69,7 @@ local function element(name, attr, text)
 end
 
 return {
-	cut = cut, in_dialog = in_dialog, in_sentence = in_sentence,
+	cut = cut, fits_xml = fits_xml, in_dialog = in_dialog, in_sentence = in_sentence,
 	begin = begin, write = write, written = written,
 	attribute = attribute, attributes = attributes, element = element,
 };

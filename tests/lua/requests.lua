@@ -15,7 +15,7 @@ local LIMIT = {
 };
 local AFFILIATION = { outcast = -1, none = 0, member = 1, admin = 2, owner = 3 };
 local ROLE = { none = 0, visitor = 1, participant = 2, moderator = 3 };
-local requests = harness.load "requests"(LIMIT, AFFILIATION, ROLE);
+local requests = harness.load "requests"(LIMIT, AFFILIATION, ROLE, harness.load "text".fits_xml);
 
 -- Stanzas, as a server reads them
 

@@ -68,6 +68,15 @@ function tests.xml_that_is_written_as_text_is_escaped()
 	equal(text.written(), "<b ></b>", "the buffer begins again");
 end
 
+function tests.json_holds_what_xml_cannot()
+	for _, good in ipairs { "", "a\tb\nc\rd", "Zo\195\171", "\239\191\189", "\127" } do
+		assert(text.fits_xml(good), good);
+	end
+	for _, bad in ipairs { "\0", "a\1b", "\31", "\239\191\190", "a\239\191\191", "\237\160\128", "\195" } do
+		assert(not text.fits_xml(bad), bad);
+	end
+end
+
 -- jids
 
 function tests.an_address_is_split_as_prosody_splits_it()
@@ -541,7 +550,7 @@ for name, value in pairs {
 	effects = { say = function (_, list, to) said[#said + 1] = { text = list[1].text, to = to }; end },
 	media = { settle = nothing }, buttons = { settle = nothing }, report_refusal = nothing,
 	visitors = { settle = nothing, is_inside = nothing, guarded = {} },
-	breakout = harness.load "breakout"(gate), requests = harness.load "requests"(LIMIT, {}, {}),
+	breakout = harness.load "breakout"(gate), requests = harness.load "requests"(LIMIT, {}, {}, text.fits_xml),
 	is_observing = function () return is_observing; end, is_service = function (bare) return is_service[bare]; end,
 } do
 	gate[name] = value;

@@ -234,6 +234,17 @@ async def test_the_metadata_that_modules_read_hold_what_they_can_read(meet):
         assert not [seen for seen in alice.seen[since:] if seen.body == "still there"]
 
 
+async def test_what_xml_cannot_hold_is_no_metadata(meet):
+    """The component would not read the question: nobody on the server was let in until it had timed out."""
+    async with meet.crowd() as crowd:
+        room = meet.room()
+        alice, bob = await two(crowd, room)
+        for key, data in (("a\x01b", True), ("a\x00", True), ("\ufffe", True), ("x", "\uffff"), ("x", {"y": [{"\ufffe": 1}]})):
+            assert (await sends(alice, "metadata", metadata(room, key, data)))[1] == "not-acceptable", (key, data)
+        assert await sends(alice, "metadata", metadata(room, "x", "a\x01b")) is None, "JSON escapes it"
+        assert held(bob)["x"] == "a\x01b"
+
+
 # What participants would like to set.
 MINE = {
     "custom": "mine",

@@ -320,6 +320,7 @@ ODD = {
     "deep": {"moderator": {"moderator": True}, "id": ["eve"], "name": None},
     "large": {f"name-{number}": "x" * 20 for number in range(80)},
     "no text": {"moderator": "true\u0000", "\u0001": "x", "id": "\ud800"},
+    "no text in XML": {"moderator": "true\uffff", "\ufffe": "x"},
 }
 
 
