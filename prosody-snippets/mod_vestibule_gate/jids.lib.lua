@@ -7,10 +7,10 @@ local bare_of, node_of, host_of, resource_of, last = {}, {}, {}, {}, 0; -- by th
 local jids = {};
 
 local function remember(address)
+	local node, host, resource = split(address);
 	last = last % 4 + 1;
 	if last == 1 then first = address; elseif last == 2 then second = address;
 	elseif last == 3 then third = address; else fourth = address; end
-	local node, host, resource = split(address);
 	node_of[last], host_of[last], resource_of[last] = node, host, resource;
 	bare_of[last] = node and host and node .. "@" .. host or host;
 	return last;

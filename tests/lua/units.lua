@@ -88,6 +88,7 @@ function tests.an_address_is_split_as_prosody_splits_it()
 			equal(jids[part](address), jid[part](address), part .. " of " .. tostring(address));
 		end
 	end
+	for _ = 1, 2 do assert(not pcall(jids.bare, true), "what is no text is not remembered with the parts of another"); end
 end
 
 -- facts
