@@ -72,10 +72,12 @@ class Turns:
 
     @classmethod
     async def begin(cls, door):
-        """From when everything that was sent before has been decided."""
-        count = -1
-        while count != (count := len(door.component.decisions())):
-            await asyncio.sleep(0.3)
+        """From when everything that was sent before has been decided: nothing for a second, on a slow machine too."""
+        still, last = 0, -1
+        while still < 4:
+            count = len(door.component.decisions())
+            still, last = still + 1 if count == last else 0, count
+            await asyncio.sleep(0.25)
         return cls(door)
 
     async def of(self, jid):
