@@ -7,13 +7,9 @@ local NOTHING = {};
 return function (gate)
 	-- Returns the gate's data of a room, if it is sound. It is in `_data`, because a room that was swapped out returns
 	-- as another object.
-	local sound; -- the last
 	local function of(room)
 		local data = room and room._data.vestibule;
-		if data == nil or data == sound then return data or nil; end
-		if type(data) ~= "table" or type(data.generation) ~= "string" or type(data.people) ~= "table" then return nil; end
-		sound = data;
-		return data;
+		return type(data) == "table" and type(data.generation) == "string" and type(data.people) == "table" and data or nil;
 	end
 	-- Returns the room's host code, or nil.
 	local function code_of(room) return (of(room) or NOTHING).code; end

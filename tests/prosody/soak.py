@@ -99,6 +99,8 @@ RULES = {
     "metric ": Rule(0.05, 30),
 }
 SLOW_TO_FILL = (" KiB", " ms")
+# What else the machine does, in percent of a core: who waits, waits for that, too.
+LOAD = "machine load"
 
 
 def judge(samples, seconds):
@@ -108,10 +110,11 @@ def judge(samples, seconds):
         values = [sample.get(name, 0) for sample in samples]
         if len(values) < 8:
             raise Failed(f"{len(values)} samples are too few")
-        rule = next(rule for start, rule in RULES.items() if name.startswith(start))
-        verdict = "growing" if rule.grows(values) else "flat"
-        if name.endswith(SLOW_TO_FILL) and seconds < LONG:
+        if name.startswith(LOAD) or (name.endswith(SLOW_TO_FILL) and seconds < LONG):
             verdict = "not judged"
+        else:
+            rule = next(rule for start, rule in RULES.items() if name.startswith(start))
+            verdict = "growing" if rule.grows(values) else "flat"
         quarter = len(values) // 4
         median = [values[:quarter], values[len(values) // 2 - 1 : len(values) // 2 + 2], values[-quarter:]]
         verdicts[name] = (*(round(statistics.median(part)) for part in median), verdict)
@@ -290,6 +293,7 @@ class Soak:
             sample |= {f"{name} KiB": kib, f"{name} descriptors": descriptors, f"{name} threads": threads}
         database = (file.stat().st_size for file in self.component.state_dir.glob("*.db*"))
         sample["database KiB"] = sum(database) // 1024
+        sample[f"{LOAD} %"] = round(100 * os.getloadavg()[0])
         sample |= self.waited
         _, _, text = await asyncio.to_thread(api.request, "GET", "/metrics")
         del self.component.said[:]
