@@ -278,7 +278,8 @@ return function (gate)
 	local function promoted_by(message)
 		local list, targets = message.id and { message.id } or message.ids, {};
 		for _, address in pairs(type(list) == "table" and list or {}) do
-			local target = type(address) == "string" and jid.prep(address, true);
+			-- Of a domain, Prosody takes what XML cannot hold.
+			local target = type(address) == "string" and gate.text.fits_xml(address) and jid.prep(address, true);
 			if not target or #targets == LIMIT.items then return nil; end
 			targets[#targets + 1] = target;
 		end

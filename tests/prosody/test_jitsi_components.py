@@ -322,7 +322,7 @@ async def test_visitors_are_promoted_by_those_who_may_let_people_in(meet):
         assert (told["verdict"], told["rule"]) == ("deny", "moderators.admit")
         assert await promotes(alice, room, promotion(*visitors)) is None
         assert await promotes(alice, room, promotion(visitors[0], approved=False)) is None
-        for odd in (promotion("@@"), promotion(5), promotion(*visitors * 40)):
+        for odd in (promotion("@@"), promotion(5), promotion(*visitors * 40), promotion("vera@visitors1\x01/1")):
             assert (await promotes(alice, room, odd))[1] == "not-acceptable"
         assert (await promotes(bob, room, promotion(visitors[0])))[:2] == ("auth", "forbidden")
         for person, expected in ((bob, 2), (dora, 0)):
