@@ -180,8 +180,8 @@ return function (gate)
 		attr.breakout = more and more.place or place and place ~= room and place.jid or nil;
 		attr.sent = flag(more and more.place and gate.breakout.is_sent(session, more.place));
 		attr.visitor = flag(is_visitor);
-		attr.changes = flag(room and not is_visitor
-			and (e.kind == "join" or e.kind == "request") and gate.breakout.is_changing(room, e.from));
+		attr.changes = flag(room and (e.kind == "request" or e.kind == "join" and not is_visitor)
+			and gate.breakout.is_changing(room, e.from));
 		add_session(attr, session, e.room, e.kind == "join" and e.stanza);
 		attr.e2ee = e.kind == "join" and flag(gate.permissions.claims_e2ee(e.stanza)) or nil;
 		write_somebody("requester", attr, session, gate.room_data.person(data, bare, attr.ticket));

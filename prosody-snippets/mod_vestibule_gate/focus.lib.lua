@@ -153,7 +153,9 @@ return function (gate)
 		end
 		if not known.ticket then know_ticket(known, "vt-" .. new_id.long()); end
 		if origin.type == "c2s" then watched.client(origin.host); end
-		return room_jid and gate.put_at(event, "request", room_jid);
+		if not room_jid then return; end
+		local visitor = gate.visitors.may_watch(conference, room_jid);
+		return gate.put(event, "request", { detail = function () end, visitor = visitor }, room_jid);
 	end
 
 	local function is_there(one) return os.time() - one.at <= PATIENCE and not one.session.destroyed; end

@@ -767,8 +767,6 @@ local function put(event, kind, more, room_jid)
 	};
 end
 
-function gate.put_at(event, kind, room_jid) return put(event, kind, { detail = function () end }, room_jid); end
-
 gate.get_room, gate.affiliation_of = get_room, affiliation_of;
 function gate.is_open(room_jid) local room = get_room(room_jid); return room and not room._data.destroyed; end
 gate.is_reserved, gate.is_service = is_reserved, is_service;

@@ -42,6 +42,16 @@ return function (gate)
 		return nodes and nodes:get(jid_host(address)) ~= nil;
 	end
 
+	-- Returns whether a conference request for a room is of a client that takes a seat in its audience if the focus
+	-- offers one.
+	function visitors.may_watch(conference, room_jid)
+		if not visitors.are_there or not gate.is_open(room_jid) then return false; end
+		for property in conference:childtags("property") do
+			if property.attr.name == "visitors-version" then return true; end
+		end
+		return false;
+	end
+
 	-- Returns the main room's visitor of that full address.
 	function visitors.find(room, address) return (audiences[room.jid] or NOTHING)[address]; end
 
@@ -292,6 +302,7 @@ return function (gate)
 	read();
 	module:hook_global("config-reloaded", read);
 	function visitors.watch()
+		visitors.are_there = gate.jitsi_components.find("visitors_component") ~= nil;
 		local session = host and rawget(prosody.hosts, host);
 		if not session or watched == session then return; end
 		watched = session;

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from lab.jitsi_meeting import vestibule
+from lab.jitsi_outcome import FOCUS
 from lab.jitsi_plugins import needs_jitsi_plugins
 from lab.meet import MEET_SERVICE
 from lab.policy import OPEN, SECRET, rooms
@@ -171,6 +172,27 @@ async def test_an_audience_comes_at_once_to_a_meeting_that_is_full(meet):
         await asyncio.gather(*(one.leave(there, one.nick) for one in visitors))
         await asyncio.sleep(0.3)
         assert len(vestibule(meet, "room", room)["occupants"]) == 2
+
+
+@pytest.mark.parametrize("asked", [{"visitors-version": "1"}, {"visitors-version": "1", "visitor": "true"}, {}])
+async def test_who_asks_for_a_full_meeting_may_be_sent_to_its_audience(meet, asked):
+    """The focus decides who watches, so it is asked; a client that knows of no audience is told that the room is full."""
+    async with meet.crowd() as crowd:
+        room = meet.room("few")
+        people = await crowd.persons("Alice", "Bob")
+        for person in people:
+            assert (await person.enter(room)).joined
+        late = await crowd.person("Late")
+        request = element(FOCUS, "conference", room=room, **{"machine-uid": late.storage["machine-uid"]})
+        request.extend(element(FOCUS, "property", name=name, value=value) for name, value in asked.items())
+        reply = await late.iq(meet.server.focus_address, "set", request)
+        assert not reply.error
+        await crowd.focus.ping()
+        assert len(crowd.focus.requests) == (3 if asked else 2)
+        if reply.find(FOCUS, "conference").get("vnode"):
+            return  # Jicofo has a seat in the audience for them.
+        refused = await late.join(room)
+        assert refused.shown == "destroyed" and "full" in refused.text, refused
 
 
 async def test_visitors_go_with_the_meeting_and_its_component(meet):

@@ -29,7 +29,8 @@ pub(in crate::policy) fn request(case: &Case<'_>, strongest: &mut Strongest) {
         strongest.hear(access::open(case));
         strongest.hear(limits::open(case));
     } else if case.room.record.is_some() {
-        strongest.hear(limits::join(case));
+        // The focus may have a seat in the audience for them; if not, they are refused at the door.
+        strongest.hear(limits::join(case).filter(|_| !case.who.visitor));
         strongest.hear(close::join(case).filter(|opinion| opinion.verdict == Verdict::Deny));
     }
 }
