@@ -50,18 +50,26 @@ pub struct StreamError {
     pub text: Option<String>,
 }
 
+/// Returns the header of a stream to `domain` whose stanzas have this namespace. `more`: further attributes, each after
+/// a space.
+pub(crate) fn stream_header(namespace: &str, more: &str, domain: &str) -> Vec<u8> {
+    let streams = ns::STREAM;
+    let mut header = format!(
+        "<?xml version='1.0'?><stream:stream xmlns='{namespace}' xmlns:stream='{streams}'{more} to='"
+    )
+    .into_bytes();
+    // Illegal characters cannot come from a valid address; here they would only close the stream.
+    let domain = Element::new("", "domain").with_text(domain).text();
+    escape_value(&domain, &mut header);
+    header.extend_from_slice(b"'>");
+    header
+}
+
 impl Handshake {
     /// Begins a handshake for the component `domain`. The bytes are the stream header, to be sent
     /// in one write: Prosody's port multiplexer may misjudge a header that arrives in two parts.
     pub fn begin(domain: &str) -> (Self, Vec<u8>) {
-        let mut header = b"<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' \
-            xmlns:stream='http://etherx.jabber.org/streams' to='"
-            .to_vec();
-        // Illegal characters cannot come from a valid address; here they would only close the stream.
-        let domain = Element::new("", "domain").with_text(domain).text();
-        escape_value(&domain, &mut header);
-        header.extend_from_slice(b"'>");
-        (Self::Header, header)
+        (Self::Header, stream_header(ns::COMPONENT, "", domain))
     }
 
     /// Takes a frame from the server, and returns what to do next.

@@ -30,7 +30,7 @@ use crate::jid::BareJid;
 use crate::secret::Secret;
 use crate::xmpp::element::Scope;
 use crate::xmpp::framer::{Frame, Framer, FramerError};
-use crate::xmpp::handshake::StreamError;
+use crate::xmpp::handshake::{StreamError, stream_header};
 use crate::xmpp::{Document, Element, ElementError, ElementRef, ns};
 
 const CLIENT: &str = "jabber:client";
@@ -367,15 +367,7 @@ impl Session {
 
     /// Opens the stream; returns the server's features.
     async fn begin(&mut self, host: &str) -> Result<Document, ClientError> {
-        let to = Element::new("", "x").with_attr("to", host);
-        let mut attributes = Vec::new();
-        to.write(&mut attributes);
-        let attributes = String::from_utf8_lossy(&attributes).replace("<x", "").replace("/>", "");
-        let header = format!(
-            "<?xml version='1.0'?><stream:stream xmlns='{CLIENT}' xmlns:stream='{}' version='1.0'{attributes}>",
-            ns::STREAM
-        );
-        self.write(header.as_bytes()).await?;
+        self.write(&stream_header(CLIENT, " version='1.0'", host)).await?;
         let features = self.next().await?;
         match features.root().is(ns::STREAM, "features") {
             true => Ok(features),
