@@ -341,7 +341,7 @@ pub(super) fn password(file: Option<&Path>) -> Result<Typed, String> {
     read?;
     let line = text.expose().lines().next().unwrap_or_default();
     if line.is_empty() {
-        return Err("there is no password: give it on the standard input, or by --file".to_owned());
+        return Err("there is no password: give it on the standard input, or in a file".to_owned());
     }
     Ok(Typed(Secret::new(line)))
 }

@@ -21,12 +21,13 @@ REFUSING = {
 }
 
 
-def command(door):
-    return ["bench", "--config", door.component.config_path, "--server", f"127.0.0.1:{door.server.c2s_port}"]
+def command(door, server=None):
+    server = server or f"127.0.0.1:{door.server.c2s_port}"
+    return ["bench", "--config", door.component.config_path, "--server", server]
 
 
-def bench(door, *arguments, **options):
-    return door.component.run(*command(door), *arguments, **options)
+def bench(door, *arguments, server=None):
+    return door.component.run(*command(door, server), *arguments)
 
 
 def open_rooms(door):
@@ -59,7 +60,8 @@ def test_it_measures_with_an_account_whose_password_is_in_a_file(door, tmp_path)
     assert "Your server answers a join in" in done.stdout and "joins a second" in done.stdout
     path.write_text("wrong\n")
     done = bench(door, *SHORT, *account)
-    assert done.returncode == 2 and "refuses the log-in of load@localhost: not-authorized" in done.stderr
+    assert done.returncode == 2 and "refuses the log-in of load@localhost: not-authorized (no such" in done.stderr
+    assert "No room was opened" in done.stderr
     path.unlink()
     done = bench(door, *SHORT, *account)
     assert done.returncode == 2 and "cannot read" in done.stderr
@@ -73,6 +75,18 @@ def test_it_asks_before_and_has_limits(door):
         done = bench(door, option, above, "--yes")
         assert done.returncode == 2 and f"{above} is not in" in done.stderr, done.stderr
     assert not open_rooms(door)
+
+
+def test_it_says_which_argument_is_wrong(door):
+    for server, arguments, advice in (
+        ("127.0.0.1:1", (), "cannot connect to 127.0.0.1:1: "),
+        ("127.0.0.1", (), "--server is the host and the port"),
+        (None, ("--service", "other.localhost"), f"it has {door.server.service}"),
+        (None, ("--account", "localhost"), "an account is like load@localhost"),
+    ):
+        done = bench(door, *arguments, *SHORT, server=server)
+        assert done.returncode == 2 and advice in done.stderr, done.stderr
+        assert "Its rooms are ended" not in done.stderr
 
 
 async def test_it_refuses_rooms_that_exist(door):

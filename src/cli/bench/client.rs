@@ -42,11 +42,16 @@ const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
 const FOCUS: &str = "http://jitsi.org/protocol/focus";
 
 /// Longest that a log-in, a join or a leave may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Why a session could not be had, or has ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
+    /// There is no server at the address.
+    #[error(
+        "cannot connect to {server}: {error}; --server is the host and the port for clients, like 127.0.0.1:5222"
+    )]
+    Connect { server: String, error: io::Error },
     /// The connection failed.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -78,7 +83,7 @@ pub(super) enum ClientError {
     #[error("TLS: {why}")]
     Tls { why: String, is_local: bool },
     /// The server did not answer in time.
-    #[error("the server has not answered for {} s", PATIENCE.as_secs())]
+    #[error("the server has not answered for {} s", TIMEOUT.as_secs())]
     Late,
 }
 
@@ -142,9 +147,7 @@ impl Session {
     /// Connects, logs in, and binds a resource.
     pub(super) async fn open(login: &Login) -> Result<Self, ClientError> {
         let log_in = async |takes_tls| {
-            timeout(PATIENCE, Self::log_in(login, takes_tls))
-                .await
-                .map_err(|_| ClientError::Late)?
+            timeout(TIMEOUT, Self::log_in(login, takes_tls)).await.map_err(|_| ClientError::Late)?
         };
         match log_in(true).await {
             // A host without a certificate offers it all the same.
@@ -159,7 +162,10 @@ impl Session {
     }
 
     async fn log_in(login: &Login, takes_tls: bool) -> Result<Self, ClientError> {
-        let tcp = TcpStream::connect(&login.server).await?;
+        let server = &login.server;
+        let tcp = TcpStream::connect(server)
+            .await
+            .map_err(|error| ClientError::Connect { server: server.clone(), error })?;
         tcp.set_nodelay(true)?;
         let is_local = tcp.peer_addr()?.ip().is_loopback();
         let mut session = Self::over(Box::new(tcp));
@@ -205,7 +211,7 @@ impl Session {
         let answer = self.next().await?;
         match answer.root().name() {
             "success" => Ok(()),
-            _ => Err(refused("a guest", answer.root())),
+            _ => Err(refused(login, answer.root())),
         }
     }
 
@@ -217,7 +223,6 @@ impl Session {
     ) -> Result<(), ClientError> {
         let has = |name: &str| offered.iter().any(|it| it == name);
         let hash = Hash::ALL.into_iter().find(|hash| has(hash.mechanism()));
-        let who = account.jid.as_str();
         let Some(hash) = hash else {
             if !has("PLAIN") {
                 return Err(none_of(login, "with a password", offered));
@@ -227,7 +232,7 @@ impl Session {
             let answer = self.next().await?;
             return match answer.root().name() {
                 "success" => Ok(()),
-                _ => Err(refused(who, answer.root())),
+                _ => Err(refused(login, answer.root())),
             };
         };
         let nonce = Secret::random().map_err(|it| io::Error::other(it.to_string()))?;
@@ -235,7 +240,7 @@ impl Session {
         self.send(&auth(hash.mechanism(), Some(scram.first().as_bytes()))).await?;
         let answer = self.next().await?;
         if answer.root().name() != "challenge" {
-            return Err(refused(who, answer.root()));
+            return Err(refused(login, answer.root()));
         }
         let challenge = decoded(answer.root())?;
         // The hash of the password takes longer than all the rest, and is the same for each session.
@@ -247,7 +252,7 @@ impl Session {
         self.send(&Element::new(SASL, "response").with_text(response)).await?;
         let answer = self.next().await?;
         if answer.root().name() != "success" {
-            return Err(refused(who, answer.root()));
+            return Err(refused(login, answer.root()));
         }
         match decoded(answer.root())? == proof.verifier {
             true => Ok(()),
@@ -275,7 +280,7 @@ impl Session {
             .with_attr("id", "focus")
             .with_attr("to", focus)
             .with_child(conference);
-        let asked = timeout(PATIENCE, self.ask(iq, "focus"));
+        let asked = timeout(TIMEOUT, self.ask(iq, "focus"));
         let answer = asked.await.map_err(|_| ClientError::Late)??;
         Ok((answer.root().attr("type") == Some("error")).then(|| condition(answer.root())))
     }
@@ -305,7 +310,7 @@ impl Session {
         let enter = Element::new(MUC, "x").with_child(history).with_child_opt(password);
         let join = Element::new(CLIENT, "presence").with_attr("to", format!("{room}/{nick}"));
         self.send(&join.with_child(enter)).await?;
-        timeout(PATIENCE, self.entered(room))
+        timeout(TIMEOUT, self.entered(room))
             .await
             .unwrap_or_else(|_| Ok(Entered::Refused("no answer".to_owned())))
     }
@@ -344,7 +349,7 @@ impl Session {
             }
         };
         // Who was never let in gets no answer to a leave.
-        timeout(PATIENCE, left).await.unwrap_or(Ok(()))
+        timeout(TIMEOUT, left).await.unwrap_or(Ok(()))
     }
 
     /// Reads and forgets what comes, until that is cancelled or the stream ends; then closes the stream.
@@ -420,10 +425,17 @@ fn decoded(element: ElementRef<'_>) -> Result<String, ClientError> {
     text.ok_or(ClientError::Unexpected("no base64 in SASL"))
 }
 
-fn refused(who: &str, answer: ElementRef<'_>) -> ClientError {
+fn refused(login: &Login, answer: ElementRef<'_>) -> ClientError {
     let condition = answer.children().map(ElementRef::name).find(|name| *name != "text");
-    let condition = condition.unwrap_or("no reason is given").to_owned();
-    ClientError::LogIn { who: who.to_owned(), condition }
+    let condition = condition.unwrap_or("no reason is given");
+    let (who, advice) = match &login.account {
+        Some(account) if condition == "not-authorized" => {
+            (account.jid.as_str(), " (no such account, or the password is wrong)")
+        }
+        Some(account) => (account.jid.as_str(), ""),
+        None => ("a guest", ""),
+    };
+    ClientError::LogIn { who: who.to_owned(), condition: format!("{condition}{advice}") }
 }
 
 fn none_of(login: &Login, how: &'static str, offered: &[String]) -> ClientError {
@@ -466,7 +478,7 @@ fn tls(is_local: bool) -> Result<ClientConfig, TlsError> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;
     if is_local {
-        let any = Arc::new(Anybody(provider));
+        let any = Arc::new(AnyCertificate(provider));
         return Ok(builder.dangerous().with_custom_certificate_verifier(any).with_no_client_auth());
     }
     let mut authorities = RootCertStore::empty();
@@ -476,9 +488,9 @@ fn tls(is_local: bool) -> Result<ClientConfig, TlsError> {
 
 /// Takes any certificate of a server on this machine.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

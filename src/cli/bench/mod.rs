@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     /// Log in by this account instead of as guests
     ///
     /// Its password is the first line of --password-file, or of the standard input.
-    #[arg(long, value_name = "JID")]
+    #[arg(long, value_name = "JID", value_parser = account_jid)]
     account: Option<BareJid>,
     /// The file with the account's password
     #[arg(long, value_name = "FILE", requires = "account")]
@@ -80,6 +80,14 @@ pub(super) struct Arguments {
     /// Do not ask whether to go on
     #[arg(long, short)]
     yes: bool,
+}
+
+fn account_jid(text: &str) -> Result<BareJid, String> {
+    let jid = text.parse::<BareJid>().map_err(|error| error.to_string())?;
+    match jid.node() {
+        Some(_) => Ok(jid),
+        None => Err(format!("an account is like load@{jid}")),
+    }
 }
 
 /// The running component, over its control socket.
@@ -221,13 +229,14 @@ impl Plan {
     ) -> Result<Self, Box<dyn Error>> {
         let Arguments { service, host, account, rate, seconds, sessions, .. } = arguments;
         let mut services = state.services.iter();
+        let all = services.clone().map(|it| it.domain.as_str()).collect::<Vec<_>>().join(", ");
         let service = match service {
             Some(domain) => services
                 .find(|it| it.domain == domain)
-                .ok_or_else(|| format!("the component has no service `{domain}`"))?,
+                .ok_or_else(|| format!("the component has no service `{domain}`: it has {all}"))?,
             None => match state.services.as_slice() {
                 [only] => only,
-                _ => return Err("the file names several services: say which by --service".into()),
+                _ => return Err(format!("say by --service which of {all}").into()),
             },
         };
         let proves = |what: &str| {
@@ -481,10 +490,12 @@ async fn carry_out(plan: &Plan, component: &Component, file: &Path, json: bool) 
         reason = interrupted() => Err(reason),
         ended = measure(plan, component, file, &mut made, &mut steps) => ended,
     };
+    let has_opened = !made.rooms.is_empty();
     let left = made.end(component, &plan.prefix).await;
     let is_clean = matches!(&left, Ok(left) if left.is_empty());
     let cleaned = match &left {
-        Ok(left) if left.is_empty() => "Its rooms are ended.".to_owned(),
+        Ok(left) if left.is_empty() && has_opened => "Its rooms are ended.".to_owned(),
+        Ok(left) if left.is_empty() => "No room was opened.".to_owned(),
         Ok(left) => format!(
             "STILL OPEN: {}. `vestibule end-many --match '{PREFIX}*'` ends them",
             left.join(", ")
@@ -649,8 +660,11 @@ struct Report {
 
 impl Report {
     fn new(plan: &Plan, steps: Vec<Step>, left: Vec<String>) -> Self {
-        let rates =
-            |kept_up| steps.iter().filter(move |it| it.kept_up == kept_up).map(|it| it.rate);
+        // A step whose joins were refused says nothing of how fast the server is.
+        let rates = |kept_up| {
+            let steps = steps.iter().filter(move |it| it.kept_up == kept_up && !it.is_refused());
+            steps.map(|it| it.rate)
+        };
         Self {
             rooms: plan.rooms.len(),
             sessions: plan.sessions,
@@ -682,27 +696,82 @@ impl Report {
         for (kind, count) in self.steps.iter().flat_map(|it| &it.refused) {
             let _ = writeln!(words, "refused {count} times: {kind}");
         }
-        let best = self.steps.iter().filter(|it| it.kept_up).max_by_key(|it| it.rate);
-        match best {
-            Some(best) => {
-                let _ = write!(
-                    words,
-                    "Your server answers a join in {} ms (median; nine of ten within {} ms) at {} joins a second.",
-                    ms(best.median_ms),
-                    ms(best.p90_ms),
-                    best.rate,
-                );
-            }
-            None => words += "At no rate that was tried nine of ten joins were within the bound.",
-        }
-        let _ = match self.queues_at {
-            Some(rate) => write!(words, "\nIt begins to queue at {rate}."),
-            None => write!(
+        let best = self.steps.iter().find(|it| Some(it.rate) == self.keeps_up_with);
+        if let Some(best) = best {
+            let _ = writeln!(
                 words,
-                "\nIt did not begin to queue up to {}.",
-                self.keeps_up_with.unwrap_or(self.limit)
+                "Your server answers a join in {} ms (median; nine of ten within {} ms) at {} joins a second.",
+                ms(best.median_ms),
+                ms(best.p90_ms),
+                best.rate,
+            );
+        }
+        let _ = match (best, self.queues_at) {
+            (Some(_), Some(rate)) => writeln!(words, "It begins to queue at {rate}."),
+            (Some(best), None) => writeln!(words, "It did not begin to queue up to {}.", best.rate),
+            (None, Some(rate)) => writeln!(
+                words,
+                "It queues even at {rate}: nine of ten joins were not within {} ms.",
+                self.bound_ms
             ),
+            (None, None) => Ok(()),
         };
+        words.truncate(words.trim_end().len());
         words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(rate: u32, joined: usize, refused: u32, kept_up: bool) -> Step {
+        let component = Counted { decisions: 0, waiting: 0, processor_ms: 0 };
+        Step {
+            rate,
+            joins_per_second: 1.0,
+            joined,
+            refused: [("forbidden".to_owned(), refused)].into(),
+            median_ms: Some(7.0),
+            p90_ms: Some(9.0),
+            p99_ms: Some(9.0),
+            kept_up,
+            component,
+        }
+    }
+
+    #[test]
+    fn joins_that_are_refused_say_nothing_of_how_fast_the_server_is() {
+        let plan = Plan {
+            login: Login { server: String::new(), host: String::new(), account: None },
+            rooms: Vec::new(),
+            prefix: String::new(),
+            focus: None,
+            rate: 100,
+            seconds: 1,
+            sessions: 1,
+            bound: Duration::from_millis(200),
+        };
+        let told = |steps| {
+            let report = Report::new(&plan, steps, Vec::new());
+            let words = report.in_words();
+            let queues = words.split_once("forbidden\n").map(|(_, end)| end.to_owned());
+            (report.keeps_up_with, report.queues_at, queues.unwrap_or_default())
+        };
+        let kept = step(5, 10, 0, true);
+        let answers = "Your server answers a join in 7.0 ms (median; nine of ten within 9.0 ms) at 5 joins a second.\n";
+        for kept_up in [true, false] {
+            let refused = step(10, 10, 10, kept_up);
+            let (keeps, queues, words) = told(vec![kept.clone(), refused.clone()]);
+            assert_eq!((keeps, queues), (Some(5), None));
+            assert!(words.ends_with(&format!("{answers}It did not begin to queue up to 5.")));
+            assert_eq!(told(vec![refused]), (None, None, String::new()));
+        }
+        let (keeps, queues, words) = told(vec![kept, step(10, 10, 0, false)]);
+        assert_eq!((keeps, queues), (Some(5), Some(10)));
+        assert!(words.ends_with(&format!("{answers}It begins to queue at 10.")), "{words}");
+        let (keeps, queues, words) = told(vec![step(5, 10, 0, false)]);
+        assert_eq!((keeps, queues), (None, Some(5)));
+        assert!(words.ends_with("It queues even at 5: nine of ten joins were not within 200 ms."));
     }
 }
