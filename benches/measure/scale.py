@@ -268,7 +268,7 @@ def page(data):
     points, about = data["points"], data["about"]
     busy = "" if about["load"] < QUIET else " The machine was **busy**: every time here is too long, and `make scale` on a quiet one takes them again."
     rows = [
-        f"Taken on {about['date']}, {about['build']} build, Prosody {about['prosody']}, load average before it {about['load']}.{busy}",
+        f"Taken on {about['date']}, {about['build']} build, Prosody {about['prosody']}, load average up to {about['load']}.{busy}",
         "",
         "| what | by | sizes | measured | line | off it at most |",
         "|---|---|---|---|---|---:|",
@@ -278,7 +278,8 @@ def page(data):
         sizes, costs = ("; ".join(written(pair[place]) for pair in points[name]) for place in (0, 1))
         step = 1 if name == "join" else 1000
         each = "for each" if step == 1 else "for 1,000"
-        rows.append(f"| {what} | {by} | {sizes} | {costs} {unit} | {begin:.3g} + {slope * step:.3g} {unit} {each} | {off:.0%} |")
+        grows = f"{begin:.3g} + {slope * step:.3g} {unit} {each}" if slope > 0 else "does not grow"
+        rows.append(f"| {what} | {by} | {sizes} | {costs} {unit} | {grows} | {off:.0%} |")
     join, database = join_ms(points), line(points["shared"])[1] * 1e6
     question = points["overrides-question"][0][1]
     rate = LOAD * 1000 / join(PEOPLE)
@@ -288,7 +289,7 @@ def page(data):
         f"leaves costs Prosody {join(PEOPLE):.2g} ms, so at {LOAD:.0%} of its core it carries **{rate:.0f} people who come and go in a second**, "
         f"{written(rate * 300)} in five minutes. The component needs {question:.3g} µs for a question, {rate * question / 1e4:.2g} % of a core at that rate.",
         "",
-        f"**A second server is due** when people come faster than {rate:.0f} a second for longer than a minute (`rate(vestibule_decisions_total[1m])`), "
+        f"**A second server is due** when people come faster than {rate:.0f} a second for longer than a minute (`sum(rate(vestibule_decisions_total{{kind=\"join\"}}[1m]))`), "
         f"when `vestibule bench` on a quiet server begins to queue below what you expect at the peak, or when one Prosody has more people than its own "
         f"memory takes: the component needs {at(points['occupants'], 100_000):.0f} MiB for 100,000 of them.",
         "",
