@@ -202,7 +202,8 @@ pub(super) fn run(
         let there = component.rooms(PREFIX).await?;
         if let Some(room) = there.first() {
             note(&format!(
-                "{room} is open: another bench runs, or a room is named like one; nothing was done"
+                "{room} is open: another bench runs, one was killed (`vestibule end-many --match '{PREFIX}*'` ends its rooms), \
+                 or a room is named like one; nothing was done"
             ));
             return Ok(status(false));
         }
