@@ -422,6 +422,7 @@ mod tests {
         audit.hold();
         let last = 3 + MOST_HELD;
         (3..last).for_each(record);
+        assert!(!entries.is_empty());
         audit.release();
         drop(audit);
         let log = std::fs::read_to_string(&path).unwrap();
