@@ -205,7 +205,7 @@ pub(super) fn make_way(
 }
 
 /// Returns the number of entries that came after the last segment.
-pub(super) fn newest(connection: &Connection) -> Result<u64, Error> {
+pub(super) fn after_last(connection: &Connection) -> Result<u64, Error> {
     let count =
         "SELECT count(*) FROM entries WHERE seq > (SELECT coalesce(max(last), ?1) FROM segments)";
     let count = connection.prepare(count)?.query_row([i64::MIN], |row| row.get::<_, i64>(0))?;

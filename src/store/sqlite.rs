@@ -18,8 +18,7 @@ use crate::private::{OWNER, make_directory};
 use crate::store::entry::Kind;
 use crate::store::query::{Conditions, Dialect, Value};
 use crate::store::renames::renamed_rules;
-use crate::store::segments;
-use crate::store::segments::Places;
+use crate::store::segments::{self, Places};
 
 /// Size of a page in bytes: the default of SQLite.
 const PAGE: u64 = 4096;
@@ -150,7 +149,8 @@ impl backend::Connection for File {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let is_one = segments::close(&transaction, self.segment)?;
-        let open = if is_one { u64::from(self.segment) } else { segments::newest(&transaction)? };
+        let open =
+            if is_one { u64::from(self.segment) } else { segments::after_last(&transaction)? };
         transaction.commit()?;
         self.open = open;
         Ok(is_one)
