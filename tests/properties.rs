@@ -130,7 +130,7 @@ impl World {
                 SessionKind::Client => Auth::Anonymous,
             },
         };
-        let account = who.account.as_ref().filter(|account| {
+        let account = who.account.as_deref().filter(|account| {
             auth == Auth::Anonymous
                 && match &who.account_session {
                     Some(session) => is_account(session, account),

@@ -92,7 +92,7 @@ impl Counters {
                 .filter_map(|subject| wait(self.guesses.get(&subject), now))
                 .max();
         }
-        let shared = [Some(room), attempt.requester.gateway.as_ref()].into_iter().flatten();
+        let shared = [Some(room), attempt.requester.gateway.as_deref()].into_iter().flatten();
         pressure.room = shared.filter_map(|of| wait(self.rooms.get(of), now)).max();
         if !self.knocks.is_empty() {
             let window = rules.lobby.max_knocks_per.value;
@@ -131,7 +131,7 @@ impl Counters {
                 add(&mut self.guesses, subject, limits.burst.value, limits, now);
             }
             make_space(&mut self.rooms, limits.reset_after.value, now);
-            for of in [Some(room), attempt.requester.gateway.as_ref()].into_iter().flatten() {
+            for of in [Some(room), attempt.requester.gateway.as_deref()].into_iter().flatten() {
                 add(&mut self.rooms, of.clone(), limits.room_burst.value, limits, now);
             }
         }
@@ -494,7 +494,8 @@ mod tests {
             let mut attempt = guess(id, "192.0.2.1", credential);
             let who = &mut attempt.requester;
             who.jid = format!("phone.{id}@auth.example.org").parse().ok();
-            (who.gateway, who.auth) = ("phone@auth.example.org".parse().ok(), Auth::Account);
+            let gateway: Option<BareJid> = "phone@auth.example.org".parse().ok();
+            (who.gateway, who.auth) = (gateway.map(Box::new), Auth::Account);
             attempt
         };
         for _ in 0..8 {

@@ -347,9 +347,11 @@ fn is_same(one: &Requester, other: &Requester) -> bool {
     fn both<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
         one.is_some() && one == other
     }
-    let account = |who: &'_ Requester| who.account.clone().or_else(|| who.jid.clone());
+    fn account(who: &Requester) -> Option<&BareJid> {
+        who.account.as_deref().or(who.jid.as_ref())
+    }
     both(one.jid.as_ref(), other.jid.as_ref())
-        || both(account(one).as_ref(), account(other).as_ref())
+        || both(account(one), account(other))
         || both(one.ticket.as_ref(), other.ticket.as_ref())
         || both(one.device.as_ref(), other.device.as_ref())
 }

@@ -1,7 +1,7 @@
 //! The registry of rooms as they are known, for operators and for judging occupants again. A view: the gates hold the
 //! truth, and rooms are read from them after each connect, at each audit, and where a report is missing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +14,7 @@ use crate::policy::attempt::{Attempt, Requester, RoomView};
 use crate::policy::fingerprint::Mark;
 use crate::policy::moderators::Become;
 use crate::policy::record::{Claim, Record};
+use crate::policy::requester::Session;
 use crate::policy::{Policy, Rules};
 use crate::wire::request::Question;
 use crate::wire::room::LiveRoom;
@@ -36,6 +37,30 @@ fn number(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
+/// Most sessions that are kept to be shared: a server has one for each host and SASL mechanism.
+const MOST_SESSIONS: usize = 64;
+
+/// Sessions that people have in common, because they logged in to the same host in the same way.
+#[derive(Clone, Debug, Default)]
+struct Sessions(VecDeque<Arc<Session>>);
+
+impl Sessions {
+    /// Lets a person have the same session in memory as others who have an equal one. One with a token is a person's own.
+    fn share(&mut self, who: &mut Requester) {
+        let Some(own) = who.session.as_mut().filter(|session| session.token.is_none()) else {
+            return;
+        };
+        if let Some(shared) = self.0.iter().find(|shared| *shared == own) {
+            own.clone_from(shared);
+            return;
+        }
+        if self.0.len() >= MOST_SESSIONS {
+            self.0.pop_front();
+        }
+        self.0.push_back(Arc::clone(own));
+    }
+}
+
 /// All known rooms, and those that are expected to open.
 #[derive(Clone, Debug, Default)]
 pub struct RoomRegistry {
@@ -43,6 +68,7 @@ pub struct RoomRegistry {
     pub(super) expected: Expected,
     /// Number of the policy in force: rules of a room that were chosen by an older one do not count.
     policy: u64,
+    sessions: Sessions,
 }
 
 impl RoomRegistry {
@@ -161,7 +187,8 @@ impl RoomRegistry {
     }
 
     /// Adds an occupant, or updates the nick and the name of one.
-    pub fn joined(&mut self, jid: &BareJid, full: &str, who: Requester, now: Timestamp) {
+    pub fn joined(&mut self, jid: &BareJid, full: &str, mut who: Requester, now: Timestamp) {
+        self.sessions.share(&mut who);
         self.rooms.change(jid, |room| {
             let since = room.occupants.get(full).map_or(now, |known| known.since);
             room.occupants.insert(full.into(), Box::new(Known { who, since }));
@@ -174,7 +201,8 @@ impl RoomRegistry {
     }
 
     /// Adds a person to the lobby.
-    pub fn waits(&mut self, jid: &BareJid, who: Requester, now: Timestamp) {
+    pub fn waits(&mut self, jid: &BareJid, mut who: Requester, now: Timestamp) {
+        self.sessions.share(&mut who);
         if let Some(bare) = who.jid.clone() {
             let known = Box::new(Known { who, since: now });
             self.rooms.change(jid, |room| room.waiting.insert(bare, known));
@@ -263,10 +291,12 @@ impl RoomRegistry {
         &mut self,
         policy: &Policy,
         service: &Arc<str>,
-        live: LiveRoom,
+        mut live: LiveRoom,
         is_older: bool,
         now: Timestamp,
     ) -> Option<Box<Room>> {
+        let waiting = live.waiting.iter_mut().map(|(who, _)| who);
+        live.occupants.iter_mut().chain(waiting).for_each(|who| self.sessions.share(who));
         let known = self.rooms.remove(&live.jid);
         let known = known.filter(|room| room.generation == live.generation);
         let view = match &known {
@@ -335,7 +365,7 @@ impl RoomRegistry {
     /// Returns the room of which this is a breakout room or the visitors' room, if a person is in that one.
     pub fn main_of(&self, breakout: &BareJid) -> Option<&BareJid> {
         let mut rooms = self.rooms().filter(|(_, room)| {
-            room.occupants.values().any(|known| known.who.breakout.as_ref() == Some(breakout))
+            room.occupants.values().any(|known| known.who.breakout.as_deref() == Some(breakout))
         });
         rooms.next().map(|(jid, _)| jid)
     }
@@ -399,7 +429,7 @@ pub fn count<'a>(sessions: impl IntoIterator<Item = &'a Requester>) -> usize {
     for (number, who) in sessions.into_iter().enumerate() {
         stands_for.push(number);
         people = people.saturating_add(1);
-        let addresses = [who.jid.as_ref(), who.account.as_ref()].into_iter().flatten();
+        let addresses = [who.jid.as_ref(), who.account.as_deref()].into_iter().flatten();
         let own = addresses.map(Own::Address).chain(who.ticket.map(Own::Ticket));
         for own in own {
             let first = *firsts.entry(own).or_insert(number);
@@ -539,11 +569,37 @@ mod tests {
     fn session(jid: &str, account: Option<&str>, ticket: Option<&str>) -> Requester {
         Requester {
             jid: jid.parse().ok(),
-            account: account.and_then(|account| account.parse().ok()),
+            account: account.and_then(|account| account.parse().ok()).map(Box::new),
             ticket: ticket.map(|ticket| Mark::of("ticket", ticket)),
             device: Some(Mark::of("device", "the same for all")),
             ..Requester::default()
         }
+    }
+
+    #[test]
+    fn people_who_logged_in_alike_share_a_session_in_memory() {
+        let mut live = RoomRegistry::default();
+        let (policy, now) = (Policy::default(), Timestamp::UNIX_EPOCH);
+        let tea: BareJid = "tea@conference.example.org".parse().unwrap();
+        live.upsert(&policy, &Arc::from("conference.example.org"), &tea, "1");
+        let joins = |live: &mut RoomRegistry, full: &str, host: &str| {
+            let session = Session { host: host.into(), ..Session::default() };
+            let who = Requester { session: Some(session.into()), ..Requester::default() };
+            live.joined(&tea, full, who, now);
+        };
+        let of = |live: &RoomRegistry, full: &str| {
+            live.room(&tea).unwrap().occupants[full].who.session.clone().unwrap()
+        };
+        joins(&mut live, "ann@example.org/a", "example.org");
+        joins(&mut live, "bob@example.org/a", "example.org");
+        joins(&mut live, "x@guest.example.org/a", "guest.example.org");
+        let [ann, bob] = ["ann@example.org/a", "bob@example.org/a"].map(|full| of(&live, full));
+        assert!(Arc::ptr_eq(&ann, &bob));
+        assert_eq!(of(&live, "x@guest.example.org/a").host, "guest.example.org");
+        for number in 0..2 * MOST_SESSIONS {
+            joins(&mut live, "ann@example.org/b", &format!("{number}.example.org"));
+        }
+        assert_eq!(live.sessions.0.len(), MOST_SESSIONS);
     }
 
     #[test]

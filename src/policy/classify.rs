@@ -41,11 +41,11 @@ impl Policy {
             None => who.auth,
         };
         let own = who.jid.as_ref().filter(|jid| self.gateways.contains_key(*jid));
-        if let Some(gateway) = who.gateway.as_ref().or(own) {
+        if let Some(gateway) = who.gateway.as_deref().or(own) {
             let gateway = (auth == Auth::Account).then_some(gateway);
             return Identity { auth: Auth::Anonymous, account: None, jid: None, gateway };
         }
-        let account = who.account.as_ref().filter(|account| match &who.account_session {
+        let account = who.account.as_deref().filter(|account| match &who.account_session {
             Some(session) => self.auth(session, Some(account), place) == Auth::Account,
             None => who.session.is_none(),
         });

@@ -1,6 +1,7 @@
 //! The requester: their role, session and token, and what the room knows of them.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -121,15 +122,15 @@ facts! {
         /// Bare JID of the session. `None`: what the server sent is no JID; the attempt is refused.
         pub jid: Option<BareJid>,
         /// What the session proved: kind, host, provider, mechanism, token.
-        pub session: Option<Session>,
+        pub session: Option<Arc<Session>>,
         /// Kind of proof, where no session was reported, as in an attempt that is only described.
         pub auth: Auth,
         /// Account that logged in to the focus for this session (Jitsi's secure domain).
-        pub account: Option<BareJid>,
+        pub account: Option<Box<BareJid>>,
         /// What the session of that account proved.
         pub account_session: Option<Box<Session>>,
         /// Account of the gateway by which this person calls. Their own JID is that of the call.
-        pub gateway: Option<BareJid>,
+        pub gateway: Option<Box<BareJid>>,
         /// Whether the connection to its own server is encrypted. `None`: unknown.
         pub secure: Option<bool>,
         /// Network address, if the server knows it.
@@ -159,7 +160,7 @@ facts! {
         /// Whether the client advertises end-to-end encryption, as Jitsi's do.
         pub e2ee: bool,
         /// Breakout room that they are in, or come into. `None`: the room itself.
-        pub breakout: Option<BareJid>,
+        pub breakout: Option<Box<BareJid>>,
         /// Whether they are in the meeting already, and only change between its main room and its breakout rooms.
         pub changes: bool,
         /// Whether a moderator has sent them to the breakout room that they come into, and nowhere else since.
@@ -173,7 +174,7 @@ impl Requester {
     /// Returns the addresses other than their own by which a ban can name the person: the account that logged in for
     /// them, and that of the gateway by which they call.
     pub(in crate::policy) fn behind(&self) -> impl Iterator<Item = &BareJid> {
-        [&self.account, &self.gateway].into_iter().flatten()
+        [&self.account, &self.gateway].into_iter().flatten().map(|jid| &**jid)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reads `request` elements of gates as attempts.
 
+use std::sync::Arc;
+
 use smol_str::SmolStr;
 
 use super::{NS, children};
@@ -94,7 +96,7 @@ pub fn read_requester(element: ElementRef<'_>) -> Requester {
     let account = bare(element.attr("account"));
     Requester {
         jid: bare(element.attr("jid")),
-        session: Some(session),
+        session: Some(Arc::new(session)),
         auth: Auth::Unknown,
         account_session: account.as_ref().map(|account| {
             Box::new(Session {
@@ -105,8 +107,8 @@ pub fn read_requester(element: ElementRef<'_>) -> Requester {
                 token: None,
             })
         }),
-        account,
-        gateway: bare(element.attr("gateway")),
+        account: account.map(Box::new),
+        gateway: bare(element.attr("gateway")).map(Box::new),
         secure,
         address: element.attr("address").and_then(|address| address.parse().ok()),
         nick: text(element, "nick"),
@@ -124,7 +126,7 @@ pub fn read_requester(element: ElementRef<'_>) -> Requester {
         ticket: element.attr("ticket").map(|ticket| Mark::of("ticket", ticket)),
         device: element.attr("device").map(|device| Mark::of("device", device)),
         e2ee: is_true(element, "e2ee"),
-        breakout: bare(element.attr("breakout")),
+        breakout: bare(element.attr("breakout")).map(Box::new),
         changes: is_true(element, "changes"),
         sent: is_true(element, "sent"),
         visitor: is_true(element, "visitor"),
@@ -403,7 +405,7 @@ mod tests {
         );
         assert_eq!(question.attempt.requester.jid, None);
         let session = question.attempt.requester.session.unwrap();
-        assert_eq!(session, Session::default());
+        assert_eq!(*session, Session::default());
     }
 
     #[test]

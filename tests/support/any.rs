@@ -278,7 +278,7 @@ pub(crate) fn requester() -> impl Strategy<Value = Requester> {
                 let (session, account_session) = sessions.unzip();
                 Requester {
                     jid,
-                    session,
+                    session: session.map(Arc::new),
                     account_session: account_session.map(Box::new),
                     auth,
                     secure,
@@ -291,7 +291,7 @@ pub(crate) fn requester() -> impl Strategy<Value = Requester> {
                     client: if jitsi { Client::Jitsi } else { Client::Plain },
                     ticket,
                     device,
-                    account,
+                    account: account.map(Box::new),
                     e2ee,
                     ..Requester::default()
                 }

@@ -199,12 +199,12 @@ impl Who {
             } else {
                 person
             },
-            account: self.account.as_deref().map(jid),
+            account: self.account.as_deref().map(jid).map(Box::new),
             client: self.client.as_deref().map_or(Client::Plain, Client::from_name),
             ticket: mark("ticket", &self.ticket),
             device: mark("device", &self.device),
             e2ee: self.e2ee,
-            breakout: self.breakout.as_deref().map(jid),
+            breakout: self.breakout.as_deref().map(jid).map(Box::new),
             changes: self.changes,
             sent: self.sent,
             visitor: self.visitor,

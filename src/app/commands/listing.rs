@@ -190,7 +190,7 @@ pub(super) fn shown(engine: &PolicyEngine, live: &LiveRoom) -> RoomDetails {
             role: who.role.name().to_owned(),
             affiliation: who.affiliation.name().to_owned(),
             class: class_inside(policy, &rules, who, Place::inside(&live.jid)).name().to_owned(),
-            breakout: who.breakout.as_ref().map(BareJid::to_string),
+            breakout: who.breakout.as_deref().map(BareJid::to_string),
             since: since(who),
         })
         .collect();
@@ -232,7 +232,7 @@ pub(super) fn shown(engine: &PolicyEngine, live: &LiveRoom) -> RoomDetails {
 
 /// Returns what identifies an occupant: their nick, and the breakout room if they are in one.
 fn seat(who: &Requester) -> (&str, Option<&BareJid>) {
-    (&who.nick, who.breakout.as_ref())
+    (&who.nick, who.breakout.as_deref())
 }
 
 fn line<'a>(

@@ -156,7 +156,7 @@ impl People {
     /// Returns the failure for a text that names no one, with the address that is nearest to it.
     pub(super) fn nobody(&self, text: &str) -> Failure {
         let is_call = |person: &&Person| {
-            let gateway = person.who.gateway.as_ref().map(BareJid::as_str);
+            let gateway = person.who.gateway.as_deref().map(BareJid::as_str);
             person.found <= Found::Waits && gateway == Some(text)
         };
         let calls: Vec<_> = self.0.iter().filter(is_call).map(ToString::to_string).collect();

@@ -444,7 +444,7 @@ mod tests {
     fn whoever_comes_with_a_token_for_another_room_is_recognised_by_it() {
         let token = Token { room: Some("other".into()), ..Token::default() };
         let session = Session { token: Some(Box::new(token)), ..Session::default() };
-        let one = Requester { session: Some(session), ..person("bob") };
+        let one = Requester { session: Some(session.into()), ..person("bob") };
         assert_eq!(Removal::default().marks(&[By::Token], &one).len(), 1);
     }
 
