@@ -29,7 +29,7 @@ use vestibule::policy::Policy;
 use vestibule::store::sqlite::Sqlite;
 use vestibule::store::{Database as _, Entry, Query};
 use vestibule::wire::request::Question;
-use vestibule::xmpp::element::{Document, Element, Scope};
+use vestibule::xmpp::element::{Document, Scope};
 use vestibule::xmpp::framer::{Frame, Framer};
 use vestibule::xmpp::stanza::{Iq, IqKind};
 
@@ -104,7 +104,7 @@ impl Component {
         let answer = self.engine.question(&service, &Question::read(payload), self.now);
         assert_eq!(answer.attr("verdict"), Some("allow"));
         self.output.clear();
-        Element::from(Iq::result_to(&iq, Some(answer))).write(&mut self.output);
+        Iq::result_to(&iq, Some(answer)).write(&mut self.output);
         black_box(&self.output);
     }
 

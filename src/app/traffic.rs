@@ -62,7 +62,7 @@ impl Traffic {
             Err(invalid) => invalid.reply.map(|reply| *reply),
         };
         if let Some(reply) = reply
-            && let Err(error) = outbox.send(reply)
+            && let Err(error) = outbox.reply(reply)
         {
             self.shared.engine().audit().release();
             tracing::warn!(%error, "an answer could not be sent");

@@ -5,7 +5,7 @@
 
 use smol_str::SmolStr;
 
-use super::element::{Element, ElementRef};
+use super::element::{Element, ElementRef, push_attribute};
 use super::ns;
 
 /// Why an element is not a valid stanza.
@@ -253,14 +253,44 @@ impl<'a> TryFrom<ElementRef<'a>> for Iq<ElementRef<'a>> {
     }
 }
 
+impl IqKind {
+    /// Returns the type and the payload, as they are written.
+    fn into_written(self) -> (&'static str, Option<Element>) {
+        match self {
+            Self::Get(payload) => ("get", Some(payload)),
+            Self::Set(payload) => ("set", Some(payload)),
+            Self::Result(payload) => ("result", payload),
+            Self::Error(error) => ("error", Some(error.to_element())),
+        }
+    }
+}
+
+impl Iq {
+    /// Appends the stanza as XML to `out`, for the stream of a component.
+    pub fn write(self, out: &mut Vec<u8>) {
+        let (kind, payload) = self.kind.into_written();
+        let attributes = [
+            ("id", Some(self.id.as_str())),
+            ("type", Some(kind)),
+            ("from", self.from.as_deref()),
+            ("to", self.to.as_deref()),
+        ];
+        out.extend_from_slice(b"<iq");
+        for (name, value) in attributes {
+            if let Some(value) = value {
+                push_attribute(name, value, out);
+            }
+        }
+        let Some(payload) = payload else { return out.extend_from_slice(b"/>") };
+        out.push(b'>');
+        payload.write_in(ns::COMPONENT, out);
+        out.extend_from_slice(b"</iq>");
+    }
+}
+
 impl From<Iq> for Element {
     fn from(iq: Iq) -> Self {
-        let (kind, payload) = match iq.kind {
-            IqKind::Get(payload) => ("get", Some(payload)),
-            IqKind::Set(payload) => ("set", Some(payload)),
-            IqKind::Result(payload) => ("result", payload),
-            IqKind::Error(error) => ("error", Some(error.to_element())),
-        };
+        let (kind, payload) = iq.kind.into_written();
         Self::new(ns::COMPONENT, "iq")
             .with_attr("id", iq.id)
             .with_attr("type", kind)
@@ -284,6 +314,27 @@ mod tests {
                 let worded = plain.with_text("no <entry> & so on");
                 assert_eq!(StanzaError::read(received(&worded.to_element()).root()), worded);
             }
+        }
+    }
+
+    #[test]
+    fn an_iq_is_written_as_its_element_is() {
+        let payload = || Element::new("urn:x", "x").with_attr("k", "<'&").with_text("]]>");
+        let error = StanzaError::new(ErrorType::Wait, Condition::Conflict).with_text("\u{1}");
+        let kinds = [
+            IqKind::Get(payload()),
+            IqKind::Set(payload()),
+            IqKind::Result(Some(payload())),
+            IqKind::Result(None),
+            IqKind::Error(error),
+        ];
+        for kind in kinds {
+            let to = Some(SmolStr::new("a&b@c\u{FFFF}'<"));
+            let iq = Iq { id: "\u{1}'>".into(), from: None, to, kind };
+            let (mut written, mut element) = (Vec::new(), Vec::new());
+            iq.clone().write(&mut written);
+            Element::from(iq).write_in(ns::COMPONENT, &mut element);
+            assert_eq!(String::from_utf8(written), String::from_utf8(element));
         }
     }
 

@@ -25,6 +25,9 @@ pub struct Element {
     nodes: Vec<Node>,
 }
 
+/// Attributes for which memory is taken at first: an answer has as many.
+const ATTRIBUTES: usize = 5;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Attribute {
     name: SmolStr,
@@ -147,7 +150,12 @@ impl Element {
         let value = SmolStr::new(clean(value.as_ref()));
         match self.attributes.iter_mut().find(|a| a.name == name) {
             Some(attribute) => attribute.value = value,
-            None => self.attributes.push(Attribute { name: SmolStr::new_static(name), value }),
+            None => {
+                if self.attributes.is_empty() {
+                    self.attributes.reserve_exact(ATTRIBUTES);
+                }
+                self.attributes.push(Attribute { name: SmolStr::new_static(name), value });
+            }
         }
     }
 
@@ -256,11 +264,7 @@ impl Element {
             out.push(b'\'');
         }
         for attribute in &self.attributes {
-            out.push(b' ');
-            out.extend_from_slice(attribute.name.as_bytes());
-            out.extend_from_slice(b"='");
-            escape_value(&attribute.value, out);
-            out.push(b'\'');
+            write_attribute(&attribute.name, &attribute.value, out);
         }
         if self.nodes.is_empty() {
             out.extend_from_slice(b"/>");
@@ -277,6 +281,19 @@ impl Element {
         out.extend_from_slice(self.name.as_bytes());
         out.push(b'>');
     }
+}
+
+/// Appends an attribute. Illegal characters in the value become U+FFFD.
+pub(super) fn push_attribute(name: &str, value: &str, out: &mut Vec<u8>) {
+    write_attribute(name, &clean(value), out);
+}
+
+fn write_attribute(name: &str, value: &str, out: &mut Vec<u8>) {
+    out.push(b' ');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"='");
+    escape_value(value, out);
+    out.push(b'\'');
 }
 
 /// Appends a value, escaped for use between single quotes.
@@ -361,6 +378,15 @@ mod tests {
     }
 
     #[test]
+    fn a_value_may_have_what_ends_a_tag_elsewhere() {
+        let document = read("<a k='/>' l=\"'>\" m='\"' ><b n='/a>'/></a >").unwrap();
+        let element = document.root();
+        let values = ["k", "l", "m"].map(|name| element.attr(name).unwrap());
+        assert_eq!(values, ["/>", "'>", "\""]);
+        assert_eq!(element.child("urn:default", "b").unwrap().attr("n"), Some("/a>"));
+    }
+
+    #[test]
     fn what_xmpp_forbids_is_refused() {
         for xml in [
             "",
@@ -414,6 +440,14 @@ mod tests {
             "<a k/>",
             "<a k=v/>",
             "<a / >",
+            "</ a>",
+            "<a></ a>",
+            "<a><![CDATA[x]]</a>",
+            "<a><![cdata[x]]></a>",
+            "<a><b></b",
+            "<a k='>",
+            "<a>&amp",
+            "<a>&#65</a>;",
             "<a/ >",
             "<a></a b='c'>",
         ] {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use smol_str::SmolStr;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -334,7 +335,27 @@ impl Outbox {
     /// # Errors
     /// [`SendError`]: the stanza is not sent but counted as dropped, and the link stays up.
     pub fn send(&mut self, stanza: impl Into<Element>) -> Result<(), SendError> {
-        let result = self.add(stanza.into());
+        let mut stanza = stanza.into();
+        if stanza.attr("from").is_none() {
+            stanza.set_attr("from", &self.domain);
+        }
+        let (from, to) = (stanza.attr("from"), stanza.attr("to"));
+        let result = self.add(from, to, |out| stanza.write_in(ns::COMPONENT, out));
+        self.counted(result)
+    }
+
+    /// Adds the answer to a request, as [`Outbox::send`] does.
+    ///
+    /// # Errors
+    /// As [`Outbox::send`].
+    pub fn reply(&mut self, mut iq: Iq) -> Result<(), SendError> {
+        let from = iq.from.get_or_insert_with(|| SmolStr::from(&*self.domain)).clone();
+        let to = iq.to.clone();
+        let result = self.add(Some(&from), to.as_deref(), |out| iq.write(out));
+        self.counted(result)
+    }
+
+    fn counted(&self, result: Result<(), SendError>) -> Result<(), SendError> {
         match result {
             Ok(()) => self.metrics.count(&SENT),
             Err(_) => _ = self.metrics.dropped.inc(),
@@ -342,20 +363,23 @@ impl Outbox {
         result
     }
 
-    fn add(&mut self, mut stanza: Element) -> Result<(), SendError> {
+    fn add(
+        &mut self,
+        from: Option<&str>,
+        to: Option<&str>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), SendError> {
         if !self.open {
             return Err(SendError::Down);
         }
-        match stanza.attr("from") {
-            None => stanza.set_attr("from", &self.domain),
-            Some(from) if domain_of(from) == &*self.domain => {}
-            Some(_) => return Err(SendError::ForeignSender),
+        if from.is_none_or(|from| domain_of(from) != &*self.domain) {
+            return Err(SendError::ForeignSender);
         }
-        if stanza.attr("to").is_none_or(str::is_empty) {
+        if to.is_none_or(str::is_empty) {
             return Err(SendError::NoAddressee);
         }
         let start = self.bytes.len();
-        stanza.write_in(ns::COMPONENT, &mut self.bytes);
+        write(&mut self.bytes);
         if self.bytes.len().saturating_sub(start) > MAX_STANZA {
             self.bytes.truncate(start);
             return Err(SendError::TooLarge);

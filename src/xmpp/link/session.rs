@@ -212,7 +212,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
         if is_ping(stanza) && stanza.attr("to") == own {
             if let Ok(ping) = Iq::try_from(stanza) {
                 // The outbox counts what it does not accept.
-                let _ = self.link.outbox.send(Iq::result_to(&ping, None));
+                let _ = self.link.outbox.reply(Iq::result_to(&ping, None));
             }
             return Ok(());
         }
