@@ -433,6 +433,11 @@ const DEFECTS: &[(&str, Change, &str)] = &[
     ("component-secret", |it| it.secret = "replace with a long random secret", "the example"),
     ("component-secret", |it| it.secret = "short", "fewer than 16"),
     ("component-secret", |it| it.secret = "passwordpassword", "guessed"),
+    (
+        "component-secret",
+        |it| it.secret = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        "guessed",
+    ),
     ("conflict-resolve", |it| without(&mut it.component, "kick_old"), "component_conflict_resolve"),
     (
         "link-network",

@@ -24,7 +24,7 @@ class Endpoint:
     """What a component needs to know of the driver that plays its server."""
 
     component_port: int
-    secret: str = "laboratory secret"
+    secret: str = "b81f6f2c0d4e97a35c60e1d28f94b7730ae5c96d1382f4b05e7d2a91c86f03d4"
     component_env: dict = dataclasses.field(default_factory=dict)
 
     @staticmethod

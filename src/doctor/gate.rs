@@ -1,5 +1,6 @@
 //! Checks of the gate and the link: a gate of the right version on every service, its hooks and options, a safe link.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use super::case::{Case, Server, place, services};
@@ -527,6 +528,21 @@ fn port(case: &Case<'_>, looked: &mut Looked) {
     }
 }
 
+/// Hexadecimal digits of a secret as `openssl rand -hex 32` draws it.
+const DRAWN_DIGITS: usize = 64;
+/// Fewest pairs of neighbours that differ among those of so many random digits: 56 on average, and 44 hardly ever.
+const DRAWN_PAIRS: usize = 40;
+
+/// Returns whether a secret looks drawn at random in the way that the doctor advises. Others are looked up in
+/// dictionaries, which then stay in memory: five megabytes.
+fn is_drawn(secret: &str) -> bool {
+    let bytes = secret.as_bytes();
+    let pairs: HashSet<_> = bytes.windows(2).collect();
+    bytes.len() >= DRAWN_DIGITS
+        && bytes.iter().all(u8::is_ascii_hexdigit)
+        && pairs.len() >= DRAWN_PAIRS
+}
+
 fn secret(case: &Case<'_>, looked: &mut Looked) {
     let secret = case.settings.component.secret.expose();
     if secret.is_empty() {
@@ -536,7 +552,9 @@ fn secret(case: &Case<'_>, looked: &mut Looked) {
         Some("it is the one of the example".to_owned())
     } else if secret.chars().count() < SHORTEST_SECRET {
         Some(format!("it has fewer than {SHORTEST_SECRET} characters"))
-    } else if u8::from(zxcvbn::zxcvbn(secret, &["vestibule", "prosody", "jitsi"]).score()) < BEST {
+    } else if !is_drawn(secret)
+        && u8::from(zxcvbn::zxcvbn(secret, &["vestibule", "prosody", "jitsi"]).score()) < BEST
+    {
         Some("it can be guessed".to_owned())
     } else {
         None
