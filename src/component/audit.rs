@@ -30,6 +30,9 @@ const BEHIND: usize = 2048;
 /// Most lines and entries that are held.
 const MOST_HELD: usize = 4096;
 
+/// Bytes that a line of the decision log usually needs.
+const USUAL_LINE: usize = 640;
+
 /// The decision log cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -59,7 +62,9 @@ enum Held {
     /// A line of the decision log.
     Line(String),
     /// An entry of the database and of the event stream.
-    Entry(Box<Entry>),
+    Entry(Arc<Entry>),
+    /// An entry whose body is a line of the decision log, too.
+    Both(Arc<Entry>),
 }
 
 impl Audit {
@@ -129,18 +134,28 @@ impl Audit {
 
     fn pass(&self, record: Held) {
         match record {
-            Held::Line(line) => self.log_writer.iter().for_each(|log| log.line(&line)),
-            Held::Entry(mut entry) => {
-                entry.seq = self.sequence.next(entry.at);
-                entry.server.clone_from(&self.server);
-                let entry = Arc::from(entry);
-                if let Some(store) = &self.store {
-                    store.leave(Arc::clone(&entry));
-                }
-                // Sending fails only without subscribers, which is no error.
-                let _ = self.live.send(entry);
+            Held::Line(line) => self.write_line(&line),
+            Held::Both(entry) => {
+                self.write_line(&entry.body);
+                self.pass_entry(entry);
             }
+            Held::Entry(entry) => self.pass_entry(entry),
         }
+    }
+
+    fn write_line(&self, line: &str) {
+        self.log_writer.iter().for_each(|log| log.line(line));
+    }
+
+    fn pass_entry(&self, mut entry: Arc<Entry>) {
+        let own = Arc::make_mut(&mut entry);
+        own.seq = self.sequence.next(own.at);
+        own.server.clone_from(&self.server);
+        if let Some(store) = &self.store {
+            store.leave(Arc::clone(&entry));
+        }
+        // Sending fails only without subscribers, which is no error.
+        let _ = self.live.send(entry);
     }
 
     /// Records a decision in the log, the database and the event stream. Never blocks.
@@ -151,19 +166,19 @@ impl Audit {
         facts: &Facts<'_>,
         context: Context<'_>,
     ) {
-        let Ok(line) = serde_json::to_string(&Line::new(decision, attempt, facts, context)) else {
+        let mut line = Vec::with_capacity(USUAL_LINE);
+        if serde_json::to_writer(&mut line, &Line::new(decision, attempt, facts, context)).is_err()
+        {
             return;
-        };
+        }
+        let Ok(line) = String::from_utf8(line) else { return };
         let line = self.mask.line(line);
         if !self.takes_entries() {
             self.log(line);
             return;
         }
-        if self.log_writer.is_some() {
-            self.log(line.clone());
-        }
         let who = &attempt.requester;
-        self.record(Entry {
+        let entry = Arc::new(Entry {
             id: Some(context.id.to_owned()),
             room: attempt.room.as_ref().map(ToString::to_string),
             person: who.jid.as_ref().map(ToString::to_string),
@@ -180,6 +195,8 @@ impl Audit {
             body: line,
             ..Entry::new(Kind::Decision, context.now)
         });
+        let is_logged = self.log_writer.is_some();
+        self.keep(if is_logged { Held::Both(entry) } else { Held::Entry(entry) });
     }
 
     /// Records what a gate did by itself, or what was done to a room. Never blocks.
@@ -260,7 +277,7 @@ impl Audit {
     /// The entry must not contain a secret.
     pub fn record(&self, entry: Entry) {
         if self.takes_entries() {
-            self.keep(Held::Entry(Box::new(entry)));
+            self.keep(Held::Entry(Arc::new(entry)));
         }
     }
 

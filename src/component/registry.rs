@@ -120,10 +120,24 @@ pub(super) struct Registry {
     /// Sorted by address, so that they can be walked a part at a time.
     rooms: BTreeMap<BareJid, Box<Room>>,
     /// Rooms by the time of their next look. A room that has changed or ended comes first.
-    due: Watches<BTreeSet<(Timestamp, BareJid)>>,
+    due: Due,
     opened: Opened,
     /// Rooms by the look of their names.
     alike: BTreeSet<(SmolStr, BareJid)>,
+}
+
+type Due = Watches<BTreeSet<(Timestamp, BareJid)>>;
+
+/// Schedules a watcher's look at a room by that time at the latest.
+fn schedule(due: &mut Due, room: &mut Room, (watch, jid): (Watch, &BareJid), at: Timestamp) {
+    let next = room.looks.of_mut(watch);
+    if next.is_none_or(|next| at < next) {
+        let queue = due.of_mut(watch);
+        if let Some(before) = next.replace(at) {
+            queue.remove(&(before, jid.clone()));
+        }
+        queue.insert((at, jid.clone()));
+    }
 }
 
 fn look(jid: &BareJid) -> SmolStr {
@@ -153,11 +167,16 @@ impl Registry {
         change: impl FnOnce(&mut Room) -> T,
     ) -> Option<T> {
         let room = self.rooms.get_mut(jid)?;
-        self.opened.remove(room.view.record.as_ref());
+        let before = room.view.record.as_ref().map(|it| (it.opener.clone(), it.found));
         let changed = change(room);
-        self.opened.add(room.view.record.as_ref());
+        let record = room.view.record.as_ref();
+        let before = before.as_ref().map(|(opener, found)| (opener, *found));
+        if before != record.map(|it| (&it.opener, it.found)) {
+            self.opened.remove(before);
+            self.opened.add(record);
+        }
         for watch in Watch::ALL {
-            self.look_by(watch, jid, Timestamp::MIN);
+            schedule(&mut self.due, room, (watch, jid), Timestamp::MIN);
         }
         Some(changed)
     }
@@ -176,7 +195,7 @@ impl Registry {
     /// Removes a room. Each watcher learns that it is gone at its next look.
     pub(super) fn remove(&mut self, jid: &BareJid) -> Option<Box<Room>> {
         let room = self.rooms.remove(jid)?;
-        self.opened.remove(room.view.record.as_ref());
+        self.opened.remove(room.view.record.as_ref().map(|it| (&it.opener, it.found)));
         self.alike.remove(&(look(jid), jid.clone()));
         for watch in Watch::ALL {
             if let Some(at) = room.looks.of(watch) {
@@ -207,14 +226,7 @@ impl Registry {
     /// Schedules a look at a room by that time at the latest; returns whether the room is known.
     pub(super) fn look_by(&mut self, watch: Watch, jid: &BareJid, at: Timestamp) -> bool {
         let Some(room) = self.rooms.get_mut(jid) else { return false };
-        let next = room.looks.of_mut(watch);
-        if next.is_none_or(|next| at < next) {
-            let queue = self.due.of_mut(watch);
-            if let Some(before) = next.replace(at) {
-                queue.remove(&(before, jid.clone()));
-            }
-            queue.insert((at, jid.clone()));
-        }
+        schedule(&mut self.due, room, (watch, jid), at);
         true
     }
 
@@ -273,14 +285,15 @@ impl Opened {
         count.new = count.new.saturating_add(new);
     }
 
-    fn remove(&mut self, record: Option<&Record>) {
-        let Some(record) = record else { return };
-        self.found = self.found.saturating_sub(usize::from(record.found));
-        let Some(count) = self.by.get_mut(&record.opener) else { return };
+    /// Takes away a room by its opener, and whether it existed before the policy.
+    fn remove(&mut self, record: Option<(&SmolStr, bool)>) {
+        let Some((opener, found)) = record else { return };
+        self.found = self.found.saturating_sub(usize::from(found));
+        let Some(count) = self.by.get_mut(opener) else { return };
         count.all = count.all.saturating_sub(1);
-        count.new = count.new.saturating_sub(usize::from(!record.found));
+        count.new = count.new.saturating_sub(usize::from(!found));
         if count.all == 0 {
-            self.by.remove(&record.opener);
+            self.by.remove(opener);
         }
     }
 }
