@@ -222,6 +222,7 @@ async def test_a_veto_is_remembered_until_that_one_leaves(start, prosody_version
         assert "is not made owner" in crowd.focus.errors[0]
         await alice.depart(room)
         await bob.ping()
+        await crowd.focus.ping()
         assert [nick for _, nick, _ in crowd.focus.elected] == [alice.nick, bob.nick]
 
 
