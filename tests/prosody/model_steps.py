@@ -220,7 +220,8 @@ class Steps(People):
         before = await self.read()
         fields = {"who": bare, "room": pattern} if pattern else {"who": bare}
         done, reply, said = await self.give("ban", bare, **fields)
-        if done:
+        # A ban that holds for these rooms already is left as it is.
+        if done and not self.bans & {(bare, None), (bare, pattern)}:
             self.bans.add((bare, pattern))
         after = await self.read()
         text = self.log[-1] = f"operator: ban {bare} from {pattern or 'all'} ({self.face}): {'done' if done else 'not done'}"
