@@ -18,7 +18,7 @@ use crate::xmpp::element::{Document, Element, ElementRef, Scope};
 use crate::xmpp::framer::{Frame, Framer};
 use crate::xmpp::handshake::{Handshake, HandshakeError, Step, StreamError};
 use crate::xmpp::ns;
-use crate::xmpp::stanza::{Iq, IqKind};
+use crate::xmpp::stanza::{InvalidStanza, Iq, IqKind};
 
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// Time limit for closing the stream before the connection is dropped.
@@ -177,6 +177,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
                         Err(error) => {
                             self.link.metrics.dropped.inc();
                             tracing::debug!(%error, "dropped a stanza that cannot be read");
+                            self.refuse_unread(&bytes, &mut document);
                             Ok(())
                         }
                     };
@@ -192,6 +193,18 @@ impl<'a, S: AsyncRead + AsyncWrite> Session<'a, S> {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a question of which only the start tag can be read. Otherwise the peer would keep a place for it until
+    /// its time is up, and a person who can bring such a text into questions would hold up all others.
+    fn refuse_unread(&mut self, stanza: &[u8], document: &mut Document) {
+        let Some(start) = start_tag(stanza) else { return };
+        let Ok(iq) = document.read(&[start, b"/>"].concat(), &self.scope) else { return };
+        // Without a payload it is no question either, and the error has the reply.
+        if let Err(InvalidStanza { reply: Some(reply), .. }) = Iq::try_from(iq) {
+            // The outbox counts what it does not accept.
+            let _ = self.link.outbox.reply(*reply);
+        }
     }
 
     /// Handles stanzas that concern the link itself, and passes on the others.
@@ -392,6 +405,22 @@ impl Liveness {
         let ping = after(self.received.max(self.pinged), self.ping_every);
         ping.min(after(self.received, self.silence))
     }
+}
+
+/// Returns a start tag without its end: `<iq id='a'` of `<iq id='a'><b/></iq>`.
+fn start_tag(stanza: &[u8]) -> Option<&[u8]> {
+    let mut quote = None;
+    let end = stanza.iter().position(|&byte| {
+        match (quote, byte) {
+            (None, b'>') => return true,
+            (None, b'\'' | b'"') => quote = Some(byte),
+            (Some(open), _) if open == byte => quote = None,
+            _ => {}
+        }
+        false
+    })?;
+    let start = stanza.get(..end)?;
+    Some(start.strip_suffix(b"/").unwrap_or(start))
 }
 
 #[cfg(test)]

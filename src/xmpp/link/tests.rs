@@ -461,6 +461,27 @@ async fn a_stanza_that_cannot_be_read_is_dropped_and_the_link_lives() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_question_that_cannot_be_read_is_refused_at_once() {
+    let (_lab, mut peer) = Lab::linked().await;
+    for (id, rest) in [
+        ("a", "><request nick='\u{1}'/></iq>"),
+        ("b", "><request>\u{fffe}</request></iq>"),
+        ("c", " odd='/>'><request nick='&nope;'/></iq>"),
+    ] {
+        peer.say(&format!("<iq type='set' id='{id}' from='gate' to='v.example'{rest}")).await;
+        let error = "<error type='modify'><bad-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>";
+        peer.hear(&format!("<iq id='{id}' type='error' from='v.example' to='gate'>{error}</iq>"))
+            .await;
+        // No answer to an answer, nor to what is no request.
+        peer.say(&format!("<iq type='error' id='{id}' from='gate' to='v.example'{rest}")).await;
+        peer.say(&format!("<message id='{id}' from='gate' to='v.example'><a\u{1}/></message>"))
+            .await;
+    }
+    peer.say(QUESTION).await;
+    peer.hear(ANSWER).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn pings_are_answered_without_the_handler() {
     let (mut lab, mut peer) = Lab::linked().await;
     peer.say(
