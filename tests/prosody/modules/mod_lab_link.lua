@@ -14,9 +14,11 @@ module:hook("iq-set/host/urn:lab:lose", function (event)
 	local session = link();
 	local send = session.send;
 	function session.send(data, ...)
-		if not tostring(data):find("<report", 1, true) then return send(data, ...); end
+		-- With what follows from the same answer it goes in one write.
+		local rest, is_lost = tostring(data):gsub("<message [^>]*><report .-</message>", "", 1);
+		if is_lost == 0 then return send(data, ...); end
 		session.send = send;
-		return true;
+		return rest == "" or send(rest, ...);
 	end
 	return done(event);
 end);
