@@ -15,7 +15,7 @@ local function write_later(text) session.send(text); end
 -- write went through, this one is tried in this turn. What the connection does not take waits in its buffer, as always.
 local function write_at_once(text)
 	local conn = session.conn;
-	if not conn._writable or not conn.onwritable then return write_later(text); end
+	if not conn._writable or conn._write_lock or not conn.onwritable then return write_later(text); end
 	conn._write_lock = true; -- or it would be put down for the next turn
 	session.send(text);
 	conn._write_lock = nil;
