@@ -67,8 +67,6 @@ impl Head {
 pub(super) struct Open {
     /// Index of its record.
     pub(super) at: u32,
-    /// Its name with the prefix, as its start tag has it.
-    pub(super) name: Span,
     /// The default namespace around it.
     pub(super) outer_default: Span,
     /// Number of bindings around it.

@@ -1,10 +1,12 @@
-//! Reads bytes as an element.
+//! Reads bytes as an element, more strictly than the tokenizer.
 //!
-//! Whatever XMPP forbids is refused: illegal characters, entities, invalid names, comments, a second root, an
-//! unfinished element.
+//! quick-xml tokenizes; whatever it accepts although XMPP forbids it is refused here: illegal
+//! characters, entities, invalid names, comments, a second root, an unfinished element.
 
 use std::borrow::Cow;
 
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::reader::Reader;
 use smol_str::SmolStr;
 
 use super::ElementError;
@@ -55,26 +57,30 @@ impl Document {
 
     fn fill(&mut self, bytes: &[u8], scope: &Scope) -> Result<(), ElementError> {
         let source = checked(bytes)?;
-        let (mut tree, mut rest) = (Tree::new(source, scope, self), source);
-        while let Some((token, after)) = next_token(rest)? {
+        let mut reader = Reader::from_str(source);
+        let mut tree = Tree::new(source, scope, self);
+        loop {
+            let event = reader.read_event().map_err(|error| malformed(&error))?;
             if tree.is_done() {
-                return Err(ElementError::Trailing);
+                return if event == Event::Eof { Ok(()) } else { Err(ElementError::Trailing) };
             }
-            rest = after;
-            match token {
-                Token::Start(tag) => {
-                    tree.start(tag)?;
-                    if tag.is_empty {
-                        tree.end();
-                    }
+            match event {
+                Event::Start(tag) => tree.start(&tag)?,
+                Event::Empty(tag) => {
+                    tree.start(&tag)?;
+                    tree.end();
                 }
-                Token::End(name) => tree.close(name)?,
-                Token::Text(text) => tree.text(text)?,
-                Token::CData(text) => tree.characters(text)?,
-                Token::Reference(name) => tree.reference(name)?,
+                Event::End(_) => tree.end(),
+                Event::Text(text) => tree.text(&text)?,
+                Event::CData(text) => tree.characters(&text)?,
+                Event::GeneralRef(name) => tree.reference(&name)?,
+                Event::Eof => return Err(ElementError::Incomplete),
+                Event::Comment(_) => return Err(ElementError::Restricted("a comment")),
+                Event::Decl(_) => return Err(ElementError::Restricted("an XML declaration")),
+                Event::DocType(_) => return Err(ElementError::Restricted("a DTD")),
+                Event::PI(_) => return Err(ElementError::Restricted("a processing instruction")),
             }
         }
-        if tree.is_done() { Ok(()) } else { Err(ElementError::Incomplete) }
     }
 
     /// Reads one start tag, such as a stream header; returns the namespaces that it declares for its content too.
@@ -83,14 +89,14 @@ impl Document {
     /// As [`Document::parse`].
     pub(crate) fn parse_open_tag(bytes: &[u8]) -> Result<(Self, Scope), ElementError> {
         let source = checked(bytes)?;
+        let mut reader = Reader::from_str(source);
         let (mut document, outer) = (Self::default(), Scope::default());
         let mut tree = Tree::new(source, &outer, &mut document);
-        let (tag, after) = match next_token(source)? {
-            Some((Token::Start(tag), after)) if !tag.is_empty => (tag, after),
-            Some(_) | None => return Err(ElementError::Syntax("not a start tag")),
+        let Event::Start(tag) = reader.read_event().map_err(|error| malformed(&error))? else {
+            return Err(ElementError::Syntax("not a start tag"));
         };
-        tree.start(tag)?;
-        if !after.is_empty() {
+        tree.start(&tag)?;
+        if !matches!(reader.read_event(), Ok(Event::Eof)) {
             return Err(ElementError::Trailing);
         }
         let scope = tree.scope();
@@ -110,92 +116,12 @@ fn checked(bytes: &[u8]) -> Result<&str, ElementError> {
     Ok(text)
 }
 
-/// A start tag, or the tag of an empty element, as it was written.
-#[derive(Clone, Copy)]
-struct Tag<'a> {
-    /// The name, with its prefix.
-    name: &'a str,
-    attributes: &'a str,
-    is_empty: bool,
-}
-
-/// The smallest part of a document that is markup or text of its own.
-enum Token<'a> {
-    Start(Tag<'a>),
-    /// The end of the element of that name.
-    End(&'a str),
-    /// Text without references.
-    Text(&'a str),
-    CData(&'a str),
-    /// What is between `&` and `;`.
-    Reference(&'a str),
-}
-
-const NO_TAG: ElementError = ElementError::Syntax("markup that is no tag or does not end");
-
-/// Returns the first token and what follows it; `None` at the end.
-fn next_token(source: &str) -> Result<Option<(Token<'_>, &str)>, ElementError> {
-    let (token, after) = match source.as_bytes().first() {
-        None => return Ok(None),
-        Some(b'<') => return markup(source).map(Some),
-        Some(b'&') => {
-            let (name, after) = source
-                .strip_prefix('&')
-                .and_then(|rest| split_at_byte(rest, b';'))
-                .ok_or(ElementError::Syntax("an `&` that begins no reference"))?;
-            (Token::Reference(name), after)
-        }
-        Some(_) => {
-            let end = memchr::memchr2(b'<', b'&', source.as_bytes());
-            let (text, after) =
-                source.split_at_checked(end.unwrap_or(source.len())).ok_or(NO_TAG)?;
-            (Token::Text(text), after)
-        }
-    };
-    Ok(Some((token, after)))
-}
-
-/// Returns the markup that the source begins with, and what follows it.
-fn markup(source: &str) -> Result<(Token<'_>, &str), ElementError> {
-    if let Some(end) = source.strip_prefix("</") {
-        let (name, after) = split_at_byte(end, b'>').ok_or(NO_TAG)?;
-        return Ok((Token::End(name.trim_end_matches(WHITE_SPACE)), after));
-    }
-    if let Some(data) = source.strip_prefix("<![CDATA[") {
-        let (text, after) = data.split_once("]]>").ok_or(NO_TAG)?;
-        return Ok((Token::CData(text), after));
-    }
-    for (start, what) in [
-        ("<!--", "a comment"),
-        ("<!DOCTYPE", "a DTD"),
-        ("<?xml ", "an XML declaration"),
-        ("<?", "a processing instruction"),
-    ] {
-        if source.starts_with(start) {
-            return Err(ElementError::Restricted(what));
-        }
-    }
-    let (tag, after) = source.strip_prefix('<').and_then(split_at_end_of_tag).ok_or(NO_TAG)?;
-    let (tag, is_empty) = tag.strip_suffix('/').map_or((tag, false), |tag| (tag, true));
-    let end = tag.find(WHITE_SPACE).unwrap_or(tag.len());
-    let (name, attributes) = tag.split_at_checked(end).ok_or(NO_TAG)?;
-    Ok((Token::Start(Tag { name, attributes, is_empty }), after))
-}
-
-/// Splits what follows a `<` at the `>` that ends the tag: the first one that is in no attribute's value.
-fn split_at_end_of_tag(text: &str) -> Option<(&str, &str)> {
-    let (bytes, mut from) = (text.as_bytes(), 0_usize);
-    loop {
-        let at = from.checked_add(memchr::memchr3(b'>', b'\'', b'"', bytes.get(from..)?)?)?;
-        let after = at.checked_add(1)?;
-        match bytes.get(at)? {
-            b'>' => return Some((text.get(..at)?, text.get(after..)?)),
-            quote => {
-                let value = memchr::memchr(*quote, bytes.get(after..)?)?;
-                from = after.checked_add(value)?.checked_add(1)?;
-            }
-        }
-    }
+fn malformed(error: &quick_xml::Error) -> ElementError {
+    ElementError::Syntax(if matches!(error, quick_xml::Error::IllFormed(_)) {
+        "tags that do not match, or an `&` that begins no reference"
+    } else {
+        "markup that is no tag or does not end"
+    })
 }
 
 /// A document that is being read.
@@ -261,20 +187,19 @@ impl<'a> Tree<'a> {
         Span { start: short(start), end: short(self.document.text.len()) }
     }
 
-    fn start(&mut self, tag: Tag<'_>) -> Result<(), ElementError> {
+    fn start(&mut self, tag: &BytesStart<'_>) -> Result<(), ElementError> {
         self.flush();
         if self.document.open.len() >= MAX_DEPTH {
             return Err(ElementError::TooDeep);
         }
         let at = short(self.document.records.len());
         let outer_bindings = self.document.bindings.len();
-        let outer_default = self.default;
-        let name = self.span(tag.name);
-        self.document.open.push(Open { at, name, outer_default, outer_bindings });
+        self.document.open.push(Open { at, outer_default: self.default, outer_bindings });
         let first = short(self.document.attributes.len());
-        self.attributes(tag.attributes, outer_bindings)?;
+        self.attributes(tag.attributes_raw(), outer_bindings)?;
         let after = short(self.document.attributes.len());
-        let (prefix, local) = split_name(tag.name)?;
+        let name = tag.name().into_inner();
+        let (prefix, local) = split_name(name)?;
         let ns = match prefix {
             Some(prefix) => self.resolve(prefix)?,
             None => self.default,
@@ -391,16 +316,6 @@ impl<'a> Tree<'a> {
             default: own(self.default),
             bindings: bindings.map(|it| (own(it.prefix), own(it.ns))).collect(),
         }
-    }
-
-    /// Ends the innermost element, which must have that name.
-    fn close(&mut self, name: &str) -> Result<(), ElementError> {
-        let open = self.document.open.last().map(|open| self.document.slice(open.name));
-        if open != Some(name) {
-            return Err(ElementError::Syntax("tags that do not match"));
-        }
-        self.end();
-        Ok(())
     }
 
     /// Ends the innermost element.
