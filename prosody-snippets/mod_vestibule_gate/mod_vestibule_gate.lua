@@ -314,7 +314,7 @@ local function ask(e, room)
 		return refuse(e, "malformed", "modify", "not-acceptable", message_of("gate-too-large", e.stanza));
 	end
 	queue.was_asked(e, id);
-	link.ask(question);
+	link.send(question);
 end
 
 -- Settling an attempt
@@ -709,9 +709,7 @@ local function watch_component()
 	host:hook("component-authenticated", function (event) linked(event.session); end);
 	-- Also fired for a rejected second connection.
 	host:hook("component-disconnected", function (event)
-		if not link.detach(event.session) then return; end
-		-- It can come of a write, in the middle of anything.
-		module:add_timer(0, function () if not link.is_up() then set_state("away"); end end);
+		if link.detach(event.session) then set_state("away"); end
 	end);
 	if external and external.session then linked(external.session); end
 end
